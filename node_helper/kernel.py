@@ -1,0 +1,211 @@
+"""What a kernel shows, as plain records, and the interface through which facts look at it.
+
+`node_helper.linux` looks at the real one; tests pretend one. Nothing behind this interface has an opinion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, Optional, Protocol
+
+
+@dataclass(frozen=True)
+class Netns:
+    """A network namespace: a path that opens it, and the inode that proves which one it is (see namespaces(7)).
+
+    The inode is checked whenever the namespace is entered, because the path of a process may have passed to another.
+    """
+
+    path: str
+    inode: int
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Packet counters of a device since it was made (struct rtnl_link_stats64)."""
+
+    rx_packets: int
+    rx_bytes: int
+    rx_errors: int
+    rx_dropped: int
+    tx_packets: int
+    tx_bytes: int
+    tx_errors: int
+    tx_dropped: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """One network device (rtnetlink(7), RTM_GETLINK).
+
+    `link` is IFLA_LINK: for a veth the ifindex of its peer, in the namespace that `link_netnsid` names (None: this one).
+    `state` is the RFC 2863 operational state in lower case as `ip` prints it; `kind` is IFLA_INFO_KIND, "" where there is none.
+    """
+
+    ifindex: int
+    name: str
+    kind: str
+    mtu: int
+    state: str
+    flags: tuple[str, ...]
+    mac: str
+    master: Optional[int]
+    link: Optional[int]
+    link_netnsid: Optional[int]
+    counters: Counters
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address of a device with its prefix length, as in "10.244.1.4/24"; `scope` as `ip` prints it."""
+
+    ifindex: int
+    address: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """Where a route sends packets: a gateway (None: on link), a device, a weight."""
+
+    via: Optional[str]
+    device: Optional[str]
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route (rtnetlink(7), RTM_GETROUTE). `destination` is "default" or a prefix; `kind` is unicast, blackhole, local, ..."""
+
+    family: int
+    destination: str
+    kind: str
+    table: int
+    hops: tuple[NextHop, ...]
+    source: Optional[str] = None
+    metric: Optional[int] = None
+    protocol: str = ""
+    scope: str = ""
+    mtu: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One entry of the ARP or NDP table; `state` in lower case as `ip neigh` prints it."""
+
+    address: str
+    device: str
+    mac: Optional[str]
+    state: str
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One socket as /proc/net/{tcp,tcp6,udp,udp6} shows it; `state` as `ss` prints it (LISTEN, ESTAB, UNCONN, ...)."""
+
+    protocol: str
+    state: str
+    local: str
+    local_port: int
+    remote: str
+    remote_port: int
+    recv_queue: int
+    send_queue: int
+    drops: int = 0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: `started` in clock ticks after boot, `cgroups` the paths of /proc/PID/cgroup, `netns_inode` of its namespace."""
+
+    pid: int
+    parent: int
+    started: int
+    comm: str
+    cgroups: tuple[str, ...]
+    netns_inode: int
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a reference tool printed: exit status, standard output, standard error (both cut at the budget)."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Kernel(Protocol):
+    """One node's kernel. Every method raises `CannotLook` where it could not look; none changes anything."""
+
+    def own_netns(self) -> Netns:
+        """The network namespace of the node (of PID 1)."""
+
+    def netns_of(self, pid: int) -> Netns:
+        """The namespace of a process. `CannotLook` of kind ``gone`` when there is no such process."""
+
+    def netns_at(self, path: str) -> Netns:
+        """The namespace pinned at a path such as /var/run/netns/cni-..."""
+
+    def processes(self) -> Iterator[Process]:
+        """Every process that is not a zombie, in no order."""
+
+    def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
+        """The text of a file of the node, at most `limit` bytes; None where there is none."""
+
+    def names_in(self, path: str) -> tuple[str, ...]:
+        """The sorted names in a folder of the node; empty where there is none."""
+
+    def links(self, netns: Netns) -> tuple[Link, ...]:
+        """Every device, by ifindex."""
+
+    def addresses(self, netns: Netns) -> tuple[Address, ...]:
+        """Every address, IPv4 and IPv6."""
+
+    def netnsid(self, netns: Netns, of: Netns) -> Optional[int]:
+        """The id by which `netns` knows the namespace `of` (RTM_GETNSID); None where it has none."""
+
+    def routes(self, netns: Netns) -> tuple[Route, ...]:
+        """Every route of every table, IPv4 and IPv6."""
+
+    def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
+        """The ARP and NDP tables."""
+
+    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+        """TCP and UDP sockets, IPv4 and IPv6."""
+
+    def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
+        """What a reference tool of the node prints, inside a namespace where one is given; ``missing`` where it is not there."""
+
+    def exchange(self, netns: Netns, request: Datagram) -> Reply:
+        """One request to a DNS server from inside a namespace, and what came back."""
+
+    def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
+        """One ICMP or ICMPv6 echo request from inside a namespace, and what came back."""
+
+    def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
+        """One TCP handshake from inside a namespace, closed at once, and how it ended."""
+
+
+@dataclass(frozen=True)
+class Datagram:
+    """One message to one server; over "tcp" the kernel side adds the length prefix of RFC 1035 4.2.2."""
+
+    server: str
+    port: int
+    transport: str
+    payload: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a probe ended: `outcome` is answered, timeout, refused, unreachable or reset, after `seconds`.
+
+    `payload` is what came back; `sender` is the address that answered or refused, where the kernel tells it.
+    """
+
+    outcome: str
+    seconds: float
+    payload: bytes = b""
+    sender: str = ""
