@@ -24,7 +24,6 @@ P = TypeVar("P")
 S = TypeVar("S")
 Q = TypeVar("Q")
 A = TypeVar("A")
-K = TypeVar("K", bound=str)
 
 
 class Access(enum.Enum):
@@ -107,11 +106,11 @@ def ask(node: str, fact: Fact[Q, A], query: Q) -> Plan[A | CannotLook]:
     return cast("A | CannotLook", answers[""])
 
 
-def batch(asks: Mapping[K, Ask[Any, A]]) -> Plan[dict[K, A | CannotLook]]:
+def batch(asks: Mapping[str, Ask[Any, A]]) -> Plan[dict[str, A | CannotLook]]:
     """Questions asked at once, all answered."""
     if not asks:
         return {}
-    answers = yield Batch(dict(asks))
+    answers = yield Batch(asks)
     return {key: answers[key] for key in asks}
 
 
@@ -125,9 +124,9 @@ def stream(asked: Ask[Any, A], start: S, add: Callable[[S, A], S]) -> Plan[S | C
     return cast("S | CannotLook", (yield Stream(asked, start, add)))
 
 
-def twice(asks: Mapping[K, Ask[Any, A]], apart: float) -> Plan[dict[K, Samples[A] | CannotLook]]:
+def twice(asks: Mapping[str, Ask[Any, A]], apart: float) -> Plan[dict[str, Samples[A] | CannotLook]]:
     """Two samples of each question with `apart` seconds between, for counters."""
-    answers = yield Twice(dict(asks), apart)
+    answers = yield Twice(asks, apart)
     return {key: answers[key] for key in asks}
 
 

@@ -1,0 +1,53 @@
+"""A job: one command that one person asked for, as it waits in Redis and as it is shown in its thread. Pure.
+
+`words` are the parameters as `workers.params.words` says them; the worker builds them again and decides again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who asked, by Slack's immutable ids; `groups` are the user groups known at that time. The terminal has no `team`."""
+
+    user: str
+    team: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Where it was asked, and where the answer goes: a new message in `id`, or a reply in `thread` (a ts) when that is set.
+
+    `shared` is None where it cannot be known whether other organisations read the channel; policy treats that as shared.
+    """
+
+    id: str
+    thread: str | None = None
+    shared: bool | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. `delivery` is Slack's id of the delivery that caused it: repeated deliveries make one job.
+
+    `trace` goes through every log line from Slack's delivery to the helper's answer. Times are RFC 3339, UTC.
+    """
+
+    id: str
+    command: str
+    words: dict[str, str]
+    namespace: str
+    cluster: str
+    requester: Requester
+    channel: Channel
+    delivery: str
+    trace: str
+    created: str
+
+    @property
+    def text(self) -> str:
+        """The command as a person could type it again."""
+        return " ".join([self.command, *(f"{k}={v}" for k, v in self.words.items())])
