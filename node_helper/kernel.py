@@ -156,6 +156,12 @@ class Kernel(Protocol):
     def names_in(self, path: str) -> tuple[str, ...]:
         """The sorted names in a folder of the node; empty where there is none."""
 
+    def read_inside(self, pid: int, path: str, limit: int = 1 << 20) -> Optional[str]:
+        """As `read`, of the root that a process sees: no symbolic link leads out of it. ``gone`` without the process."""
+
+    def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> Optional[str]:
+        """The body that a daemon answers to a GET on its unix socket; None where there is no such socket or no such thing (404)."""
+
     def links(self, netns: Netns) -> tuple[Link, ...]:
         """Every device, by ifindex."""
 
@@ -185,6 +191,9 @@ class Kernel(Protocol):
 
     def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
         """One TCP handshake from inside a namespace, closed at once, and how it ended."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two probes."""
 
 
 @dataclass(frozen=True)

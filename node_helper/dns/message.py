@@ -1,0 +1,99 @@
+"""A question with EDNS0 (RFC 6891), whether a message answers it, and what the answer says."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from node_helper.dns import records
+from node_helper.dns.names import Malformed, from_wire, to_wire
+
+_HEADER = struct.Struct("!6H")  # id, flags, counts of questions, answers, authorities, additional records
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE = 0x8000, 0x0400, 0x0200, 0x0100
+_INTERNET = 1
+_PAYLOAD = 1232  # largest UDP answer that crosses any path unfragmented (DNS flag day 2020)
+_RCODES = (
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI",
+)  # fmt: skip
+_EXTENDED_RCODES = {
+    16: "BADVERS",
+    17: "BADKEY",
+    18: "BADTIME",
+    19: "BADMODE",
+    20: "BADNAME",
+    21: "BADALG",
+    22: "BADTRUNC",
+    23: "BADCOOKIE",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said: the code by its name, and the answer section as (name, type, ttl, data)."""
+
+    rcode: str
+    truncated: bool
+    authoritative: bool
+    records: tuple[tuple[str, str, int, str], ...]
+
+
+def question(identity: int, name: str, kind: str) -> bytes:
+    """The message that asks for one name and type, recursion desired. Raises `ValueError` for a name or type that DNS has not."""
+    ask = to_wire(name) + struct.pack("!HH", records.number(kind), _INTERNET)
+    edns = b"\0" + struct.pack("!HHIH", records.TYPES["OPT"], _PAYLOAD, 0, 0)
+    return _HEADER.pack(identity, _RECURSE, 1, 0, 0, 1) + ask + edns
+
+
+def answers(asked: bytes, message: bytes) -> bool:
+    """Whether a message is a response to what was asked: same id and same question (a server that could not read it repeats none)."""
+    if len(message) < _HEADER.size or message[:2] != asked[:2]:
+        return False
+    _, flags, questions, *_ = _HEADER.unpack_from(message)
+    if not flags & _RESPONSE:
+        return False
+    if questions == 0:
+        return _RCODES.index("FORMERR") <= flags & 0xF
+    size = _question_end(asked) - _HEADER.size
+    return message[_HEADER.size :][:size].lower() == asked[_HEADER.size :][:size].lower()
+
+
+def parse(message: bytes) -> Answer:
+    """What the message says. Raises `Malformed`. A truncated message may end in the middle of a record."""
+    if len(message) < _HEADER.size:
+        raise Malformed("shorter than a DNS header")
+    _, flags, questions, answered, authorities, additional = _HEADER.unpack_from(message)
+    truncated = bool(flags & _TRUNCATED)
+    at = _HEADER.size
+    for _ in range(questions):
+        at = _question_end(message, at)
+    try:
+        found, extended = _sections(message, at, (answered, authorities + additional))
+    except Malformed:
+        if not truncated:
+            raise
+        found, extended = (), 0
+    return Answer(_rcode(flags & 0xF | extended << 4), truncated, bool(flags & _AUTHORITATIVE), found)
+
+
+def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[tuple[str, str, int, str], ...], int]:
+    found = []
+    for _ in range(counts[0]):
+        record, at = records.read(message, at)
+        found.append((record.name, records.kind_name(record.kind), record.ttl, records.present(message, record)))
+    extended = 0
+    for _ in range(counts[1]):
+        record, at = records.read(message, at)
+        if record.kind == records.TYPES["OPT"]:
+            extended = record.ttl >> 24
+    return tuple(found), extended
+
+
+def _question_end(message: bytes, at: int = _HEADER.size) -> int:
+    _, at = from_wire(message, at)
+    if at + 4 > len(message):
+        raise Malformed("a question ends outside the message")
+    return at + 4
+
+
+def _rcode(code: int) -> str:
+    return _RCODES[code] if code < len(_RCODES) else _EXTENDED_RCODES.get(code, f"RCODE{code}")

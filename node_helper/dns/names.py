@@ -1,0 +1,80 @@
+"""Domain names between text and wire. In text they are absolute, as dig prints them: "a.example." with RFC 1035 5.1 escapes."""
+
+from __future__ import annotations
+
+import struct
+
+_MOST_LABELS = 128
+_LONGEST = 255
+_POINTER = 0xC0
+_ESCAPED = frozenset(b'."\\;@$()')
+
+
+class Malformed(ValueError):
+    """The bytes are not what RFC 1035 allows."""
+
+
+def to_wire(name: str) -> bytes:
+    """The uncompressed form of a name that a person wrote, dot at the end or not. Raises `ValueError` for what DNS cannot carry."""
+    labels = name[:-1].split(".") if name.endswith(".") else name.split(".")
+    if labels == [""] and name:
+        labels = []
+    wire = b"".join(_label(label, name) for label in labels) + b"\0"
+    if len(wire) > _LONGEST:
+        raise ValueError(f"{name[:60]!r}... is longer than the {_LONGEST} bytes that DNS allows")
+    return wire
+
+
+def _label(label: str, name: str) -> bytes:
+    if not label.isascii() or not label.isprintable() or any(c in label for c in ' \\"'):
+        raise ValueError(f"{name[:60]!r} holds a character that is not for a name; write IDN names as xn--...")
+    if not 1 <= len(label) <= 63:
+        raise ValueError(f"{name[:60]!r} has a part that is not 1 to 63 characters long")
+    return bytes([len(label)]) + label.encode()
+
+
+def from_wire(message: bytes, at: int) -> tuple[str, int]:
+    """The name at an offset, following compression pointers backwards only, and the offset after it. Raises `Malformed`."""
+    labels: list[bytes] = []
+    after, lowest = -1, at
+    while True:
+        size = _byte(message, at)
+        if size & _POINTER == _POINTER:
+            target = _word(message, at) & 0x3FFF
+            after = at + 2 if after < 0 else after
+            if target >= lowest:
+                raise Malformed("a compression pointer does not point backwards")
+            at = lowest = target
+            continue
+        if size & _POINTER:
+            raise Malformed(f"unknown label type {size >> 6}")
+        at += 1 + size
+        if size == 0:
+            return _text(labels), at if after < 0 else after
+        if at > len(message):
+            raise Malformed("a label ends outside the message")
+        labels.append(message[at - size : at])
+        if len(labels) > _MOST_LABELS or sum(map(len, labels)) + len(labels) >= _LONGEST:
+            raise Malformed("a name is longer than DNS allows")
+
+
+def _text(labels: list[bytes]) -> str:
+    return "".join("".join(map(_character, label)) + "." for label in labels) or "."
+
+
+def _character(byte: int) -> str:
+    if byte in _ESCAPED:
+        return f"\\{byte:c}"
+    return chr(byte) if 0x21 <= byte <= 0x7E else f"\\{byte:03d}"
+
+
+def _byte(message: bytes, at: int) -> int:
+    if at >= len(message):
+        raise Malformed("a name ends outside the message")
+    return message[at]
+
+
+def _word(message: bytes, at: int) -> int:
+    if at + 2 > len(message):
+        raise Malformed("a compression pointer ends outside the message")
+    return int(struct.unpack_from("!H", message, at)[0])

@@ -1,0 +1,132 @@
+"""Resource records and their data in presentation form; types without one of their own as RFC 3597 writes them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Callable
+
+from node_helper.dns.names import Malformed, from_wire
+
+TYPES = {
+    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35, "DNAME": 39,
+    "OPT": 41, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
+}  # fmt: skip
+_NAMES = {number: name for name, number in TYPES.items()}
+_HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One record as it stands in a message: `kind` and `klass` are numbers, `start` and `end` bound its data."""
+
+    name: str
+    kind: int
+    klass: int
+    ttl: int
+    start: int
+    end: int
+
+
+def number(kind: str) -> int:
+    """The number of a type such as "AAAA" or "TYPE65". Raises `ValueError`."""
+    upper = kind.upper()
+    if upper in TYPES:
+        return TYPES[upper]
+    digits = upper[4:] if upper.startswith("TYPE") else ""
+    if digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 0xFFFF:
+        return int(digits)
+    raise ValueError(f"{kind[:20]!r} is no DNS type; A, AAAA, CNAME, SRV, TXT, PTR, MX, NS, SOA and TYPEnumber are")
+
+
+def kind_name(kind: int) -> str:
+    """The name of a type; "TYPE65280" where it has none here."""
+    return _NAMES.get(kind, f"TYPE{kind}")
+
+
+def read(message: bytes, at: int) -> tuple[Resource, int]:
+    """The record at an offset and the offset after it. Raises `Malformed`."""
+    name, at = from_wire(message, at)
+    if at + _HEADER.size > len(message):
+        raise Malformed("a record ends outside the message")
+    kind, klass, ttl, size = _HEADER.unpack_from(message, at)
+    start = at + _HEADER.size
+    if start + size > len(message):
+        raise Malformed("a record's data end outside the message")
+    return Resource(name, kind, klass, ttl, start, start + size), start + size
+
+
+def present(message: bytes, record: Resource) -> str:
+    """The data of a record as a zone file has them. Raises `Malformed`."""
+    form = _FORMS.get(record.kind)
+    if form is None:
+        data = message[record.start : record.end]
+        return f"\\# {len(data)} {data.hex()}".rstrip()
+    text, end = form(message, record.start, record.end)
+    if end != record.end:
+        raise Malformed(f"the data of a {kind_name(record.kind)} record have another length than they say")
+    return text
+
+
+def _address(family: int, size: int) -> Callable[[bytes, int, int], tuple[str, int]]:
+    def form(message: bytes, at: int, end: int) -> tuple[str, int]:
+        if end - at != size:
+            raise Malformed("an address has the wrong length")
+        return socket.inet_ntop(family, message[at:end]), end
+
+    return form
+
+
+def _name(message: bytes, at: int, _end: int) -> tuple[str, int]:
+    return from_wire(message, at)
+
+
+def _numbered_name(count: int) -> Callable[[bytes, int, int], tuple[str, int]]:
+    def form(message: bytes, at: int, end: int) -> tuple[str, int]:
+        if at + 2 * count > end:
+            raise Malformed("a record is too short")
+        numbers = struct.unpack_from(f"!{count}H", message, at)
+        name, at = from_wire(message, at + 2 * count)
+        return " ".join([*map(str, numbers), name]), at
+
+    return form
+
+
+def _strings(message: bytes, at: int, end: int) -> tuple[str, int]:
+    texts = []
+    while at < end:
+        size = message[at]
+        if at + 1 + size > end:
+            raise Malformed("a text is longer than its record")
+        texts.append('"' + "".join(map(_quoted, message[at + 1 : at + 1 + size])) + '"')
+        at += 1 + size
+    return " ".join(texts), at
+
+
+def _quoted(byte: int) -> str:
+    if byte in b'"\\':
+        return f"\\{byte:c}"
+    return chr(byte) if 0x20 <= byte <= 0x7E else f"\\{byte:03d}"
+
+
+def _soa(message: bytes, at: int, end: int) -> tuple[str, int]:
+    primary, at = from_wire(message, at)
+    mailbox, at = from_wire(message, at)
+    if at + 20 > end:
+        raise Malformed("an SOA record is too short")
+    return " ".join([primary, mailbox, *map(str, struct.unpack_from("!5I", message, at))]), at + 20
+
+
+_FORMS: dict[int, Callable[[bytes, int, int], tuple[str, int]]] = {
+    TYPES["A"]: _address(socket.AF_INET, 4),
+    TYPES["AAAA"]: _address(socket.AF_INET6, 16),
+    TYPES["NS"]: _name,
+    TYPES["CNAME"]: _name,
+    TYPES["PTR"]: _name,
+    TYPES["DNAME"]: _name,
+    TYPES["MX"]: _numbered_name(1),
+    TYPES["SRV"]: _numbered_name(3),
+    TYPES["TXT"]: _strings,
+    TYPES["SOA"]: _soa,
+}

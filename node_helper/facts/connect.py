@@ -1,0 +1,43 @@
+"""Whether a TCP handshake from inside a namespace succeeds, and how it fails."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from node_helper.kernel import Kernel, Netns
+from node_helper.protocol import Fact
+
+
+@dataclass(frozen=True)
+class Query:
+    """From where to which address and port, waiting at most `seconds`."""
+
+    netns: Netns
+    address: str
+    port: int
+    seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        ipaddress.ip_address(self.address)
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not between 1 and 65535")
+        if not 0 < self.seconds <= 30:
+            raise ValueError(f"{self.seconds} s is not between 0 and 30")
+
+
+@dataclass(frozen=True)
+class Connected:
+    """`outcome` is answered, timeout, refused, unreachable or reset, after `seconds`."""
+
+    outcome: str
+    seconds: float
+
+
+def collect(kernel: Kernel, query: Query) -> Connected:
+    """Shake hands once and hang up."""
+    reply = kernel.connect(query.netns, query.address, query.port, query.seconds)
+    return Connected(reply.outcome, reply.seconds)
+
+
+FACT = Fact(name="connect", query=Query, answer=Connected, collect=collect)

@@ -1,0 +1,96 @@
+"""One DNS question to one server from inside a namespace, and the answer; a truncated one is asked for again over TCP."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass, replace
+
+from node_helper.dns import message
+from node_helper.dns.names import Malformed
+from node_helper.kernel import Datagram, Kernel, Netns, Reply
+from node_helper.protocol import Fact
+
+
+@dataclass(frozen=True)
+class Query:
+    """`name` is absolute, with or without its dot: no search path is applied. `seconds` bounds each transport's attempt."""
+
+    netns: Netns
+    server: str
+    name: str
+    type: str = "A"
+    transport: str = "udp"
+    seconds: float = 2.0
+    port: int = 53
+
+    def __post_init__(self) -> None:
+        ipaddress.ip_address(self.server)
+        message.question(0, self.name, self.type)
+        if self.transport not in ("udp", "tcp"):
+            raise ValueError(f"transport {self.transport!r} is neither udp nor tcp")
+        if not (0 < self.seconds <= 30 and 1 <= self.port <= 65535):
+            raise ValueError("wait at most 30 s, and ask a port between 1 and 65535")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of the answer section, as dig prints it: names end in a dot, texts are quoted, unknown types are RFC 3597's."""
+
+    name: str
+    type: str
+    ttl: int
+    data: str
+
+
+@dataclass(frozen=True)
+class DnsAnswer:
+    """`outcome`: answered, timeout, refused (ICMP said that nobody listens, or the server hung up), unreachable or malformed.
+
+    `transport` is "tcp" for a UDP question whose answer was truncated: outcome and records are then TCP's. `truncated` is that of
+    the last message that came. `size` is in bytes, `seconds` includes both attempts. Records are hostile text.
+    """
+
+    outcome: str
+    seconds: float
+    rcode: str = ""
+    truncated: bool = False
+    authoritative: bool = False
+    records: tuple[Record, ...] = ()
+    size: int = 0
+    transport: str = "udp"
+
+
+def collect(kernel: Kernel, query: Query) -> DnsAnswer:
+    """Ask once; over TCP too when the UDP answer did not fit."""
+    first = _ask(kernel, query, query.transport)
+    if not first.truncated or query.transport == "tcp":
+        return first
+    second = _ask(kernel, query, "tcp")
+    seconds = first.seconds + second.seconds
+    if second.outcome == "answered":
+        return replace(second, seconds=seconds)
+    return DnsAnswer(second.outcome, seconds, first.rcode, truncated=True, authoritative=first.authoritative, transport="tcp")
+
+
+def _ask(kernel: Kernel, query: Query, transport: str) -> DnsAnswer:
+    asked = message.question(secrets.randbelow(1 << 16), query.name, query.type)
+    reply = kernel.exchange(query.netns, Datagram(query.server, query.port, transport, asked, query.seconds))
+    if reply.outcome != "answered":
+        return DnsAnswer("refused" if reply.outcome == "reset" else reply.outcome, reply.seconds, transport=transport)
+    return _read(asked, reply, transport)
+
+
+def _read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
+    size = len(reply.payload)
+    try:
+        if not message.answers(asked, reply.payload):
+            return DnsAnswer("malformed", reply.seconds, size=size, transport=transport)
+        said = message.parse(reply.payload)
+    except Malformed:
+        return DnsAnswer("malformed", reply.seconds, size=size, transport=transport)
+    records = tuple(Record(*record) for record in said.records)
+    return DnsAnswer("answered", reply.seconds, said.rcode, said.truncated, said.authoritative, records, size, transport)
+
+
+FACT = Fact(name="dns", query=Query, answer=DnsAnswer, collect=collect)

@@ -1,0 +1,110 @@
+"""The devices of a pod's namespace, their addresses, and the host device at the other end of each.
+
+A veth names its peer by index (IFLA_LINK) and by the id that its namespace gave the peer's (IFLA_LINK_NETNSID). Indexes repeat across
+namespaces, and every host veth can say `@if2`: a pair is believed only when index and namespace agree in both directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from node_helper.kernel import Address, Kernel, Link, Netns
+from node_helper.protocol import Fact
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which namespace."""
+
+    netns: Netns
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The host device. `mutual`: its own index and namespace id point back to the pod's device."""
+
+    link: Link
+    master: Optional[str]
+    mutual: bool
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One device of the pod. `pairless` is "" for a veth with its peer, else why there is no host peer, in words."""
+
+    link: Link
+    addresses: tuple[str, ...]
+    peer: Optional[Peer]
+    pairless: str = ""
+
+
+@dataclass(frozen=True)
+class Interfaces:
+    """Every device of the namespace, by ifindex."""
+
+    interfaces: tuple[Interface, ...]
+
+
+@dataclass(frozen=True)
+class _Node:
+    """The node's side, read once: its devices by index, and by which id each side knows the other."""
+
+    links: dict[int, Link]
+    known_to_pod_as: Optional[int]
+    knows_pod_as: Optional[int]
+
+
+def collect(kernel: Kernel, query: Query) -> Interfaces:
+    """Read both namespaces and match their devices."""
+    node = kernel.own_netns()
+    addresses = kernel.addresses(query.netns)
+    links = kernel.links(query.netns)
+    if node.inode == query.netns.inode:
+        return Interfaces(tuple(Interface(link, _of(link, addresses), None, "a device of the node itself") for link in links))
+    side = _Node(
+        links={link.ifindex: link for link in kernel.links(node)},
+        known_to_pod_as=kernel.netnsid(query.netns, node),
+        knows_pod_as=kernel.netnsid(node, query.netns),
+    )
+    return Interfaces(tuple(_interface(link, _of(link, addresses), side) for link in links))
+
+
+def _of(link: Link, addresses: tuple[Address, ...]) -> tuple[str, ...]:
+    return tuple(a.address for a in addresses if a.ifindex == link.ifindex)
+
+
+def _interface(link: Link, addresses: tuple[str, ...], node: _Node) -> Interface:
+    why = _pairless(link, node)
+    if why:
+        return Interface(link, addresses, None, why)
+    there = node.links[link.link or 0]
+    master = node.links.get(there.master or 0)
+    mutual = there.link == link.ifindex and there.link_netnsid is not None and there.link_netnsid == node.knows_pod_as
+    return Interface(link, addresses, Peer(there, master.name if master else None, mutual))
+
+
+def _pairless(link: Link, node: _Node) -> str:
+    if "LOOPBACK" in link.flags:
+        return "loopback"
+    if link.kind != "veth":
+        return _alone(link, node)
+    if link.link is None or link.link_netnsid is None:
+        return "its peer is in the pod's own namespace"
+    if link.link_netnsid != node.known_to_pod_as:
+        return f"its peer ifindex {link.link} is in a namespace that is not the node's"
+    there = node.links.get(link.link)
+    if there is None:
+        return f"peer ifindex {link.link} is not on this node"
+    return "" if there.kind == "veth" else f"ifindex {there.ifindex} on this node is {there.name}, not a veth"
+
+
+def _alone(link: Link, node: _Node) -> str:
+    what = link.kind or "physical device or SR-IOV function"
+    if link.link is None or link.link_netnsid is None or link.link_netnsid != node.known_to_pod_as:
+        return what
+    below = node.links.get(link.link)
+    return f"{what} on {below.name}" if below else f"{what} on ifindex {link.link}, which is not on this node"
+
+
+FACT = Fact(name="interfaces", query=Query, answer=Interfaces, collect=collect)

@@ -1,0 +1,30 @@
+"""The ARP and NDP tables of a namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node_helper.kernel import Kernel, Neighbour, Netns
+from node_helper.protocol import Fact
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which namespace."""
+
+    netns: Netns
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Entries as `ip neigh` shows them: those that need no resolution (loopback, multicast) are left out."""
+
+    neighbours: tuple[Neighbour, ...]
+
+
+def collect(kernel: Kernel, query: Query) -> Neighbours:
+    """Read both tables."""
+    return Neighbours(tuple(n for n in kernel.neighbours(query.netns) if n.state != "noarp"))
+
+
+FACT = Fact(name="neighbours", query=Query, answer=Neighbours, collect=collect)

@@ -1,0 +1,64 @@
+"""What a process finds in its /etc/resolv.conf, read as its C library reads it (resolv.conf(5))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node_helper.kernel import Kernel
+from node_helper.protocol import CannotLook, Fact
+
+_PATH = "/etc/resolv.conf"
+_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Query:
+    """Whose file: a process id on the node."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class ResolvConf:
+    """Every nameserver named (the C library uses the first three), the last `search` or `domain`, options in order, the text as it is.
+
+    The text is the pod's own and therefore hostile.
+    """
+
+    nameservers: tuple[str, ...]
+    search: tuple[str, ...]
+    options: tuple[str, ...]
+    text: str
+
+
+def collect(kernel: Kernel, query: Query) -> ResolvConf:
+    """Read the file without leaving the root of the process. ``missing`` where it has none."""
+    text = kernel.read_inside(query.pid, _PATH, _LIMIT)
+    if text is None:
+        raise CannotLook(
+            f"process {query.pid} sees no {_PATH}",
+            kind="missing",
+            fix="without the file the C library asks 127.0.0.1; check the image and the pod's dnsPolicy",
+        )
+    return parse(text)
+
+
+def parse(text: str) -> ResolvConf:
+    """The directives of the file. Lines that begin with '#' or ';' and unknown directives say nothing."""
+    nameservers: list[str] = []
+    options: list[str] = []
+    search: tuple[str, ...] = ()
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 2 or line[0] in "#;":
+            continue
+        if words[0] == "nameserver":
+            nameservers.append(words[1])
+        elif words[0] == "options":
+            options += words[1:]
+        elif words[0] in ("search", "domain"):
+            search = tuple(words[1:]) if words[0] == "search" else (words[1],)
+    return ResolvConf(tuple(nameservers), search, tuple(options), text)
+
+
+FACT = Fact(name="resolv_conf", query=Query, answer=ResolvConf, collect=collect)
