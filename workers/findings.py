@@ -1,0 +1,110 @@
+"""Findings that many checks make: what could not be seen, and what the cluster's own objects say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node_helper.protocol import CannotLook
+from workers.check import View
+from workers.model import Confidence, Evidence, Finding, Severity
+from workers.objects import Pod, Service
+
+_NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper"})
+
+
+def unknown(cannot: CannotLook, *, node: str, what: str, now: str, subject: str = "") -> Finding:
+    """Not having been able to look, as a finding: `what` is what stayed unseen."""
+    return Finding(
+        id="unknown-node" if cannot.kind in _NODE_KINDS else "unknown-fact",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.CANNOT_TELL,
+        claim=f"Could not look at {what} on {node}",
+        evidence=(Evidence(f"asking {node}", cannot.reason, now),),
+        disprove=f"An answer from {node} would show {what}.",
+        fix=cannot.fix or "Run it again; if it stays so, `netcheck-bot doctor` says what is wrong with this node.",
+        subject=subject,
+        node=node,
+    )
+
+
+def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
+    """One `unknown-cluster` for each kind that this check needs and that could never be read, or is no longer current."""
+    for behind in view.cluster.behind:
+        if behind.kind in kinds:
+            state = "has not been read" if behind.never else f"was last current {behind.since_s:.0f} s ago"
+            yield Finding(
+                id="unknown-cluster",
+                severity=Severity.UNKNOWN,
+                confidence=Confidence.CANNOT_TELL,
+                claim=f"Kubernetes' list of {behind.kind} {state}",
+                evidence=(Evidence(f"Kubernetes API, list and watch of {behind.kind}", behind.reason, view.now),),
+                disprove="A current list from the Kubernetes API.",
+                fix="Check that the API server answers and that the service account may list and watch this kind.",
+                subject=behind.kind,
+            )
+
+
+def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
+    """Another running pod with an address of this one (kubernetes/kubernetes#43910)."""
+    if pod.host_network or pod.phase != "Running":
+        return
+    for other in view.cluster.pods.values():
+        if other.key == pod.key or other.host_network or other.phase != "Running":
+            continue
+        for ip in sorted(set(pod.ips) & set(other.ips)):
+            yield Finding(
+                id="duplicate-pod-ip",
+                severity=Severity.PROBLEM,
+                claim=f"{pod} and {other} both have the address {ip}",
+                evidence=tuple(
+                    Evidence(f"Kubernetes API, pod {p}, status.podIPs", f"{', '.join(p.ips)} on {p.node}", view.cluster.as_of)
+                    for p in (pod, other)
+                ),
+                disprove="One of the two pods being gone or having another address in the API.",
+                fix=f"Delete one of the two pods, then look for leaked leases in the CNI's IPAM on {pod.node} and {other.node}.",
+                subject=str(pod),
+                node=pod.node,
+                look_further=f"pod {other}",
+            )
+
+
+def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
+    """A service with a selector behind which nothing is ready: connections are refused or dropped on every node.
+
+    Source: pkg/proxy/README of kube-proxy and the EndpointSlice conditions (kubernetes.io, EndpointSlices).
+    """
+    if service.type == "ExternalName" or not service.selector:
+        return
+    slices = [s for s in view.cluster.slices.values() if (s.namespace, s.service) == service.key]
+    endpoints = [e for s in slices if s.ports or service.headless for e in s.endpoints]
+    if any(e.ready or (service.publish_not_ready and e.addresses) for e in endpoints) or any(
+        e.serving and e.terminating for e in endpoints
+    ):
+        return
+    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
+    not_ready = [str(p) for p in chosen if not p.ready]
+    why = f"{len(chosen)} pods match {wanted}, none is ready" if chosen else f"no pod matches {wanted}"
+    without_ports = any(s.endpoints and not s.ports for s in slices)
+    yield Finding(
+        id="service-no-endpoints",
+        severity=Severity.PROBLEM,
+        claim=f"Service {service} has no ready endpoint: {'a named target port is on no container' if without_ports else why}",
+        evidence=(
+            Evidence(
+                f"Kubernetes API, EndpointSlices of {service}",
+                f"{len(endpoints)} endpoints with ports, none ready" if slices else "no EndpointSlice",
+                view.cluster.as_of,
+            ),
+            Evidence(f"Kubernetes API, pods matching {wanted}", ", ".join(not_ready[:5]) or "none", view.cluster.as_of),
+        ),
+        disprove="An EndpointSlice of this service with an endpoint whose `ready` condition is true.",
+        fix="Make a pod ready that the selector matches." if chosen else "Correct the selector, or start the pods it means.",
+        subject=str(service),
+        look_further=f"pod {not_ready[0]}" if not_ready else "",
+    )
+
+
+def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
+    """Whether a service's selector matches these labels; an empty one matches nothing."""
+    return bool(selector) and selector.items() <= labels.items()

@@ -1,0 +1,121 @@
+"""One command, run: its plan's effects are performed, its judgement is asked, and the report is made.
+
+Where answers come from is the caller's: warm helpers over SSH, a recording, a saved folder. Nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from node_helper.protocol import CannotLook
+from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, View
+from workers.model import Report
+from workers.params import words
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+class Asker(Protocol):
+    """The nodes, as `workers.nodes.Nodes` is; every method raises `CannotLook`."""
+
+    async def ask(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> Any:
+        """One answer."""
+
+    async def twice(self, ask: Ask[Any, Any], apart: float, *, trace: str, seconds: float) -> Samples[Any]:
+        """Two samples taken on the node."""
+
+    def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncIterator[Any]:
+        """Rows as they come."""
+
+
+class Answers(Protocol):
+    """Where the answers to a plan's effects come from."""
+
+    async def perform(self, effect: Effect) -> Any:
+        """What the plan receives for this effect."""
+
+
+@dataclass(frozen=True)
+class FromNodes:
+    """Answers asked of the nodes now. `seconds` bounds each question; `asking` hears which nodes are being asked."""
+
+    nodes: Asker
+    trace: str
+    seconds: float = 10.0
+    asking: Callable[[frozenset[str]], None] = lambda _nodes: None
+
+    async def perform(self, effect: Effect) -> Any:
+        """Ask everything that the effect asks, at once."""
+        self.asking(nodes_of(effect))
+        if isinstance(effect, Stream):
+            return await self._folded(effect)
+        if isinstance(effect, AsCompleted):
+            return await self._as_completed(effect)
+        one = self._ask if isinstance(effect, Batch) else self._twice(effect.apart)
+        answers = await asyncio.gather(*(one(ask) for ask in effect.asks.values()))
+        return dict(zip(effect.asks, answers, strict=True))
+
+    async def _ask(self, ask: Ask[Any, Any]) -> Any:
+        try:
+            return await self.nodes.ask(ask, trace=self.trace, seconds=self.seconds)
+        except CannotLook as cannot:
+            return cannot
+
+    def _twice(self, apart: float) -> Callable[[Ask[Any, Any]], Any]:
+        async def sample(ask: Ask[Any, Any]) -> Any:
+            try:
+                return await self.nodes.twice(ask, apart, trace=self.trace, seconds=self.seconds + apart)
+            except CannotLook as cannot:
+                return cannot
+
+        return sample
+
+    async def _as_completed(self, effect: AsCompleted) -> Any:
+        async def keyed(key: str, ask: Ask[Any, Any]) -> tuple[str, Any]:
+            return key, await self._ask(ask)
+
+        state = effect.start
+        for done in asyncio.as_completed([keyed(key, ask) for key, ask in effect.asks.items()]):
+            state = effect.add(state, *await done)
+        return state
+
+    async def _folded(self, effect: Stream) -> Any:
+        state = effect.start
+        try:
+            async for row in self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds):
+                state = effect.add(state, row)
+        except CannotLook as cannot:
+            return cannot
+        return state
+
+
+def nodes_of(effect: Effect) -> frozenset[str]:
+    """The nodes that an effect asks."""
+    asks = [effect.ask] if isinstance(effect, Stream) else effect.asks.values()
+    return frozenset(ask.node for ask in asks)
+
+
+async def run(check: Check[P, S], params: P, view: View, answers: Answers, clock: Callable[[], float]) -> Report:
+    """Perform the plan and judge what was seen. `clock` gives seconds. Raises `UsageError` for names that mean nothing."""
+    started = clock()
+    asked: dict[str, None] = {}
+    seen = await _performed(check.plan(params, view), answers, asked)
+    findings = sorted(check.judge(params, view, seen), key=lambda f: -f.severity.rank)
+    said = " ".join([check.name, *words(params).values()])
+    shown = check.show(params, view, seen)
+    return Report(said, view.cluster.name, round(clock() - started, 3), tuple(asked), tuple(findings), shown)
+
+
+async def _performed(plan: Plan[S], answers: Answers, asked: dict[str, None]) -> S:
+    answer: Any = None
+    try:
+        while True:
+            effect = plan.send(answer)
+            asked.update(dict.fromkeys(sorted(nodes_of(effect))))
+            answer = await answers.perform(effect)
+    except StopIteration as end:
+        return cast("S", end.value)
