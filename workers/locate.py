@@ -1,0 +1,173 @@
+"""From the words of a person to one object of the cluster, or to the candidates. Pure.
+
+A bare name is looked for in the namespace of the channel first, then in all. A name, prefix, selector or workload behind which
+the replicas of one workload stand means the one of them that looks worst, and the others are named in a note.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from workers.check import View
+from workers.errors import Unresolved
+from workers.objects import Key, Node, Owner, Pod, Service
+from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceTarget
+
+N = TypeVar("N", Pod, Service)
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Located:
+    """The pod that was meant, and the other replicas that the same words mean."""
+
+    pod: Pod
+    others: tuple[Pod, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Says that there are others, "" where there are none."""
+        if not self.others:
+            return ""
+        named = ", ".join(str(p) for p in self.others[:_SHOWN])
+        more = f" and {len(self.others) - _SHOWN} more" if len(self.others) > _SHOWN else ""
+        return f"{len(self.others) + 1} pods match; this is {self.pod}. The others: {named}{more}."
+
+
+def pod(view: View, target: PodTarget) -> Located:
+    """The pod that a target means. Raises `Unresolved` with candidates or the nearest names."""
+    if target.kind in ("svc", "node"):
+        raise Unresolved(f"{target} is not a pod; a pod is named pod/{target.name}")
+    if target.kind == "ip":
+        return _by_ip(view, target.name)
+    for pods in _widening(view, target):
+        found = _matching(view, target, pods)
+        if found:
+            return _one(target, found)
+    raise Unresolved(
+        _no("pod", target, view), candidates=_nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
+    )
+
+
+def service(view: View, target: ServiceTarget) -> Service:
+    """The service that a target means, by name, unique prefix or cluster IP. Raises `Unresolved`."""
+    services = view.cluster.services
+    if target.kind == "ip":
+        by_ip = [s for s in services.values() if target.name in (*s.cluster_ips, *s.external_ips, *s.load_balancer_ips)]
+        if by_ip:
+            return by_ip[0]
+        raise Unresolved(f"No service has the address {target.name}")
+    for space in _spaces(view, target.namespace):
+        found = _named(target.name, _within(services, space))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Unresolved(f"{target} could be any of {len(found)} services", candidates=_names(found))
+    raise Unresolved(_no("service", target, view), candidates=_nearest(target.name, services, target.namespace or view.namespace))
+
+
+def node(view: View, target: NodeTarget) -> Node:
+    """The node that a target means, by name, unique prefix or address. Raises `Unresolved`."""
+    nodes = view.cluster.nodes
+    if target.name in nodes:
+        return nodes[target.name]
+    found = [n for name, n in sorted(nodes.items()) if name.startswith(target.name) or target.name in n.addresses]
+    if len(found) == 1:
+        return found[0]
+    problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
+    nearest = tuple(n.name for n in found) or tuple(difflib.get_close_matches(target.name, nodes, 3, 0.5))
+    raise Unresolved(problem, candidates=nearest[:_SHOWN])
+
+
+def any_pod(view: View) -> Pod:
+    """A pod from which a question of the namespace can be asked: running, ready, with its own network. Raises `Unresolved`."""
+    fit = [p for p in view.cluster.pods.values() if p.namespace == view.namespace and p.ready and p.ips and not p.host_network]
+    if not fit:
+        raise Unresolved(f"No pod of namespace {view.namespace} is ready to ask from; say which one with `from POD`")
+    return min(fit, key=lambda p: p.key)
+
+
+def _by_ip(view: View, ip: str) -> Located:
+    found = [p for p in view.cluster.pods.values() if ip in p.ips and not p.host_network]
+    if not found:
+        host = [n.name for n in view.cluster.nodes.values() if ip in n.addresses]
+        services = [str(s) for s in view.cluster.services.values() if ip in s.cluster_ips]
+        whose = (
+            f"it is node {host[0]}'s"
+            if host
+            else f"it is the cluster IP of service {services[0]}"
+            if services
+            else "nobody's here"
+        )
+        raise Unresolved(f"No pod has the address {ip}; {whose}")
+    first, *others = sorted(found, key=lambda p: (p.phase != "Running", p.key))
+    return Located(first, tuple(others))
+
+
+def _widening(view: View, target: PodTarget) -> Iterable[dict[Key, Pod]]:
+    return (_within(view.cluster.pods, space) for space in _spaces(view, target.namespace))
+
+
+def _spaces(view: View, named: str | None) -> tuple[str | None, ...]:
+    """The namespaces to look in, one after the other; None is all of them."""
+    return (named,) if named else (view.namespace, None)
+
+
+def _within(objects: Mapping[Key, N], space: str | None) -> dict[Key, N]:
+    return {key: o for key, o in sorted(objects.items()) if space in (None, key[0])}
+
+
+def _matching(view: View, target: PodTarget, pods: dict[Key, Pod]) -> list[Pod]:
+    if target.kind == "selector":
+        wanted = dict(pair.split("=", 1) for pair in target.name.split(","))
+        return [p for p in pods.values() if wanted.items() <= p.labels.items()]
+    if target.kind in WORKLOADS:
+        owner = Owner(WORKLOADS[target.kind], target.name)
+        return [p for p in pods.values() if owner in _owners(view, p)]
+    return _named(target.name, pods)
+
+
+def _named(name: str, objects: Mapping[Key, N]) -> list[N]:
+    exact = [o for key, o in objects.items() if key[1] == name]
+    return exact or [o for key, o in objects.items() if key[1].startswith(name)]
+
+
+def _one(view: View, target: PodTarget, found: list[Pod]) -> Located:
+    alike = {(p.namespace, _workload(view, p)) for p in found}
+    if len(alike) > 1:
+        raise Unresolved(f"{target} could be any of {len(found)} pods", candidates=_names(found))
+    worst, *others = sorted(found, key=lambda p: (p.deleting, p.ready, p.key))
+    return Located(worst, tuple(others))
+
+
+def _owners(view: View, pod: Pod) -> tuple[Owner, ...]:
+    """The controller of a pod and, for a ReplicaSet, the Deployment behind it."""
+    if pod.owner is None:
+        return ()
+    replica_set = view.cluster.replica_sets.get((pod.namespace, pod.owner.name)) if pod.owner.kind == "ReplicaSet" else None
+    return (pod.owner, *([replica_set.owner] if replica_set and replica_set.owner else []))
+
+
+def _workload(view: View, pod: Pod) -> Owner:
+    """What stands behind a pod: the same for the old and new replicas of a Deployment that is being rolled out."""
+    return (_owners(view, pod) or (Owner("Pod", pod.name),))[-1]
+
+
+def _no(what: str, target: PodTarget | ServiceTarget, view: View) -> str:
+    where = f"in namespace {target.namespace}" if target.namespace else "in any namespace"
+    behind = [b for b in view.cluster.behind if b.kind == f"{what}s"]
+    doubt = f"; but the list of {what}s is not current: {behind[0].reason}" if behind else ""
+    return f"There is no {what} {target} {where}{doubt}"
+
+
+def _nearest(name: str, objects: Mapping[Key, object], namespace: str) -> tuple[str, ...]:
+    near = difflib.get_close_matches(name, {key[1] for key in objects}, 5, 0.5)
+    ranked = sorted((key for key in objects if key[1] in near), key=lambda key: (near.index(key[1]), key[0] != namespace, key))
+    return tuple("/".join(key) for key in ranked[:5])
+
+
+def _names(found: Iterable[Pod | Service]) -> tuple[str, ...]:
+    return tuple(str(o) for o in found)[:_SHOWN]
