@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 
 @dataclass(frozen=True)
@@ -65,5 +64,7 @@ def _in_order(chains: Sequence[str], rules: Iterable[Rule]) -> list[str]:
 
 
 def _address(option: str, network: str) -> str:
-    parsed = ip_network(network)
-    return f"{option} {parsed}" if parsed.prefixlen else ""
+    if network.endswith("/0"):
+        return ""
+    whole = "" if "/" in network else "/128" if ":" in network else "/32"
+    return f"{option} {network}{whole}"
