@@ -1,0 +1,27 @@
+"""`node-helper serve`: the only way in. Started by an SSH forced command where it is installed, with --pushed for trying out."""
+
+import sys
+
+OLDEST = (3, 9)
+TOO_OLD = 3
+
+if sys.version_info < OLDEST:  # said here, because the other files would fail to compile
+    sys.stderr.write(f"node-helper needs Python 3.9 or newer, this is {sys.version_info[0]}.{sys.version_info[1]}\n")
+    sys.exit(TOO_OLD)
+
+
+def main(argv: list[str]) -> int:
+    """Serve, or say how this is called."""
+    if argv not in (["serve"], ["serve", "--pushed"]):
+        sys.stderr.write("usage: node-helper serve [--pushed]\n")
+        return 2
+    from node_helper.facts import catalogue
+    from node_helper.linux import Linux
+    from node_helper.serve import serve
+
+    serve(catalogue(), Linux, installed="--pushed" not in argv)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

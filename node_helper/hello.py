@@ -1,0 +1,58 @@
+"""What the helper says about itself and its node.
+
+It looks at files only, which nothing changes: asking the kernel for a table that does not exist would make it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Mapping, Optional
+
+from node_helper.look import AnyFact
+from node_helper.wire import Hello
+
+VERSION = "0.1.0"
+
+_BACKENDS = {
+    "conntrack": "/proc/sys/net/netfilter/nf_conntrack_max",
+    "ipvs": "/proc/net/ip_vs",
+    "nftables": "/sys/module/nf_tables",
+}
+_LISTED = {"iptables-legacy": "/proc/net/ip_tables_names", "ip6tables-legacy": "/proc/net/ip6_tables_names"}
+
+
+def hello(facts: Mapping[str, AnyFact], *, installed: bool) -> Hello:
+    """The first line. A pushed helper offers no changes, ever."""
+    return Hello(
+        helper=VERSION,
+        schemas={name: fact.schema for name, fact in facts.items()},
+        hostname=os.uname().nodename,
+        machine_id=_text("/etc/machine-id") or "",
+        kernel=os.uname().release,
+        python=platform.python_version(),
+        root=os.geteuid() == 0,
+        installed=installed,
+        changes=False,
+        backends=backends(),
+        journal=journal(),
+    )
+
+
+def backends() -> dict[str, bool]:
+    """Which parts of the kernel are in use here; a legacy table counts only when one exists."""
+    there = {name: os.path.exists(path) for name, path in _BACKENDS.items()}
+    return {**there, **{name: bool(_text(path)) for name, path in _LISTED.items()}}
+
+
+def journal() -> tuple[str, ...]:
+    """Changes that were made here and not yet reported: none, because this helper can make none."""
+    return ()
+
+
+def _text(path: str) -> Optional[str]:
+    try:
+        with open(path) as file:
+            return file.read(4096).strip()
+    except OSError:  # not there, or not for us: "not in use here" is what these files say by being absent
+        return None

@@ -1,0 +1,77 @@
+"""When a question no longer matters: it was cancelled, or its time is over. Whoever waits for it can notice at once.
+
+Everything that looks on behalf of a question asks its `Stop` before each step, and waits with it: `select.poll` on a socket
+*and* on the `Stop` returns as soon as either is ready. So work that nobody waits for any more really ends.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from node_helper.protocol import CannotLook
+
+CANCELLED = "cancelled"
+TIMEOUT = "timeout"
+
+_REASONS = {CANCELLED: "the question was cancelled", TIMEOUT: "the question took longer than its time on the node"}
+
+
+class Stop:
+    """One question's end. `changed` is notified when it comes; all methods may be called from any thread."""
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.changed = threading.Condition()
+        self._kind = ""
+        self._readable, self._writable = os.pipe()
+        self._closed = False
+
+    @property
+    def ended(self) -> bool:
+        """True from the moment on which the question no longer matters."""
+        return bool(self._kind) or self.left <= 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self.deadline - time.monotonic()
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when `end` is called, for `select.poll`. Poll for at most `left` seconds."""
+        return self._readable
+
+    def end(self, kind: str) -> None:
+        """Say that nobody waits any more: `CANCELLED` or `TIMEOUT`; the first reason counts. Wakes whoever waits with this."""
+        with self.changed:
+            if not self._kind and not self._closed:
+                self._kind = kind
+                os.write(self._writable, b"x")
+            self.changed.notify_all()
+
+    def check(self) -> None:
+        """Raise `CannotLook` of kind ``cancelled`` or ``timeout`` once the question no longer matters."""
+        if self.ended:
+            raise self.reason()
+
+    def reason(self) -> CannotLook:
+        """Why the question ended, as its answer."""
+        kind = self._kind or TIMEOUT
+        return CannotLook(_REASONS[kind], kind=kind, fix="" if kind == CANCELLED else "Ask again with more seconds.")
+
+    def pause(self, seconds: float) -> None:
+        """Wait so many seconds, or raise `CannotLook` as soon as the question no longer matters."""
+        until = time.monotonic() + seconds
+        with self.changed:
+            while not self.ended and time.monotonic() < until:
+                self.changed.wait(min(until - time.monotonic(), max(self.left, 0)))
+        self.check()
+
+    def close(self) -> None:
+        """Give the descriptors back; only when nobody polls them any more."""
+        with self.changed:
+            if not self._closed:
+                self._closed = True
+                os.close(self._readable)
+                os.close(self._writable)
