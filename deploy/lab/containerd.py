@@ -1,0 +1,230 @@
+"""containerd in a node, driven over CRI as the kubelet drives it (kubernetes/cri-api, ``runtime.v1``)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from cri_api.v1 import api_pb2 as cri
+from cri_api.v1 import api_pb2_grpc as cri_grpc
+
+from deploy.lab import images
+from deploy.lab.cgroups import Version
+from deploy.lab.errors import LabError
+from deploy.lab.node import Node
+from deploy.lab.plan import NodePlan
+from deploy.lab.runtime import PodFacts, PodSpec
+
+_SOCKET = "/run/containerd/containerd.sock"
+_RUNC = "/usr/sbin/runc"
+_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+_CONFIG = """version = 2
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{sandbox_image}"
+  restrict_oom_score_adj = true  # else runc needs CAP_SYS_RESOURCE for the sandbox's -998
+  disable_hugetlb_controller = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/opt/cni/bin"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "{runc}"
+"""
+_RUNC_WITHOUT_LIMITS = f"""#!/usr/bin/python3 -IS
+# runc without cgroup limits; the cgroup's path stays. For a cgroup v2 tree without the controllers that limits need.
+import json, os, sys
+if "create" in sys.argv and "--bundle" in sys.argv:
+    path = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
+    with open(path) as stream:
+        config = json.load(stream)
+    resources = config["linux"].get("resources", {{}})
+    config["linux"]["resources"] = {{key: resources[key] for key in ("devices",) if key in resources}}
+    with open(path, "w") as stream:
+        json.dump(config, stream)
+os.execv("{_RUNC}", ["runc", *sys.argv[1:]])
+"""
+
+
+class Containerd:
+    """The node's containerd, from its start on; it ends with the node."""
+
+    name = "containerd"
+
+    def __init__(self, node: Node, plan: NodePlan) -> None:
+        """Write the configuration a node has, start the daemon and wait until it and its network are ready."""
+        self._node = node
+        node.write("/etc/containerd/config.toml", _CONFIG.format(sandbox_image=images.PAUSE, runc=_runc(node)))
+        node.write("/etc/cni/net.d/10-lab.conflist", json.dumps(_network(plan), indent=1))
+        channel = grpc.insecure_channel(f"unix://{node.path(_SOCKET)}", options=[("grpc.enable_http_proxy", 0)])
+        self._runtime = cri_grpc.RuntimeServiceStub(channel)
+        self._images = cri_grpc.ImageServiceStub(channel)
+        node.daemon(["containerd"], "containerd.log", self._is_ready)
+
+    def load(self, archive: Path) -> None:
+        """Import the images of a docker archive and wait until CRI knows them."""
+        self._node.run(["ctr", "--namespace", "k8s.io", "images", "import", f"/opt/lab/{archive.name}"])
+
+    def run(self, pod: PodSpec) -> PodFacts:
+        """Start the pod's sandbox and its container."""
+        with _translated(pod.name):
+            self._await_image(pod.image)
+            sandbox = _sandbox(pod)
+            self._node.path(f"{sandbox.log_directory}/{pod.container}").mkdir(parents=True)
+            request = cri.RunPodSandboxRequest(config=sandbox)
+            sandbox_id = self._runtime.RunPodSandbox(request, timeout=_SECONDS).pod_sandbox_id
+            created = cri.CreateContainerRequest(pod_sandbox_id=sandbox_id, config=_container(pod), sandbox_config=sandbox)
+            container_id = self._runtime.CreateContainer(created, timeout=_SECONDS).container_id
+            self._runtime.StartContainer(cri.StartContainerRequest(container_id=container_id), timeout=_SECONDS)
+            return self._facts(pod, sandbox_id, container_id)
+
+    def exec(self, pod: PodFacts, argv: Sequence[str], seconds: int = 10) -> tuple[int, str]:
+        """Run ``argv`` in the pod's container: its exit status and what it wrote."""
+        request = cri.ExecSyncRequest(container_id=pod.container_id, cmd=list(argv), timeout=seconds)
+        with _translated(pod.spec.name):
+            answer = self._runtime.ExecSync(request, timeout=seconds + _SECONDS)
+        return answer.exit_code, (answer.stdout + answer.stderr).decode(errors="replace")
+
+    def remove(self, pod: PodFacts) -> None:
+        """Stop the pod and forget it."""
+        with _translated(pod.spec.name):
+            self._runtime.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
+            self._runtime.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
+
+    def version(self) -> str:
+        """What the node's status says of it, ``containerd://1.6.20``."""
+        with _translated("version"):
+            answer = self._runtime.Version(cri.VersionRequest(), timeout=_SECONDS)
+        return f"{answer.runtime_name}://{answer.runtime_version}"
+
+    def _is_ready(self) -> bool:
+        if not self._node.path(_SOCKET).exists():
+            return False
+        try:
+            status = self._runtime.Status(cri.StatusRequest(), timeout=_SECONDS).status
+        except grpc.RpcError:
+            return False
+        return all(condition.status for condition in status.conditions)
+
+    def _await_image(self, tag: str) -> None:
+        """CRI hears of an imported image by an event, a moment after the import."""
+        wanted = cri.ImageStatusRequest(image=cri.ImageSpec(image=tag))
+        deadline = time.monotonic() + _SECONDS
+        while not self._images.ImageStatus(wanted, timeout=_SECONDS).image.id:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self._node.name}: the image {tag} is not there")
+            time.sleep(_POLL_SECONDS)
+
+    def _facts(self, pod: PodSpec, sandbox_id: str, container_id: str) -> PodFacts:
+        sandbox = self._runtime.PodSandboxStatus(
+            cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id, verbose=True), timeout=_SECONDS
+        )
+        container = self._runtime.ContainerStatus(
+            cri.ContainerStatusRequest(container_id=container_id, verbose=True), timeout=_SECONDS
+        )
+        info = json.loads(sandbox.info["info"])
+        network = sandbox.status.network
+        return PodFacts(
+            spec=pod,
+            node=self._node.name,
+            sandbox_id=sandbox_id,
+            container_id=container_id,
+            pid=info["pid"],
+            container_pid=json.loads(container.info["info"])["pid"],
+            ips=tuple(ip for ip in (network.ip, *(more.ip for more in network.additional_ips)) if ip),
+            netns=_netns(info),
+            host_veth=_host_veth(info),
+            started_at=container.status.started_at,
+        )
+
+
+def _runc(node: Node) -> str:
+    if node.cgroup.version is Version.V1:
+        return _RUNC
+    controllers = node.path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    if {"cpu", "memory", "pids"} <= set(controllers):
+        return _RUNC
+    wrapper = "/usr/local/sbin/runc-without-limits"
+    node.write(wrapper, _RUNC_WITHOUT_LIMITS, mode=0o755)
+    return wrapper
+
+
+def _network(plan: NodePlan) -> Mapping[str, object]:
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": plan.pod_cidr}], [{"subnet": plan.pod_cidr6}]],
+            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+        },
+    }
+    ports = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+    return {"cniVersion": "0.4.0", "name": "lab", "plugins": [bridge, ports]}
+
+
+def _sandbox(pod: PodSpec) -> Any:
+    dns = cri.DNSConfig(servers=pod.nameservers, searches=pod.searches, options=["ndots:5"])
+    return cri.PodSandboxConfig(
+        metadata=cri.PodSandboxMetadata(name=pod.name, namespace=pod.namespace, uid=pod.uid),
+        hostname="" if pod.host_network else pod.name,
+        log_directory=f"/var/log/pods/{pod.namespace}_{pod.name}_{pod.uid}",
+        labels={**pod.labels, **_kubelet_labels(pod)},
+        dns_config=dns if pod.nameservers else None,
+        linux=cri.LinuxPodSandboxConfig(
+            cgroup_parent=f"/kubepods/besteffort/pod{pod.uid}",
+            security_context=cri.LinuxSandboxSecurityContext(namespace_options=_namespaces(pod)),
+        ),
+    )
+
+
+def _container(pod: PodSpec) -> Any:
+    return cri.ContainerConfig(
+        metadata=cri.ContainerMetadata(name=pod.container),
+        image=cri.ImageSpec(image=pod.image, user_specified_image=pod.image),
+        command=list(pod.command),
+        log_path=f"{pod.container}/0.log",
+        labels={**_kubelet_labels(pod), "io.kubernetes.container.name": pod.container},
+        mounts=[cri.Mount(host_path=h, container_path=c, readonly=True) for h, c in pod.mounts.items()],
+        linux=cri.LinuxContainerConfig(security_context=cri.LinuxContainerSecurityContext(namespace_options=_namespaces(pod))),
+    )
+
+
+def _kubelet_labels(pod: PodSpec) -> Mapping[str, str]:
+    return {
+        "io.kubernetes.pod.name": pod.name,
+        "io.kubernetes.pod.namespace": pod.namespace,
+        "io.kubernetes.pod.uid": pod.uid,
+    }
+
+
+def _namespaces(pod: PodSpec) -> Any:
+    return cri.NamespaceOption(network=cri.NODE if pod.host_network else cri.POD, pid=cri.CONTAINER, ipc=cri.POD)
+
+
+def _netns(info: Mapping[str, Any]) -> str:
+    namespaces = info["runtimeSpec"]["linux"]["namespaces"]
+    return next((n["path"] for n in namespaces if n["type"] == "network" and "path" in n), "")
+
+
+def _host_veth(info: Mapping[str, Any]) -> str:
+    interfaces = (info.get("cniResult") or {}).get("Interfaces") or {}
+    return next((name for name in interfaces if name.startswith("veth")), "")
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise LabError(f"containerd: {what}: {error}") from error

@@ -1,0 +1,49 @@
+"""The wire between the nodes: a bridge in a namespace of its own, so that the machine's network has no part of the lab."""
+
+from __future__ import annotations
+
+from deploy.lab.node import Node, Site
+from deploy.lab.plan import GATEWAY, GATEWAY6, NODES, SERVICE_CIDR, NodePlan
+
+_BRIDGE = "fab0"
+_LINKS_ONLY = ("--mount", "--net")  # in our own pid namespace, where ``netns PID`` names a node
+
+
+class Fabric(Node):
+    """A node without pods that holds the bridge. Nothing leads out of it, so nothing the lab sends can leave."""
+
+    def __init__(self, site: Site) -> None:
+        """Make the bridge, with the address that is every node's gateway."""
+        super().__init__("fabric", site)
+        self.sysctl({"net.bridge.bridge-nf-call-iptables": 0, "net.bridge.bridge-nf-call-ip6tables": 0})
+        self.ip(
+            f"link add {_BRIDGE} type bridge",
+            f"addr add {GATEWAY}/24 dev {_BRIDGE}",
+            f"addr add {GATEWAY6}/64 dev {_BRIDGE} nodad",
+            f"link set {_BRIDGE} up",
+        )
+
+    def plug(self, node: Node, plan: NodePlan) -> None:
+        """Give ``node`` its ``eth0`` with both addresses, and the routes that a cluster's node has."""
+        node.sysctl(_FORWARDING)  # first: a device keeps the defaults it was born with
+        name = f"to-{plan.name}"
+        add = f"link add {name} type veth peer name eth0 netns {node.pid}\nlink set {name} master {_BRIDGE} up\n"
+        self.run(["ip", "-batch", "-"], stdin=add, namespaces=_LINKS_ONLY)
+        others = [other for other in NODES if other != plan]
+        node.ip(
+            f"addr add {plan.address}/24 dev eth0",
+            f"addr add {plan.address6}/64 dev eth0 nodad",
+            "link set eth0 up",
+            f"route add default via {GATEWAY}",
+            f"route add {SERVICE_CIDR} via {GATEWAY}",  # else the node's own connections to ClusterIPs fail at once
+            *(f"route add {other.pod_cidr} via {other.address}" for other in others),
+            f"route add ::/0 via {GATEWAY6}",
+            *(f"route add {other.pod_cidr6} via {other.address6}" for other in others),
+        )
+
+
+_FORWARDING = {
+    "net.ipv4.ip_forward": 1,
+    "net.ipv6.conf.all.forwarding": 1,
+    "net.ipv6.conf.default.accept_dad": 0,  # addresses are given out once: waiting for a duplicate costs a second a pod
+}

@@ -1,0 +1,100 @@
+"""OpenSSH's sshd on each node, and what a worker needs to reach it: a key that can only start the helper, and a host CA."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+from deploy.lab import helper
+from deploy.lab.node import Node
+
+_KEY_TYPE = "ssh-ed25519"
+_HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+_CONNECT_SECONDS = 2.0
+_CONFIG = f"""Port 22
+HostKey {_HOST_KEY}
+HostCertificate {_HOST_KEY}-cert.pub
+AuthorizedKeysFile /etc/ssh/authorized_keys
+PermitRootLogin forced-commands-only
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+PidFile none
+PrintMotd no
+LogLevel VERBOSE
+"""
+_CLIENT = """Host {node}
+    HostName 127.0.0.1
+    Port {port}
+    User root
+    IdentityFile {identity}
+    IdentitiesOnly yes
+    HostKeyAlias {node}
+    UserKnownHostsFile {known_hosts}
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+"""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The keys of one lab, in its folder."""
+
+    folder: Path
+    ca: asyncssh.SSHKey
+    client: asyncssh.SSHKey
+
+    @classmethod
+    def create(cls, folder: Path) -> Access:
+        """Make the host CA and the client's key."""
+        folder.mkdir(mode=0o700)
+        access = cls(folder, asyncssh.generate_private_key(_KEY_TYPE), asyncssh.generate_private_key(_KEY_TYPE))
+        access.identity.touch(mode=0o600)
+        access.identity.write_bytes(access.client.export_private_key())
+        public = access.ca.export_public_key().decode().strip()
+        access.known_hosts.write_text(f"@cert-authority * {public}\n", encoding="ascii")
+        return access
+
+    @property
+    def identity(self) -> Path:
+        """The client's private key."""
+        return self.folder / "client"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Trusts every host key that the lab's CA signed, and no other."""
+        return self.folder / "known_hosts"
+
+    def write_config(self, ports: Mapping[str, int]) -> Path:
+        """The OpenSSH client configuration with which ``ssh -F`` reaches the nodes by name."""
+        path = self.folder / "ssh_config"
+        hosts = (
+            _CLIENT.format(node=node, port=port, identity=self.identity, known_hosts=self.known_hosts)
+            for node, port in ports.items()
+        )
+        path.write_text("".join(hosts), encoding="utf-8")
+        return path
+
+
+def start(node: Node, access: Access, port: int) -> None:
+    """Give the node its host key and authorized key, start sshd and wait until it answers on our loopback ``port``."""
+    host_key = asyncssh.generate_private_key(_KEY_TYPE)
+    certificate = access.ca.generate_host_certificate(host_key, node.name, principals=[node.name])
+    node.write(_HOST_KEY, host_key.export_private_key().decode(), mode=0o600)
+    node.write(f"{_HOST_KEY}-cert.pub", certificate.export_certificate().decode())
+    node.write("/etc/ssh/sshd_config", _CONFIG)
+    public = access.client.export_public_key().decode()
+    node.write("/etc/ssh/authorized_keys", f'restrict,command="{helper.COMMAND}" {public}')
+    node.daemon(["/usr/sbin/sshd", "-D", "-e"], "sshd.log", lambda: _answers(port))
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS) as connection:
+            return connection.recv(len(b"SSH-2.0")) == b"SSH-2.0"
+    except OSError:
+        return False

@@ -1,0 +1,15 @@
+"""Independent parts start at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def together(calls: Iterable[Callable[[], object]]) -> None:
+    """Run every call in a thread of its own, wait for all of them, and raise the first error."""
+    waiting = list(calls)
+    with ThreadPoolExecutor(max_workers=len(waiting)) as threads:
+        started = [threads.submit(call) for call in waiting]
+    for future in started:
+        future.result()
