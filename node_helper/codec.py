@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any, TypeVar, Union
 
 T = TypeVar("T")
 _PLAIN = (str, int, float, bool, type(None))
+_UNIONS = (Union, getattr(types, "UnionType", Union))
+"""Python 3.9 has only the first; records of bot and workers are written `X | None`."""
 
 
 class Malformed(ValueError):
@@ -58,7 +61,7 @@ def _decode(shape: Any, data: Any, where: str) -> Any:
     origin = typing.get_origin(shape)
     if is_dataclass(shape) and isinstance(shape, type):
         return _record(shape, data, where)
-    if origin is Union:
+    if origin in _UNIONS:
         return _one_of(typing.get_args(shape), data, where)
     if origin is tuple:
         _expect(isinstance(data, list), where, "a list", data)
