@@ -66,11 +66,12 @@ class Address:
 
 @dataclass(frozen=True)
 class NextHop:
-    """Where a route sends packets: a gateway (None: on link), a device, a weight."""
+    """Where a route sends packets: a gateway (None: on link), a device, a weight; flags such as dead, linkdown, onlink."""
 
     via: Optional[str]
     device: Optional[str]
     weight: int = 1
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,12 @@ class Process:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a reference tool printed: exit status, standard output, standard error (both cut at the budget)."""
+    """What a reference tool printed: exit status, standard output, standard error; `cut` where the output ended at the budget."""
 
     status: int
     out: str
     err: str
+    cut: bool = False
 
 
 class Kernel(Protocol):
@@ -147,8 +149,8 @@ class Kernel(Protocol):
     def netns_at(self, path: str) -> Netns:
         """The namespace pinned at a path such as /var/run/netns/cni-..."""
 
-    def processes(self) -> Iterator[Process]:
-        """Every process that is not a zombie, in no order."""
+    def processes(self, mentioning: tuple[str, ...] = ()) -> Iterator[Process]:
+        """Every process that is not a zombie, in no order; where words are given, those whose cgroup paths hold one of them."""
 
     def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
         """The text of a file of the node, at most `limit` bytes; None where there is none."""
@@ -160,7 +162,7 @@ class Kernel(Protocol):
         """As `read`, of the root that a process sees: no symbolic link leads out of it. ``gone`` without the process."""
 
     def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> Optional[str]:
-        """The body that a daemon answers to a GET on its unix socket; None where there is no such socket or no such thing (404)."""
+        """What a daemon answers to a GET on its unix socket; None where there is no such socket or no such thing (404)."""
 
     def links(self, netns: Netns) -> tuple[Link, ...]:
         """Every device, by ifindex."""
@@ -173,6 +175,9 @@ class Kernel(Protocol):
 
     def routes(self, netns: Netns) -> tuple[Route, ...]:
         """Every route of every table, IPv4 and IPv6."""
+
+    def route_to(self, netns: Netns, address: str) -> Route:
+        """The kernel's own lookup for one destination, policy rules included; kind ``unreachable`` where it finds none."""
 
     def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
         """The ARP and NDP tables."""

@@ -7,6 +7,9 @@ Plans are written with the functions of this module, which give the answers thei
     by_node = yield from batch({n: Ask(n, FACT, Query()) for n in nodes})  # each by its value or by CannotLook
     total = yield from fold_completed(asks, start, add)                    # answers as they complete
     summary = yield from stream(Ask(node, ROWS, Query()), start, add)      # a stream folded into a summary
+    look = Round()                                                         # different questions at once, each answer typed
+    links, routes = look.add("links", Ask(...)), look.add("routes", Ask(...))
+    got = yield from look.ask()                                            # links.of(got), routes.of(got)
     pair = yield from twice(Ask(node, FACT, Query()), apart=2.0)           # two samples taken on the node
 """
 
@@ -128,6 +131,33 @@ def twice(asks: Mapping[str, Ask[Any, A]], apart: float) -> Plan[dict[str, Sampl
     """Two samples of each question with `apart` seconds between, for counters."""
     answers = yield Twice(asks, apart)
     return {key: answers[key] for key in asks}
+
+
+@dataclass(frozen=True)
+class Slot(Generic[A]):
+    """A question's place in a `Round`, for its answer."""
+
+    key: str
+
+    def of(self, got: Mapping[str, Any]) -> A | CannotLook:
+        """The answer to this question, among those of its round."""
+        return cast("A | CannotLook", got[self.key])
+
+
+class Round:
+    """Different questions asked at once, whose answers keep their types."""
+
+    def __init__(self) -> None:
+        self._asks: dict[str, Ask[Any, Any]] = {}
+
+    def add(self, key: str, ask: Ask[Any, A]) -> Slot[A]:
+        """Ask this too. `key` names it in recordings."""
+        self._asks[key] = ask
+        return Slot(key)
+
+    def ask(self) -> Plan[Mapping[str, Any]]:
+        """Ask them all; `Slot.of` finds each answer."""
+        return (yield Batch(self._asks)) if self._asks else {}
 
 
 @dataclass(frozen=True)

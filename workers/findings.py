@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.model import Confidence, Evidence, Finding, Severity
-from workers.objects import Pod, Service
+from workers.objects import Endpoint, EndpointSlice, Pod, Service
 
 _NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper"})
 
@@ -75,8 +75,8 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
     """
     if service.type == "ExternalName" or not service.selector:
         return
-    slices = [s for s in view.cluster.slices.values() if (s.namespace, s.service) == service.key]
-    endpoints = [e for s in slices if s.ports or service.headless for e in s.endpoints]
+    slices = _slices_of(view, service)
+    endpoints = endpoints_of(view, service)
     if any(e.ready or (service.publish_not_ready and e.addresses) for e in endpoints) or any(
         e.serving and e.terminating for e in endpoints
     ):
@@ -103,6 +103,21 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
         subject=str(service),
         look_further=f"pod {not_ready[0]}" if not_ready else "",
     )
+
+
+def endpoints_of(view: View, service: Service) -> list[Endpoint]:
+    """The endpoints of a service that its ports reach: a slice without ports (a missing named target port) reaches none."""
+    return [e for s in _slices_of(view, service) if s.ports or service.headless for e in s.endpoints]
+
+
+def _slices_of(view: View, service: Service) -> list[EndpointSlice]:
+    return [s for s in view.cluster.slices.values() if (s.namespace, s.service) == service.key]
+
+
+def services_of(view: View, pod: Pod) -> list[Service]:
+    """The services whose selector matches a pod."""
+    services = view.cluster.services.values()
+    return [s for s in services if s.namespace == pod.namespace and selects(s.selector, pod.labels)]
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:

@@ -6,7 +6,7 @@ The same records are rendered for Slack and the terminal, printed as JSON, store
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,12 +83,13 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a check shows beside its findings: one line on what was looked at, tables, files, and the JSON `facts`."""
+    """What a check shows beside its findings: one line on what was looked at, tables, files, notes, and the JSON `facts`."""
 
     headline: str
     facts: Mapping[str, Any]
     tables: tuple[Table, ...] = ()
     files: tuple[RawFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,6 @@ class Report:
     asked: tuple[str, ...]
     findings: tuple[Finding, ...]
     shown: Shown
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def verdict(self) -> Severity:

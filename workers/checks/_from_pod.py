@@ -1,0 +1,116 @@
+"""Asking from inside a pod: which pod, its network namespace, and its resolver. Shared by `dns`, `ping` and `connect`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from node_helper.facts import dns, resolv_conf, sandbox
+from node_helper.kernel import Netns
+from node_helper.protocol import CannotLook
+from workers import findings, locate
+from workers.check import Ask, Plan, View, ask, batch
+from workers.errors import UsageError
+from workers.model import Finding
+from workers.objects import Pod
+from workers.params import PodTarget
+
+METADATA = frozenset(
+    ipaddress.ip_address(a)
+    for a in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16",
+              "192.0.0.192", "fd20:ce::254")
+)  # fmt: skip
+"""Where clouds serve instance credentials (AWS, GCP, Azure, Alibaba, Oracle): never probed, whoever asks."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A pod's network namespace and resolver; `trouble` is what could not be seen, when something could not."""
+
+    pod: Pod
+    note: str = ""
+    netns: Netns | None = None
+    resolver: resolv_conf.ResolvConf | None = None
+    trouble: tuple[str, CannotLook] | None = None
+
+    def unseen(self, now: str) -> Iterator[Finding]:
+        """The finding that the pod could not be entered."""
+        if self.trouble:
+            what, cannot = self.trouble
+            yield findings.unknown(cannot, node=self.pod.node, what=what, now=now, subject=str(self.pod))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A host as the pod resolves it: the addresses, in the order in which they were found, and every query made."""
+
+    host: str
+    addresses: tuple[str, ...]
+    queries: tuple[tuple[str, str, dns.DnsAnswer | CannotLook], ...] = ()
+
+
+def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
+    """Find the pod, its namespace and its resolv.conf. Raises `Unresolved`, and `UsageError` for a pod that cannot be asked from."""
+    located = locate.pod(view, target) if target else locate.Located(locate.any_pod(view))
+    pod = located.pod
+    note = located.note if target else f"Asked from {pod}, the first ready pod of namespace {view.namespace}."
+    if not pod.node or not pod.ips or pod.phase != "Running":
+        raise UsageError(f"{pod} cannot be asked from: it is {pod.phase.lower()} and has {'an' if pod.ips else 'no'} IP")
+    query = sandbox.Query(pod.uid, pod.name, pod.namespace, pod.host_network, pod.config_hash)
+    place = yield from ask(pod.node, sandbox.FACT, query)
+    if isinstance(place, CannotLook):
+        return Inside(pod, note, trouble=("the pod's sandbox", place))
+    if place.netns is None or place.pid is None:
+        gone = CannotLook(f"no process and namespace of {pod} was found ({place.state})", kind="gone")
+        return Inside(pod, note, trouble=("the pod's network namespace", gone))
+    conf = yield from ask(pod.node, resolv_conf.FACT, resolv_conf.Query(place.pid))
+    if isinstance(conf, CannotLook):
+        return Inside(pod, note, place.netns, trouble=("the pod's resolv.conf", conf))
+    return Inside(pod, note, place.netns, conf)
+
+
+def resolve(inside: Inside, host: str) -> Plan[Resolved]:
+    """The addresses of a host, as the pod's own resolver would find them; an address is itself. Metadata addresses are refused."""
+    if address := _address(host):
+        _refuse_metadata(address)
+        return Resolved(host, (str(address),))
+    if inside.netns is None or inside.resolver is None or not inside.resolver.nameservers:
+        return Resolved(host, ())
+    server = inside.resolver.nameservers[0]
+    queries: list[tuple[str, str, dns.DnsAnswer | CannotLook]] = []
+    for name in candidates(host, inside.resolver):
+        asks = {t: Ask(inside.pod.node, dns.FACT, dns.Query(inside.netns, server, name, t)) for t in ("A", "AAAA")}
+        answers = yield from batch(asks)
+        queries += [(name, t, answer) for t, answer in answers.items()]
+        found = tuple(
+            r.data for a in answers.values() if isinstance(a, dns.DnsAnswer) for r in a.records if r.type in ("A", "AAAA")
+        )
+        if found:
+            for text in found:
+                _refuse_metadata(ipaddress.ip_address(text))
+            return Resolved(host, found, tuple(queries))
+    return Resolved(host, (), tuple(queries))
+
+
+def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
+    """The names that the resolver tries, in order (resolv.conf(5), search and ndots; res_search in glibc)."""
+    if name.endswith("."):
+        return (name,)
+    ndots = next((int(o[6:]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal()), 1)
+    searched = tuple(f"{name}.{domain.rstrip('.')}." for domain in conf.search if domain.strip("."))
+    as_is = (f"{name}.",)
+    return as_is + searched if name.count(".") >= min(ndots, 15) else searched + as_is
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _refuse_metadata(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    plain = address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
+    if plain in METADATA:
+        raise UsageError(f"{address} serves the cloud's instance credentials; netcheck never sends anything there")

@@ -1,0 +1,128 @@
+"""What is wrong with a pod's way to the network, by the evidence of one look. Ids and proofs: failure modes of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node_helper.facts import interfaces, routes, sandbox
+from node_helper.facts.interfaces import Interface
+from node_helper.protocol import CannotLook
+from workers import findings
+from workers.check import View
+from workers.checks import _dns_judge, _pod_states
+from workers.checks._pod_seen import Seen
+from workers.model import Evidence, Finding, Severity
+
+_NEEDED = ("pods", "nodes", "services", "slices")
+_DEAD = frozenset({"down", "lowerlayerdown", "notpresent", "dormant"})
+
+
+def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
+    """Every finding about one pod."""
+    yield from findings.cluster_gaps(view, *_NEEDED)
+    yield from _pod_states.judge(view, seen)
+    yield from findings.duplicate_ip(view, seen.pod)
+    for service in findings.services_of(view, seen.pod):
+        yield from findings.no_endpoints(view, service)
+    yield from _unseen(view, seen)
+    if isinstance(seen.sandbox, sandbox.Sandbox):
+        yield from _devices(view, seen)
+        yield from _way_back(view, seen)
+    for server, answer in seen.dns.items():
+        yield from _dns_judge.server(answer, server, seen.dns_name, seen.pod, view.now)
+
+
+def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
+    looked = {
+        "the pod's sandbox": seen.sandbox, "the pod's interfaces": seen.interfaces, "the pod's routes": seen.routes,
+        "the pod's sockets": seen.sockets, "the pod's resolv.conf": seen.resolv_conf,
+        **{f"the node's route to {ip}": route for ip, route in seen.node_routes.items()},
+        **{f"the raw {name}": text for name, text in seen.raw.items()},
+    }  # fmt: skip
+    for what, answer in looked.items():
+        if isinstance(answer, CannotLook):
+            yield findings.unknown(answer, node=seen.pod.node, what=what, now=view.now, subject=str(seen.pod))
+
+
+def _devices(view: View, seen: Seen) -> Iterator[Finding]:
+    if not isinstance(seen.interfaces, interfaces.Interfaces):
+        return
+    devices = [i for i in seen.interfaces.interfaces if "LOOPBACK" not in i.link.flags]
+    carried = {a.split("/")[0] for i in devices for a in i.addresses}
+    if not devices:
+        yield _broken(seen, "has no network device but loopback", Evidence("netlink RTM_GETLINK in the pod", "lo only", view.now))
+    elif missing := [ip for ip in seen.pod.ips if ip not in carried]:
+        claim = f"has {', '.join(missing)} in Kubernetes, but no device inside the pod carries it"
+        yield _broken(seen, claim, Evidence("netlink RTM_GETADDR in the pod", ", ".join(sorted(carried)) or "none", view.now))
+    for device in devices:
+        yield from _device(view, seen, device)
+    if devices and isinstance(seen.routes, routes.Routes) and not any(r.destination == "default" for r in seen.routes.routes):
+        shown = "; ".join(r.destination for r in seen.routes.routes[:5]) or "none"
+        yield _broken(seen, "has no default route inside", Evidence("netlink RTM_GETROUTE in the pod", shown, view.now))
+
+
+def _device(view: View, seen: Seen, device: Interface) -> Iterator[Finding]:
+    link, peer = device.link, device.peer
+    here = Evidence(f"netlink RTM_GETLINK in the pod, {link.name}", _link_words(device), view.now)
+    if "UP" not in link.flags or link.state in _DEAD:
+        yield _broken(seen, f"has {link.name} {link.state} inside", here)
+    if link.kind == "veth" and peer is None:
+        yield _broken(seen, f"has no host peer for {link.name}: {device.pairless}", here)
+    if peer is None:
+        return
+    there = Evidence(f"netlink RTM_GETLINK on {seen.pod.node}, {peer.link.name}", _peer_words(device), view.now)
+    if not peer.mutual:
+        yield _broken(seen, f"has {link.name}, whose host device {peer.link.name} does not point back to it", here, there)
+    elif "UP" not in peer.link.flags or peer.link.state in _DEAD:
+        yield _broken(seen, f"has its host veth {peer.link.name} {peer.link.state}", there)
+    if peer.link.mtu != link.mtu:
+        yield Finding(
+            "mtu-mismatch", Severity.PROBLEM, f"The two ends of {seen.pod}'s veth disagree on the MTU: {link.mtu} inside, "
+            f"{peer.link.mtu} on the node", (here, there), "Both ends showing one MTU.",
+            "Recreate the pod; if it comes back so, set one MTU in the CNI configuration.", str(seen.pod), seen.pod.node,
+        )  # fmt: skip
+
+
+def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
+    """The node must send the pod's address to the pod's own host device, or to the bridge that it is in."""
+    if not isinstance(seen.interfaces, interfaces.Interfaces):
+        return
+    peers = [i.peer for i in seen.interfaces.interfaces if i.peer]
+    doors = {p.link.name for p in peers} | {p.master for p in peers if p.master}
+    for ip, route in seen.node_routes.items():
+        if isinstance(route, CannotLook) or not peers or (route.kind == "unicast" and route.device in doors):
+            continue
+        said = " ".join(
+            filter(None, [route.kind, f"dev {route.device}" if route.device else "", f"via {route.via}" if route.via else ""])
+        )
+        yield _broken(
+            seen, f"is not where {seen.pod.node} routes {ip}",
+            Evidence(f"ip route get {ip} on {seen.pod.node}", said, view.now),
+            Evidence("the pod's host devices", ", ".join(sorted(doors)), view.now),
+        )  # fmt: skip
+
+
+def _broken(seen: Seen, claim: str, *evidence: Evidence) -> Finding:
+    return Finding(
+        id="veth-broken",
+        severity=Severity.PROBLEM,
+        claim=f"{seen.pod} {claim}",
+        evidence=evidence,
+        disprove="The pod's device up with its address and a default route, its host peer up and mutual, the node's route to it.",
+        fix="Delete the pod so that its sandbox is made anew; if it comes back so, read the CNI plugin's log on that node.",
+        subject=str(seen.pod),
+        node=seen.pod.node,
+    )
+
+
+def _link_words(device: Interface) -> str:
+    link = device.link
+    return f"index {link.ifindex}, {link.kind or 'no kind'}, state {link.state}, mtu {link.mtu}, peer index {link.link}"
+
+
+def _peer_words(device: Interface) -> str:
+    peer = device.peer
+    if peer is None:
+        return device.pairless
+    link = peer.link
+    return f"index {link.ifindex}, state {link.state}, mtu {link.mtu}, master {peer.master or 'none'}, peer index {link.link}"

@@ -1,0 +1,46 @@
+"""What the `pod` check saw: None where nothing was asked, `CannotLook` where looking failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node_helper.facts import dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.protocol import CannotLook
+from workers.check import View
+from workers.locate import Located
+from workers.objects import Pod
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`dns` is keyed by nameserver, `node_routes` by the pod's address, `raw` by the view's name."""
+
+    located: Located
+    sandbox: sandbox.Sandbox | CannotLook | None = None
+    interfaces: interfaces.Interfaces | CannotLook | None = None
+    routes: routes.Routes | CannotLook | None = None
+    sockets: sockets.Sockets | CannotLook | None = None
+    resolv_conf: resolv_conf.ResolvConf | CannotLook | None = None
+    node_routes: dict[str, route_to.RouteTo | CannotLook] = field(default_factory=dict)
+    dns: dict[str, dns.DnsAnswer | CannotLook] = field(default_factory=dict)
+    dns_name: str = ""
+    raw: dict[str, raw.Text | CannotLook] = field(default_factory=dict)
+
+    @property
+    def pod(self) -> Pod:
+        """The pod that was looked at."""
+        return self.located.pod
+
+    def can_ask(self, view: View) -> bool:
+        """Whether there is a node that can hold the pod: assigned, still in the cluster, and the pod not finished."""
+        return bool(self.pod.node) and not self.finished and not self.node_deleted(view)
+
+    @property
+    def finished(self) -> bool:
+        """A pod that has run to its end keeps no network namespace."""
+        return self.pod.phase in ("Succeeded", "Failed")
+
+    def node_deleted(self, view: View) -> bool:
+        """Whether the pod names a node that a current list of nodes does not have."""
+        current = not any(b.kind == "nodes" for b in view.cluster.behind)
+        return current and bool(self.pod.node) and self.pod.node not in view.cluster.nodes

@@ -1,0 +1,77 @@
+"""The pods of a namespace as `kubectl get pod -o wide` lists them, and those that share an address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from workers import findings
+from workers.check import Access, Check, Plan, View
+from workers.checks._listing import age, within
+from workers.model import Finding, Shown, Table
+from workers.objects import Pod
+from workers.params import Arg, Namespace
+
+COLUMNS = ("namespace", "name", "ready", "status", "restarts", "age", "IP", "node")
+
+
+@dataclass(frozen=True)
+class Params:
+    """Whose pods."""
+
+    namespace: Annotated[Namespace | None, Arg("the namespace, or all", word="in")] = None
+
+
+def plan(params: Params, view: View) -> Plan[tuple[Pod, ...]]:
+    """Nothing is asked of a node."""
+    yield from ()
+    return within(view, params.namespace, view.cluster.pods.values())
+
+
+def judge(_params: Params, view: View, seen: tuple[Pod, ...]) -> Iterator[Finding]:
+    """Kinds that are not current, and addresses that two pods have."""
+    yield from findings.cluster_gaps(view, "pods")
+    told: set[str] = set()
+    for pod in seen:
+        for finding in findings.duplicate_ip(view, pod):
+            if finding.look_further not in told:
+                yield finding
+        told.add(f"pod {pod}")
+
+
+def show(params: Params, view: View, seen: tuple[Pod, ...]) -> Shown:
+    """One row a pod."""
+    where = str(params.namespace or view.namespace)
+    rows = tuple(_row(view, p) for p in seen)
+    headline = f"{len(seen)} pods in {'all namespaces' if where == 'all' else where}"
+    return Shown(headline, {"pods": [dict(zip(COLUMNS, row, strict=True)) for row in rows]}, (Table("Pods", rows, COLUMNS),))
+
+
+def _row(view: View, pod: Pod) -> tuple[str, ...]:
+    ready = f"{sum(c.ready for c in pod.containers)}/{len(pod.containers)}"
+    waiting = next((c.reason for c in pod.containers if c.state != "running" and c.reason), "")
+    status = "Terminating" if pod.deleting else waiting or pod.reason or pod.phase
+    restarts = str(sum(c.restarts for c in pod.containers))
+    return (
+        pod.namespace,
+        pod.name,
+        ready,
+        status,
+        restarts,
+        age(pod.created, view.now),
+        ", ".join(pod.ips) or "-",
+        pod.node or "-",
+    )
+
+
+CHECK = Check(
+    name="pods",
+    summary="The pods of a namespace: ready, status, restarts, age, IP, node",
+    access=Access.READ,
+    params=Params,
+    plan=plan,
+    judge=judge,
+    show=show,
+    examples=("pods", "pods in shop", "pods in all"),
+)
