@@ -109,7 +109,7 @@ def _masquerade_internal(routed: RoutedPort, context: Context) -> Iterator[Rule]
     if routed.internal and context.cluster_cidr:
         chain = _chain("SVL" if service.internal_local else "SVC", routed)
         to = _to_address("nat", chain, routed, service.cluster_ip, f"{routed.name} cluster IP", _MASQUERADE)
-        yield rule("nat", chain, f"! {source(context.cluster_cidr)}", to.spec)
+        yield rule("nat", chain, f"! -s {context.cluster_cidr}", to.spec)
 
 
 def _route_external(routed: RoutedPort, context: Context) -> Iterator[Rule]:

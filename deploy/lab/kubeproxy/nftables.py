@@ -8,8 +8,8 @@ Source: ``pkg/proxy/nftables/proxier.go`` of Kubernetes, with the flags' default
 from collections.abc import Iterator
 
 from deploy.lab.kubeproxy.model import Family, Node, Objects
-from deploy.lab.kubeproxy.nftables_service import MARK, Context, affinity_sets, chains, elements, networks_text
-from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element, chain_text, container_text
+from deploy.lab.kubeproxy.nftables_service import MARK, Context, affinity_sets, chains, elements
+from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element, chain_text, container_text, networks_text
 from deploy.lab.kubeproxy.reading import cidr_of_family, find_node, networks_of_family, routed_ports
 
 REPLACE_TABLES = "".join(f"{verb} table {ip} kube-proxy\n" for ip in ("ip", "ip6") for verb in ("add", "delete"))

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from deploy.lab.kubeproxy.model import Endpoint, Family, RoutedPort
 from deploy.lab.kubeproxy.names import nftables_endpoint, nftables_service
-from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element
+from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element, networks_text
 
 MARK = "meta mark set meta mark | 0x00004000"
 """The mark that asks for masquerading, as the kernel gives it back."""
@@ -151,12 +151,6 @@ def _refuse_others(routed: RoutedPort, context: Context) -> str:
     if any(ip_address(context.node_ip) in ip_network(network) for network in admitted):
         admitted += routed.service.load_balancer_ips  # the node itself talks to them from their own address
     return f"{context.ip} saddr != {networks_text(admitted)} drop"
-
-
-def networks_text(networks: Sequence[str]) -> str:
-    """One network as it is, several as an anonymous set in order."""
-    listed = sorted(networks, key=lambda network: int(ip_network(network).network_address))
-    return listed[0] if len(listed) == 1 else f"{{ {', '.join(listed)} }}"
 
 
 def _goto(routed: RoutedPort, prefix: str) -> str:

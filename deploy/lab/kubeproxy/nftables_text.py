@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
@@ -44,6 +44,13 @@ def container_text(container: Container, elements: Iterable[Element]) -> str:
     own = sorted({each for each in elements if each.container == container.name}, key=_rank)
     listed = (f"elements = {{ {_joined(own)} }}",) if own else ()
     return _block(f"{container.kind} {container.name}", (*container.lines, *listed))
+
+
+def networks_text(networks: Sequence[str]) -> str:
+    """What stands in a match: one network as it is, several as an anonymous set; nft joins those that touch on loading."""
+    listed = sorted((ip_network(network) for network in networks), key=lambda each: int(each.network_address))
+    words = [str(each) if each.num_addresses > 1 else str(each.network_address) for each in listed]
+    return words[0] if len(words) == 1 else f"{{ {', '.join(words)} }}"
 
 
 def _block(head: str, lines: Sequence[str]) -> str:
