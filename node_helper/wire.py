@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Optional, TypeVar, Union
 
 from node_helper import codec
@@ -176,6 +176,11 @@ def request_line(request: Request) -> bytes:
     return line({f.name: getattr(request, f.name) for f in fields(request)})
 
 
+def renumbered(asked: Asked, number: int) -> Asked:
+    """The same question under the number that its connection gives it."""
+    return replace(asked, id=number)
+
+
 def hello_line(hello: Hello) -> bytes:
     """The first line of a helper."""
     return line({"hello": codec.encode(hello)})
@@ -206,11 +211,16 @@ class Lines:
         return whole
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def value(data: bytes) -> Any:
+    """The value of a JSON text. Raises `Malformed`."""
     try:
-        data = json.loads(line, parse_int=_int, parse_constant=_no_constant)
+        return json.loads(data, parse_int=_int, parse_constant=_no_constant)
     except (ValueError, RecursionError) as e:
-        raise Malformed(f"not a line of JSON: {type(e).__name__}") from e
+        raise Malformed(f"not JSON: {type(e).__name__}") from e
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    data = value(line)
     if not isinstance(data, dict):
         raise Malformed("not a JSON object")
     return data
