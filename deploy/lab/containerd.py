@@ -100,7 +100,7 @@ class Containerd:
             self._runtime.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
 
     def version(self) -> str:
-        """What the node's status says of it, ``containerd://1.6.20``."""
+        """``containerd://1.6.20``, as the node's status has it."""
         with _translated("version"):
             answer = self._runtime.Version(cri.VersionRequest(), timeout=_SECONDS)
         return f"{answer.runtime_name}://{answer.runtime_version}"
@@ -135,6 +135,7 @@ class Containerd:
         return PodFacts(
             spec=pod,
             node=self._node.name,
+            runtime=self.name,
             sandbox_id=sandbox_id,
             container_id=container_id,
             pid=info["pid"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.lab.node import Node, Site
-from deploy.lab.plan import GATEWAY, GATEWAY6, NODES, SERVICE_CIDR, NodePlan
+from deploy.lab.plan import GATEWAY, GATEWAY6, NODES, NodePlan
 
 _BRIDGE = "fab0"
 _LINKS_ONLY = ("--mount", "--net")  # in our own pid namespace, where ``netns PID`` names a node
@@ -29,13 +29,13 @@ class Fabric(Node):
         name = f"to-{plan.name}"
         add = f"link add {name} type veth peer name eth0 netns {node.pid}\nlink set {name} master {_BRIDGE} up\n"
         self.run(["ip", "-batch", "-"], stdin=add, namespaces=_LINKS_ONLY)
+        self.ip(f"route add {plan.pod_cidr} via {plan.address}", f"route add {plan.pod_cidr6} via {plan.address6}")
         others = [other for other in NODES if other != plan]
         node.ip(
             f"addr add {plan.address}/24 dev eth0",
             f"addr add {plan.address6}/64 dev eth0 nodad",
             "link set eth0 up",
-            f"route add default via {GATEWAY}",
-            f"route add {SERVICE_CIDR} via {GATEWAY}",  # else the node's own connections to ClusterIPs fail at once
+            f"route add 0.0.0.0/0 via {GATEWAY}",
             *(f"route add {other.pod_cidr} via {other.address}" for other in others),
             f"route add ::/0 via {GATEWAY6}",
             *(f"route add {other.pod_cidr6} via {other.address6}" for other in others),

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from deploy.lab import cgroups, helper, images, machine, packages, sshd, workload
+from deploy.lab import cgroups, controlplane, dns, helper, images, machine, manifests, packages, proxy, sshd, upstream, workload
 from deploy.lab.containerd import Containerd
 from deploy.lab.fabric import Fabric
 from deploy.lab.forward import Forward
 from deploy.lab.node import Node, Site
+from deploy.lab.objects import Object, Objects
 from deploy.lab.packages import Say, Tools
 from deploy.lab.plan import CLUSTER, NODES, NodePlan
 from deploy.lab.reaper import Reaper
@@ -32,7 +33,8 @@ _Part = TypeVar("_Part", bound=_Closable)
 class Lab:
     """The cluster. Its attributes are there once it is up.
 
-    ``nodes`` and ``runtimes`` by node name; ``pods`` by ``namespace/name``, with what the runtime says of them.
+    ``nodes`` and ``runtimes`` by node name; ``pods`` by ``namespace/name``, with what the runtime says of them;
+    ``objects`` is what the Kubernetes API serves. Whoever edits objects calls :meth:`apply` for the nodes to follow.
     """
 
     fabric: Fabric
@@ -44,6 +46,7 @@ class Lab:
         self.nodes: dict[str, Node] = {}
         self.runtimes: dict[str, Runtime] = {}
         self.pods: dict[str, PodFacts] = {}
+        self.objects = Objects()
         self._say = say
         self._parts = ExitStack()
 
@@ -54,13 +57,24 @@ class Lab:
         with self._parts:
             site = self._site(tools)
             self._start_nodes(site)
-            self._start_pods(tools)
-            self._open_ssh(tools)
+            together([partial(self._start_pods, tools), partial(self._open_ssh, tools)])
+            self._publish()
             self._parts = self._parts.pop_all()
 
     def down(self) -> None:
         """End everything; nothing of it is left when this returns."""
         self._parts.close()
+
+    def apply(self) -> None:
+        """Do what controllers, kube-proxy and DNS do after a change of the objects: endpoints, rules, records."""
+        controlplane.publish_slices(self.objects)
+        services, _ = self.objects.list("services")
+        for plan in NODES:
+            proxy.sync(self.nodes[plan.name], plan, controlplane.for_proxy(self.objects))
+            dns.serve(self.nodes[plan.name], services)
+        for pod in self.pods.values():
+            if pod.spec.image == images.DNS:
+                dns.restart(self.nodes[pod.node], pod)
 
     def settings(self) -> Mapping[str, str]:
         """The environment with which bot and worker use this cluster."""
@@ -91,6 +105,7 @@ class Lab:
 
     def _start_fabric(self, site: Site) -> None:
         self.fabric = self._opened(Fabric(site))
+        upstream.start(self.fabric)
 
     def _start_node(self, plan: NodePlan, site: Site) -> None:
         self.nodes[plan.name] = self._opened(Node(plan.name, site))
@@ -102,6 +117,8 @@ class Lab:
 
     def _start_pods_of(self, plan: NodePlan, archives: tuple[Path, ...], pods: tuple[PodSpec, ...]) -> None:
         node = self.nodes[plan.name]
+        proxy.prepare(node, plan)
+        dns.serve(node, list(workload.services()))
         runtime = self.runtimes[plan.name] = Containerd(node, plan)
         for archive in archives:
             runtime.load(archive)
@@ -112,6 +129,19 @@ class Lab:
         facts = runtime.run(pod)
         self.pods[f"{pod.namespace}/{pod.name}"] = facts
         self._say(f"pod {pod.namespace}/{pod.name} on {facts.node}: {', '.join(facts.ips) or 'hostNetwork'}")
+
+    def _publish(self) -> None:
+        nodes = [self._node_object(plan) for plan in NODES]
+        controlplane.publish(self.objects, nodes, self.pods.values())
+        wanted = controlplane.for_proxy(self.objects)
+        together(partial(proxy.sync, self.nodes[plan.name], plan, wanted) for plan in NODES)
+        for service in wanted.services:
+            name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+            self._say(f"service {name}: {', '.join(service['spec']['clusterIPs'])}")
+
+    def _node_object(self, plan: NodePlan) -> Object:
+        machine_id = self.nodes[plan.name].path("/etc/machine-id").read_text().strip()
+        return manifests.node(plan, machine_id, self.runtimes[plan.name].version())
 
     def _open_ssh(self, tools: Tools) -> None:
         built = helper.build(tools, self.folder / "helper")

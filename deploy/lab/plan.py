@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 CLUSTER = "lab"
-POD_CIDR = "10.244.0.0/16"
-SERVICE_CIDR = "10.96.0.0/12"
+DOMAIN = "cluster.local"
+POD_CIDRS = "10.244.0.0/16,fd00:10:244::/48"
+SERVICE_CIDRS = "10.96.0.0/12,fd00:10:96::/112"
 DNS_ADDRESS = "10.96.0.10"
+DNS_ADDRESS6 = "fd00:10:96::a"
 GATEWAY = "10.199.0.1"
 GATEWAY6 = "fd00:10:199::1"
 

@@ -9,6 +9,15 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Port:
+    """A port that a container declares; ``protocol`` is TCP or UDP."""
+
+    name: str
+    number: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True)
 class PodSpec:
     """A pod with one container, as the scheduler hands it to a node."""
 
@@ -23,7 +32,7 @@ class PodSpec:
     nameservers: Sequence[str] = ()
     searches: Sequence[str] = ()
     mounts: Mapping[str, str] = field(default_factory=dict)  # path on the node -> path in the container, read-only
-    ports: Mapping[str, int] = field(default_factory=dict)  # name -> TCP port, for the object in the API
+    ports: Sequence[Port] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class PodFacts:
 
     spec: PodSpec
     node: str
+    runtime: str
     sandbox_id: str
     container_id: str
     pid: int
@@ -60,6 +70,10 @@ class Runtime(Protocol):
 
     def exec(self, pod: PodFacts, argv: Sequence[str], seconds: int = 10) -> tuple[int, str]:
         """Run ``argv`` in the pod's container: its exit status and what it wrote."""
+        ...
+
+    def version(self) -> str:
+        """``name://version``, as a node's status has it."""
         ...
 
     def remove(self, pod: PodFacts) -> None:

@@ -1,22 +1,25 @@
-"""What runs in the lab: the pods of each node, as a scheduler would have placed them."""
+"""What runs in the lab: the pods of each node, as a scheduler would have placed them, and the services before them."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from deploy.lab import images
-from deploy.lab.plan import DNS_ADDRESS, NODES, NodePlan
-from deploy.lab.runtime import PodSpec
+from deploy.lab import dns, images
+from deploy.lab.manifests import PortPlan, service
+from deploy.lab.objects import Object
+from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, DOMAIN, NODES, NodePlan
+from deploy.lab.runtime import PodSpec, Port
 
 HELLO_HASH = "5b446dd74b"  # of the ReplicaSet's pod template
 DNS_HASH = "6d4b75cb6d"
-HELLO_PORT = 8080
-PROXY_HEALTH_PORT = 10256  # k8s.io/kubernetes/pkg/cluster/ports
-_DOMAIN = "cluster.local"
+_HELLO_PORT = 8080
+_HELLO_ADDRESSES = ("10.96.47.200", "fd00:10:96::2fc8")
+_PROXY_HEALTH_PORT = 10256  # k8s.io/kubernetes/pkg/cluster/ports
+_HELLO_LABELS = {"app": "hello-world"}
+_DNS_LABELS = {"k8s-app": "kube-dns"}
 _SUFFIXES = {"node-one": ("pxtzt", "x7k4q", "m2vbn"), "node-two": ("q9wl2", "c5hfd", "t8rjz")}
 _CLIENTS = {"node-one": "client", "node-two": "client-two"}
-DNS_FOLDER = "/etc/lab-dns"  # on each node, shown to its DNS pod
 
 
 def pods() -> Mapping[NodePlan, tuple[PodSpec, ...]]:
@@ -24,24 +27,32 @@ def pods() -> Mapping[NodePlan, tuple[PodSpec, ...]]:
     return {plan: (_hello(plan), _client(plan), _dns(plan), _proxy(plan)) for plan in NODES}
 
 
+def services() -> Iterator[Object]:
+    """The services, without the endpoints that follow from what runs."""
+    web = PortPlan("http", "TCP", 80, _HELLO_PORT)
+    yield service(("default", "hello-world"), _HELLO_ADDRESSES, [web], _HELLO_LABELS)
+    queries = [PortPlan("dns", "UDP", 53, 53), PortPlan("dns-tcp", "TCP", 53, 53)]
+    yield service(("kube-system", "kube-dns"), (DNS_ADDRESS, DNS_ADDRESS6), queries, _DNS_LABELS)
+
+
 def _hello(plan: NodePlan) -> PodSpec:
-    serve = f"hostname > /www/index.html; exec httpd -f -p {HELLO_PORT} -h /www"
+    serve = f"hostname > /www/index.html; exec httpd -f -p {_HELLO_PORT} -h /www"
     return _pod(
         name=f"hello-world-{HELLO_HASH}-{_SUFFIXES[plan.name][0]}",
         container="hello",
         command=("/bin/sh", "-c", serve),
-        labels={"app": "hello-world", "pod-template-hash": HELLO_HASH},
-        ports={"http": HELLO_PORT},
+        labels={**_HELLO_LABELS, "pod-template-hash": HELLO_HASH},
+        ports=(Port("http", _HELLO_PORT),),
     )
 
 
 def _client(plan: NodePlan) -> PodSpec:
     name = _CLIENTS[plan.name]
-    return _pod(name=name, container="shell", command=("/bin/sleep", "1000000"), labels={"app": name})
+    return _pod(name=name, container="shell", command=("/pause",), labels={"app": name})
 
 
 def _pod(
-    *, name: str, container: str, command: tuple[str, ...], labels: Mapping[str, str], ports: Mapping[str, int] | None = None
+    *, name: str, container: str, command: tuple[str, ...], labels: Mapping[str, str], ports: tuple[Port, ...] = ()
 ) -> PodSpec:
     """A pod of the namespace ``default``, with the resolver that the kubelet writes for ``ClusterFirst``."""
     return PodSpec(
@@ -53,8 +64,8 @@ def _pod(
         command=command,
         labels=labels,
         nameservers=(DNS_ADDRESS,),
-        searches=(f"default.svc.{_DOMAIN}", f"svc.{_DOMAIN}", _DOMAIN),
-        ports=ports or {},
+        searches=(f"default.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN),
+        ports=ports,
     )
 
 
@@ -66,16 +77,16 @@ def _dns(plan: NodePlan) -> PodSpec:
         uid=str(uuid.uuid4()),
         container="dnsmasq",
         image=images.DNS,
-        command=("/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/etc/dns/dnsmasq.conf"),
-        labels={"k8s-app": "kube-dns", "pod-template-hash": DNS_HASH},
-        mounts={DNS_FOLDER: "/etc/dns"},
-        ports={"dns": 53, "dns-tcp": 53},
+        command=dns.COMMAND,
+        labels={**_DNS_LABELS, "pod-template-hash": DNS_HASH},
+        mounts={dns.FOLDER: dns.FOLDER},
+        ports=(Port("dns", 53, "UDP"), Port("dns-tcp", 53)),
     )
 
 
 def _proxy(plan: NodePlan) -> PodSpec:
     """kube-proxy's place: a pod in the node's own network that answers its health check; the rules are written for it."""
-    serve = f"echo ok > /www/healthz; exec httpd -f -p {PROXY_HEALTH_PORT} -h /www"
+    serve = f"echo ok > /www/healthz; exec httpd -f -p {_PROXY_HEALTH_PORT} -h /www"
     return PodSpec(
         name=f"kube-proxy-{_SUFFIXES[plan.name][2]}",
         namespace="kube-system",
