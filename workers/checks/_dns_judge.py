@@ -50,6 +50,20 @@ def server(answer: DnsAnswer | CannotLook, address: str, name: str, pod: Pod, no
         )
 
 
+def not_found(name: str, pod: Pod, tried: Evidence) -> Finding:
+    """Every step of the search path was answered, and none holds the name."""
+    return Finding(
+        id="dns-name-not-found",
+        severity=Severity.WARNING,
+        claim=f"{name} is not found from inside {pod}: no step of its search path holds it",
+        evidence=(tried,),
+        disprove="An answer with records to any of these queries.",
+        fix="Check the spelling, the namespace, and whether the service exists.",
+        subject=name,
+        node=pod.node,
+    )
+
+
 def _words(answer: DnsAnswer) -> str:
     said = f"{answer.rcode}, {len(answer.records)} records" if answer.outcome == "answered" else answer.outcome
     return f"{said} after {answer.seconds * 1000:.0f} ms"

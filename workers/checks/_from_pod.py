@@ -11,16 +11,19 @@ from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers import findings, locate
 from workers.check import Ask, Plan, View, ask, batch
+from workers.checks import _dns_judge
 from workers.errors import UsageError
-from workers.model import Finding
+from workers.model import Evidence, Finding
 from workers.objects import Pod
 from workers.params import PodTarget
 
 METADATA = frozenset(
     ipaddress.ip_address(a)
-    for a in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16",
-              "192.0.0.192", "fd20:ce::254")
-)  # fmt: skip
+    for a in (
+        *("169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    )
+)
 """Where clouds serve instance credentials (AWS, GCP, Azure, Alibaba, Oracle): never probed, whoever asks."""
 
 
@@ -51,7 +54,7 @@ class Resolved:
 
 
 def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
-    """Find the pod, its namespace and its resolv.conf. Raises `Unresolved`, and `UsageError` for a pod that cannot be asked from."""
+    """Find the pod, its namespace and its resolv.conf. Raises `UsageError` where there is none."""
     located = locate.pod(view, target) if target else locate.Located(locate.any_pod(view))
     pod = located.pod
     note = located.note if target else f"Asked from {pod}, the first ready pod of namespace {view.namespace}."
@@ -71,7 +74,7 @@ def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
 
 
 def resolve(inside: Inside, host: str) -> Plan[Resolved]:
-    """The addresses of a host, as the pod's own resolver would find them; an address is itself. Metadata addresses are refused."""
+    """The addresses of a host as the pod's own resolver finds them; an address is itself. Metadata addresses are refused."""
     if address := _address(host):
         _refuse_metadata(address)
         return Resolved(host, (str(address),))
@@ -114,3 +117,18 @@ def _refuse_metadata(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> 
     plain = address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
     if plain in METADATA:
         raise UsageError(f"{address} serves the cloud's instance credentials; netcheck never sends anything there")
+
+
+def not_resolved(inside: Inside, resolved: Resolved | None, now: str) -> Iterator[Finding]:
+    """What the resolver's silence, failure or ignorance means, when no address came of it."""
+    if resolved is None or resolved.addresses:
+        return
+    server = inside.resolver.nameservers[0] if inside.resolver and inside.resolver.nameservers else "none"
+    told: dict[str, Finding] = {}
+    for name, _type, answer in resolved.queries:
+        for finding in _dns_judge.server(answer, server, name, inside.pod, now):
+            told.setdefault(finding.id, finding)
+    yield from told.values()
+    if not told and inside.resolver:
+        tried = "; ".join(f"{n} {t} {a.rcode}" for n, t, a in resolved.queries if isinstance(a, dns.DnsAnswer))
+        yield _dns_judge.not_found(resolved.host, inside.pod, Evidence(f"DNS queries to {server}", tried or "no nameserver", now))

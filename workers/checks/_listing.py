@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from workers.check import View
 from workers.errors import Unresolved
+from workers.model import Shown, Table
 from workers.objects import Pod, Service
 from workers.params import Namespace
 
@@ -16,7 +17,7 @@ _STEPS = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (60 * 2, 60, "m"))
 
 
 def within(view: View, namespace: Namespace | None, objects: Iterable[N]) -> tuple[N, ...]:
-    """The objects of a namespace (the view's own where none is named, `all` for all), sorted. Raises `Unresolved` for an unknown one."""
+    """The objects of a namespace (the view's own where none is named, or `all`), sorted. Raises `Unresolved`."""
     name = namespace.name if namespace else view.namespace
     found = sorted((o for o in objects if name in ("all", o.namespace)), key=lambda o: o.key)
     if not found and namespace and name != "all" and not view.cluster.behind:
@@ -24,6 +25,13 @@ def within(view: View, namespace: Namespace | None, objects: Iterable[N]) -> tup
         if name not in known:
             raise Unresolved(f"Nothing runs in a namespace {name}", candidates=tuple(sorted(known)[:10]))
     return tuple(found)
+
+
+def listing(what: str, where: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Shown:
+    """A table of objects; in the JSON each row is an object keyed by the columns."""
+    headline = f"{len(rows)} {what} in {'all namespaces' if where == 'all' else where}"
+    facts = {what: [dict(zip(columns, row, strict=True)) for row in rows]}
+    return Shown(headline, facts, (Table(what.capitalize(), rows, columns),))
 
 
 def age(created: str, now: str) -> str:

@@ -67,7 +67,8 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
                 said.add(finding.id)
                 yield finding
     if seen.steps and not said and not seen.chosen:
-        yield _not_found(params, view, seen)
+        tried = "; ".join(f"{n} {params.type} {a.rcode}" for n, a in seen.steps if isinstance(a, dns.DnsAnswer))
+        yield _dns_judge.not_found(str(params.name), seen.inside.pod, Evidence(f"DNS queries to {seen.server}", tried, view.now))
 
 
 def show(params: Params, _view: View, seen: Seen) -> Shown:
@@ -107,16 +108,6 @@ def _no_server(view: View, seen: Seen) -> Finding:
         "dns-unreachable", Severity.PROBLEM, f"{pod} has no nameserver: its resolv.conf names none",
         (Evidence(f"/etc/resolv.conf of {pod}", text or "empty", view.now),), "A nameserver line in the pod's resolv.conf.",
         "Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.", str(pod), pod.node,
-    )  # fmt: skip
-
-
-def _not_found(params: Params, view: View, seen: Seen) -> Finding:
-    steps = "; ".join(f"{n} {a.rcode}" for n, a in seen.steps if isinstance(a, dns.DnsAnswer))
-    return Finding(
-        "dns-name-not-found", Severity.WARNING, f"No step of the search path finds {params.type} records for {params.name}",
-        (Evidence(f"DNS queries to {seen.server} inside {seen.inside.pod}", steps, view.now),),
-        "An answer with records to any of these queries.",
-        "Check the spelling, the namespace of the service, and whether the service exists.", str(params.name), seen.inside.pod.node,
     )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from workers import findings
 from workers.check import Access, Check, Plan, View
-from workers.checks._listing import age, within
-from workers.model import Finding, Shown, Table
+from workers.checks._listing import age, listing, within
+from workers.model import Finding, Shown
 from workers.objects import Pod
 from workers.params import Arg, Namespace
 
@@ -44,8 +44,7 @@ def show(params: Params, view: View, seen: tuple[Pod, ...]) -> Shown:
     """One row a pod."""
     where = str(params.namespace or view.namespace)
     rows = tuple(_row(view, p) for p in seen)
-    headline = f"{len(seen)} pods in {'all namespaces' if where == 'all' else where}"
-    return Shown(headline, {"pods": [dict(zip(COLUMNS, row, strict=True)) for row in rows]}, (Table("Pods", rows, COLUMNS),))
+    return listing("pods", where, COLUMNS, rows)
 
 
 def _row(view: View, pod: Pod) -> tuple[str, ...]:

@@ -1,0 +1,108 @@
+"""A TCP handshake from inside a pod with a host and port, closed at once, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+from node_helper.facts import connect
+from node_helper.protocol import CannotLook
+from workers import findings
+from workers.check import Access, Ask, Check, Plan, View, batch
+from workers.checks._from_pod import Inside, Resolved, enter, not_resolved, resolve
+from workers.model import Evidence, Finding, Severity, Shown, Table
+from workers.params import Arg, HostPort, PodTarget
+
+MOST_ADDRESSES = 4
+_SAID = {
+    "timeout": "does not answer", "refused": "refuses the connection", "unreachable": "cannot be reached", "reset": "resets the connection",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Params:
+    """Whom, from where."""
+
+    target: Annotated[HostPort, Arg("HOST:PORT")]
+    pod: Annotated[PodTarget, Arg("the pod to connect from", word="from")]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the handshake with each address ended."""
+
+    inside: Inside
+    resolved: Resolved | None = None
+    handshakes: dict[str, connect.Connected | CannotLook] = field(default_factory=dict)
+
+
+def plan(params: Params, view: View) -> Plan[Seen]:
+    """Enter, resolve, connect to every address at once."""
+    inside = yield from enter(view, params.pod)
+    if inside.netns is None:
+        return Seen(inside)
+    resolved = yield from resolve(inside, params.target.host)
+    queries = {a: connect.Query(inside.netns, a, params.target.port) for a in resolved.addresses[:MOST_ADDRESSES]}
+    handshakes = yield from batch({a: Ask(inside.pod.node, connect.FACT, query) for a, query in queries.items()})
+    return replace(Seen(inside, resolved), handshakes=handshakes)
+
+
+def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
+    """One finding for each address that did not accept."""
+    pod = seen.inside.pod
+    yield from seen.inside.unseen(view.now)
+    yield from not_resolved(seen.inside, seen.resolved, view.now)
+    for address, ended in seen.handshakes.items():
+        if isinstance(ended, CannotLook):
+            yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
+        elif ended.outcome != "answered":
+            yield Finding(
+                id="connect-failed",
+                severity=Severity.PROBLEM,
+                claim=f"{params.target} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
+                evidence=(
+                    Evidence(f"TCP handshake with {address} port {params.target.port} inside {pod}", _words(ended), view.now),
+                ),
+                disprove="A completed handshake from the same pod.",
+                fix=_fix(ended.outcome),
+                subject=str(params.target),
+                node=pod.node,
+            )
+
+
+def show(params: Params, _view: View, seen: Seen) -> Shown:
+    """One row an address."""
+    ended = {a: c for a, c in seen.handshakes.items() if isinstance(c, connect.Connected)}
+    rows = tuple((a, c.outcome, f"{c.seconds * 1000:.2f} ms") for a, c in ended.items())
+    facts = {
+        "from": str(seen.inside.pod), "target": str(params.target),
+        "handshakes": [{"address": a, "outcome": c.outcome, "seconds": c.seconds} for a, c in ended.items()],
+    }  # fmt: skip
+    tables = (Table("Handshakes", rows, ("address", "outcome", "time")),) if rows else ()
+    notes = (seen.inside.note,) if seen.inside.note else ()
+    return Shown(f"{params.target} from inside {seen.inside.pod}", facts, tables, notes=notes)
+
+
+def _words(ended: connect.Connected) -> str:
+    return f"{ended.outcome} after {ended.seconds * 1000:.0f} ms"
+
+
+def _fix(outcome: str) -> str:
+    if outcome == "refused":
+        return (
+            "Something answered with a reset or an ICMP error: see whether the port is right and whether anything listens on it."
+        )
+    return "Packets are lost on the way: look at the destination's pod or service, at its node, and at network policies."
+
+
+CHECK = Check(
+    name="connect",
+    summary="Try a TCP connection from inside a pod",
+    access=Access.PROBE,
+    params=Params,
+    plan=plan,
+    judge=judge,
+    show=show,
+    examples=("connect hello-world:80 from client", "connect 10.96.0.1:443 from shop/cart"),
+)
