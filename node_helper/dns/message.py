@@ -12,19 +12,11 @@ _HEADER = struct.Struct("!6H")  # id, flags, counts of questions, answers, autho
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE = 0x8000, 0x0400, 0x0200, 0x0100
 _INTERNET = 1
 _PAYLOAD = 1232  # largest UDP answer that crosses any path unfragmented (DNS flag day 2020)
-_RCODES = (
-    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI",
-)  # fmt: skip
-_EXTENDED_RCODES = {
-    16: "BADVERS",
-    17: "BADKEY",
-    18: "BADTIME",
-    19: "BADMODE",
-    20: "BADNAME",
-    21: "BADALG",
-    22: "BADTRUNC",
-    23: "BADCOOKIE",
-}
+_RCODES = {
+    0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN", 7: "YXRRSET",
+    8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI", 16: "BADVERS", 17: "BADKEY", 18: "BADTIME", 19: "BADMODE", 20: "BADNAME",
+    21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,16 +37,17 @@ def question(identity: int, name: str, kind: str) -> bytes:
 
 
 def answers(asked: bytes, message: bytes) -> bool:
-    """Whether a message is a response to what was asked: same id and same question (a server that could not read it repeats none)."""
+    """Whether a message is a response to what was asked: same id and question; a server that could not read it repeats none."""
     if len(message) < _HEADER.size or message[:2] != asked[:2]:
         return False
     _, flags, questions, *_ = _HEADER.unpack_from(message)
     if not flags & _RESPONSE:
         return False
     if questions == 0:
-        return _RCODES.index("FORMERR") <= flags & 0xF
+        return bool(flags & 0xF)
     size = _question_end(asked) - _HEADER.size
-    return message[_HEADER.size :][:size].lower() == asked[_HEADER.size :][:size].lower()
+    same: bool = message[_HEADER.size :][:size].lower() == asked[_HEADER.size :][:size].lower()
+    return same
 
 
 def parse(message: bytes) -> Answer:
@@ -96,4 +89,4 @@ def _question_end(message: bytes, at: int = _HEADER.size) -> int:
 
 
 def _rcode(code: int) -> str:
-    return _RCODES[code] if code < len(_RCODES) else _EXTENDED_RCODES.get(code, f"RCODE{code}")
+    return _RCODES.get(code, f"RCODE{code}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 
 _MOST_LABELS = 128
-_LONGEST = 255
+_LONGEST, _LONGEST_LABEL = 255, 63
 _POINTER = 0xC0
+_PLAIN = range(0x21, 0x7F)
 _ESCAPED = frozenset(b'."\\;@$()')
 
 
@@ -15,7 +16,7 @@ class Malformed(ValueError):
 
 
 def to_wire(name: str) -> bytes:
-    """The uncompressed form of a name that a person wrote, dot at the end or not. Raises `ValueError` for what DNS cannot carry."""
+    """The uncompressed form of a name that a person wrote, dot at the end or not. Raises `ValueError`."""
     labels = name[:-1].split(".") if name.endswith(".") else name.split(".")
     if labels == [""] and name:
         labels = []
@@ -28,7 +29,7 @@ def to_wire(name: str) -> bytes:
 def _label(label: str, name: str) -> bytes:
     if not label.isascii() or not label.isprintable() or any(c in label for c in ' \\"'):
         raise ValueError(f"{name[:60]!r} holds a character that is not for a name; write IDN names as xn--...")
-    if not 1 <= len(label) <= 63:
+    if not 1 <= len(label) <= _LONGEST_LABEL:
         raise ValueError(f"{name[:60]!r} has a part that is not 1 to 63 characters long")
     return bytes([len(label)]) + label.encode()
 
@@ -65,7 +66,7 @@ def _text(labels: list[bytes]) -> str:
 def _character(byte: int) -> str:
     if byte in _ESCAPED:
         return f"\\{byte:c}"
-    return chr(byte) if 0x21 <= byte <= 0x7E else f"\\{byte:03d}"
+    return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
 
 
 def _byte(message: bytes, at: int) -> int:

@@ -10,10 +10,12 @@ from typing import Callable
 from node_helper.dns.names import Malformed, from_wire
 
 TYPES = {
-    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35, "DNAME": 39,
-    "OPT": 41, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
+    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
+    "DNAME": 39, "OPT": 41, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
 }  # fmt: skip
 _NAMES = {number: name for name, number in TYPES.items()}
+_LARGEST = 0xFFFF
+_PLAIN = range(0x20, 0x7F)
 _HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
 
 
@@ -35,7 +37,7 @@ def number(kind: str) -> int:
     if upper in TYPES:
         return TYPES[upper]
     digits = upper[4:] if upper.startswith("TYPE") else ""
-    if digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 0xFFFF:
+    if digits.isascii() and digits.isdigit() and len(digits) <= len(str(_LARGEST)) and int(digits) <= _LARGEST:
         return int(digits)
     raise ValueError(f"{kind[:20]!r} is no DNS type; A, AAAA, CNAME, SRV, TXT, PTR, MX, NS, SOA and TYPEnumber are")
 
@@ -107,7 +109,7 @@ def _strings(message: bytes, at: int, end: int) -> tuple[str, int]:
 def _quoted(byte: int) -> str:
     if byte in b'"\\':
         return f"\\{byte:c}"
-    return chr(byte) if 0x20 <= byte <= 0x7E else f"\\{byte:03d}"
+    return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
 
 
 def _soa(message: bytes, at: int, end: int) -> tuple[str, int]:

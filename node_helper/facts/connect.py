@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import Fact
 
+_LARGEST_PORT = 65535
+_LONGEST = 30.0  # seconds
+
 
 @dataclass(frozen=True)
 class Query:
@@ -20,10 +23,10 @@ class Query:
 
     def __post_init__(self) -> None:
         ipaddress.ip_address(self.address)
-        if not 1 <= self.port <= 65535:
+        if not 1 <= self.port <= _LARGEST_PORT:
             raise ValueError(f"port {self.port} is not between 1 and 65535")
-        if not 0 < self.seconds <= 30:
-            raise ValueError(f"{self.seconds} s is not between 0 and 30")
+        if not 0 < self.seconds <= _LONGEST:
+            raise ValueError(f"{self.seconds} s is not between 0 and {_LONGEST:g}")
 
 
 @dataclass(frozen=True)

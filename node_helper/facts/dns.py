@@ -11,6 +11,9 @@ from node_helper.dns.names import Malformed
 from node_helper.kernel import Datagram, Kernel, Netns, Reply
 from node_helper.protocol import Fact
 
+_LARGEST_PORT = 65535
+_LONGEST = 30.0  # seconds
+
 
 @dataclass(frozen=True)
 class Query:
@@ -29,8 +32,8 @@ class Query:
         message.question(0, self.name, self.type)
         if self.transport not in ("udp", "tcp"):
             raise ValueError(f"transport {self.transport!r} is neither udp nor tcp")
-        if not (0 < self.seconds <= 30 and 1 <= self.port <= 65535):
-            raise ValueError("wait at most 30 s, and ask a port between 1 and 65535")
+        if not (0 < self.seconds <= _LONGEST and 1 <= self.port <= _LARGEST_PORT):
+            raise ValueError(f"wait at most {_LONGEST:g} s, and ask a port between 1 and 65535")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The devices of a pod's namespace, their addresses, and the host device at the other end of each.
 
-A veth names its peer by index (IFLA_LINK) and by the id that its namespace gave the peer's (IFLA_LINK_NETNSID). Indexes repeat across
-namespaces, and every host veth can say `@if2`: a pair is believed only when index and namespace agree in both directions.
+A veth names its peer by index (IFLA_LINK) and by the id that its namespace gave the peer's (IFLA_LINK_NETNSID). Indexes repeat
+across namespaces, and every host veth can say `@if2`: a pair is believed only when index and namespace agree in both directions.
 """
 
 from __future__ import annotations

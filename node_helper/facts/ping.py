@@ -10,6 +10,7 @@ from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import RowFact
 
 _MOST = 100
+_SHORTEST, _LONGEST = 0.01, 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Query:
         ipaddress.ip_address(self.address)
         if not 1 <= self.count <= _MOST:
             raise ValueError(f"count {self.count} is not between 1 and {_MOST}")
-        if not (0.01 <= self.interval <= 10 and 0 < self.seconds <= 10):
-            raise ValueError("interval must be 0.01 to 10 s and the wait at most 10 s")
+        if not (_SHORTEST <= self.interval <= _LONGEST and 0 < self.seconds <= _LONGEST):
+            raise ValueError(f"interval must be {_SHORTEST:g} to {_LONGEST:g} s and the wait at most {_LONGEST:g} s")
 
 
 @dataclass(frozen=True)

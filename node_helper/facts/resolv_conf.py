@@ -20,7 +20,7 @@ class Query:
 
 @dataclass(frozen=True)
 class ResolvConf:
-    """Every nameserver named (the C library uses the first three), the last `search` or `domain`, options in order, the text as it is.
+    """Every nameserver (the C library uses the first three), the last `search` or `domain`, options in order, the text as it is.
 
     The text is the pod's own and therefore hostile.
     """
@@ -50,7 +50,7 @@ def parse(text: str) -> ResolvConf:
     search: tuple[str, ...] = ()
     for line in text.splitlines():
         words = line.split()
-        if len(words) < 2 or line[0] in "#;":
+        if not words[1:] or line[0] in "#;":
             continue
         if words[0] == "nameserver":
             nameservers.append(words[1])

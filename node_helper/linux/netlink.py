@@ -1,0 +1,148 @@
+"""Netlink messages and attributes as bytes, and one socket that asks and reads whole answers (netlink(7), linux/netlink.h)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import Iterator
+
+from node_helper.protocol import CannotLook
+
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_ATTRIBUTE = struct.Struct("=HH")  # length, type
+_ERROR = struct.Struct("=i")
+_NOOP, _FAILED, _DONE, _OVERRUN = 1, 2, 3, 4
+_REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
+_NESTED_OR_ORDER = 0xC000  # NLA_F_NESTED | NLA_F_NET_BYTEORDER
+_SOL_NETLINK, _STRICT_CHECK = 270, 12
+_ANSWER = 1 << 16
+_TRIES = 5
+_SECONDS = 5.0
+_MOST_BYTES = 64 << 20
+
+
+class Malformed(ValueError):
+    """The bytes are not what netlink(7) allows."""
+
+
+class _Interrupted(Exception):
+    """The table changed while it was read: what came is not one picture of it."""
+
+
+def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Type, flags, sequence and body of each message of a datagram. Raises `Malformed`."""
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+        if length < _HEADER.size or at + length > len(data):
+            raise Malformed(f"a netlink message says {length} of {len(data) - at} bytes")
+        yield kind, flags, sequence, data[at + _HEADER.size : at + length]
+        at += _aligned(length)
+    if at < len(data):
+        raise Malformed("bytes are left after the last netlink message")
+
+
+def attributes(body: bytes, at: int = 0) -> dict[int, bytes]:
+    """Attributes by type, the last of each. Raises `Malformed`."""
+    found = {}
+    while at + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if length < _ATTRIBUTE.size or at + length > len(body):
+            raise Malformed(f"a netlink attribute says {length} of {len(body) - at} bytes")
+        found[kind & ~_NESTED_OR_ORDER] = body[at + _ATTRIBUTE.size : at + length]
+        at += _aligned(length)
+    return found
+
+
+def unpack(form: struct.Struct, data: bytes, at: int = 0) -> tuple[int, ...]:
+    """The numbers of a fixed part; it may be longer than we know, never shorter. Raises `Malformed`."""
+    if at + form.size > len(data):
+        raise Malformed(f"{len(data) - at} bytes where {form.size} belong")
+    return form.unpack_from(data, at)
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """One attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (_aligned(len(value)) - len(value))
+
+
+class Netlink:
+    """A NETLINK_ROUTE socket in the namespace of the thread that makes it. Use it from one thread, and close it."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.bind((0, 0))
+        self._socket.settimeout(_SECONDS)
+        self._sequence = 0
+        try:
+            self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
+        except OSError as e:
+            if e.errno != errno.ENOPROTOOPT:  # kernels before 4.20 check nothing and need nothing
+                raise
+
+    def __enter__(self) -> Netlink:  # noqa: PYI034  (typing.Self is not in Python 3.9)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """The bodies of a whole table in one consistent picture; read again when it changed meanwhile, then `CannotLook`."""
+        for _ in range(_TRIES):
+            try:
+                return list(self._ask(kind, _REQUEST | _DUMP, body))
+            except _Interrupted:
+                continue
+        raise CannotLook(f"the kernel's table changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """The body of the one answer."""
+        return next(iter(list(self._ask(kind, _REQUEST | _ACK, body))), b"")
+
+    def _ask(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+        self._sequence += 1
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+        read, interrupted, done = 0, False, False
+        while not done:
+            data = self._receive()
+            read += len(data)
+            if read > _MOST_BYTES:
+                raise CannotLook(f"the kernel's table has more than {_MOST_BYTES >> 20} MiB", kind="budget")
+            for message, its_flags, sequence, content in messages(data):
+                if sequence != self._sequence:
+                    continue
+                interrupted |= bool(its_flags & _INTERRUPTED) or message == _OVERRUN
+                if message in (_FAILED, _DONE):
+                    _raise_for(content)
+                    done = True
+                elif message != _NOOP:
+                    yield content
+        if interrupted:
+            raise _Interrupted
+
+    def _receive(self) -> bytes:
+        while True:
+            try:
+                data, _, flags, sender = self._socket.recvmsg(_ANSWER)
+            except OSError as e:
+                if e.errno == errno.ENOBUFS:
+                    raise _Interrupted from e
+                raise
+            if flags & socket.MSG_TRUNC:
+                raise Malformed(f"a netlink datagram has more than {_ANSWER} bytes")
+            if sender[0] == 0:  # the kernel itself, not another process
+                return data
+
+
+def _raise_for(content: bytes) -> None:
+    # NLMSG_DONE of old kernels may carry nothing.
+    if len(content) >= _ERROR.size:
+        code = -_ERROR.unpack_from(content)[0]
+        if code > 0:
+            raise OSError(code, os.strerror(code))
+
+
+def _aligned(size: int) -> int:
+    return (size + 3) & ~3

@@ -1,0 +1,101 @@
+"""Network namespaces: naming them, and working inside one in a thread of its own. None is ever made here.
+
+A thread's namespace is its own, and a socket stays where it was made: `setns` in a thread, make the socket, let the thread end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from typing import Callable, Generic, Optional, TypeVar
+
+from node_helper.kernel import Netns
+from node_helper.linux.errors import translated
+from node_helper.protocol import CannotLook
+
+T = TypeVar("T")
+_CLONE_NEWNET = 0x40000000
+_NODE = "/proc/1/ns/net"
+_MINE = "/proc/thread-self/ns/net"
+_libc = ctypes.CDLL(None, use_errno=True)  # os.setns exists since Python 3.12 only
+
+
+def own() -> Netns:
+    """The namespace of the node: that of PID 1."""
+    return at(_NODE)
+
+
+def of(pid: int) -> Netns:
+    """The namespace of a process. `CannotLook` of kind ``gone`` when there is no such process."""
+    try:
+        return at(f"/proc/{pid}/ns/net")
+    except CannotLook as e:
+        raise (CannotLook(f"process {pid} is no more", kind="gone") if e.kind == "gone" else e) from e
+
+
+def at(path: str) -> Netns:
+    """The namespace that a path opens; ``gone`` where it opens none."""
+    descriptor = _open(path)
+    try:
+        return Netns(path, os.fstat(descriptor).st_ino)
+    finally:
+        os.close(descriptor)
+
+
+def inside(netns: Netns, work: Callable[[], T]) -> T:
+    """What `work` returns or raises when it runs in a namespace. It must not change the namespace of its thread."""
+    descriptor = open_verified(netns)
+    try:
+        if os.stat(_MINE).st_ino == netns.inode:
+            return work()
+        visit = _Visit(descriptor, work)
+        visit.start()
+        visit.join()
+        return visit.result()
+    finally:
+        os.close(descriptor)
+
+
+def open_verified(netns: Netns) -> int:
+    """A descriptor of the namespace, proven by its inode; ``gone`` where the path has passed to another."""
+    descriptor = _open(netns.path)
+    if os.fstat(descriptor).st_ino != netns.inode:
+        os.close(descriptor)
+        raise CannotLook(f"{netns.path} is not the namespace it was", kind="gone", fix="ask again: the pod has been replaced")
+    return descriptor
+
+
+def _open(path: str) -> int:
+    with translated(f"the network namespace {path}"):
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+class _Visit(threading.Thread, Generic[T]):
+    """One piece of work in a namespace."""
+
+    def __init__(self, descriptor: int, work: Callable[[], T]) -> None:
+        super().__init__(name="netns", daemon=True)
+        self._descriptor = descriptor
+        self._work = work
+        self._value: Optional[T] = None
+        self._error: Optional[BaseException] = None
+
+    def run(self) -> None:
+        try:
+            with translated("the network namespace"):
+                _enter(self._descriptor)
+            self._value = self._work()
+        except BaseException as e:  # noqa: BLE001  (raised again in the thread that asked)
+            self._error = e
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # None only where T is
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,1 @@
+"""Packets sent from inside a namespace, and how each attempt ended. Called in a thread that is there already."""

@@ -1,0 +1,117 @@
+"""One node's real kernel."""
+
+# ruff: noqa: D102  (what each method promises stands in Kernel)
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Iterator, Mapping, Optional, TypeVar
+
+from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
+from node_helper.linux import files, netns, processes, sockets, tools, unix_http
+from node_helper.linux.errors import translated
+from node_helper.linux.netlink import Netlink
+from node_helper.linux.probes import dns, icmp, tcp
+from node_helper.linux.probes.waiting import Attempt
+from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
+from node_helper.stop import Stop
+
+T = TypeVar("T")
+
+
+class Linux:
+    """`node_helper.kernel.Kernel` of the machine this runs on, for one question; it stops waiting when the question ends.
+
+    Any thread may use it. Needs root and the node's own /proc.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def own_netns(self) -> Netns:
+        return netns.own()
+
+    def netns_of(self, pid: int) -> Netns:
+        return netns.of(pid)
+
+    def netns_at(self, path: str) -> Netns:
+        return netns.at(path)
+
+    def processes(self, mentioning: tuple[str, ...] = ()) -> Iterator[Process]:
+        return processes.read(mentioning)
+
+    def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
+        return files.read(path, limit)
+
+    def names_in(self, path: str) -> tuple[str, ...]:
+        return files.names_in(path)
+
+    def read_inside(self, pid: int, path: str, limit: int = 1 << 20) -> Optional[str]:
+        return files.read_inside(pid, path, limit)
+
+    def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> Optional[str]:
+        return unix_http.get(socket, path, limit)
+
+    def links(self, netns: Netns) -> tuple[Link, ...]:
+        return _asked(netns, "the devices", links.read)
+
+    def addresses(self, netns: Netns) -> tuple[Address, ...]:
+        return _asked(netns, "the addresses", addresses.read)
+
+    def netnsid(self, netns: Netns, of: Netns) -> Optional[int]:
+        descriptor = _open(of)
+        try:
+            return _asked(netns, "the id of a namespace", lambda netlink: nsids.read(netlink, descriptor))
+        finally:
+            os.close(descriptor)
+
+    def routes(self, netns: Netns) -> tuple[Route, ...]:
+        return _asked_with_names(netns, "the routes", routes.read)
+
+    def route_to(self, netns: Netns, address: str) -> Route:
+        return _asked_with_names(netns, "a route", lambda netlink, names: routes.lookup(netlink, names, address))
+
+    def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
+        return _asked_with_names(netns, "the neighbour tables", neighbours.read)
+
+    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+        return _inside(netns, "the sockets", sockets.read)
+
+    def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
+        return _inside(netns or self.own_netns(), argv[0], lambda: tools.run(argv, self._stop))
+
+    def exchange(self, netns: Netns, request: Datagram) -> Reply:
+        return _inside(netns, "a DNS query", lambda: dns.exchange(request, Attempt(request.seconds, self._stop)))
+
+    def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
+        return _inside(netns, "an echo request", lambda: icmp.echo(address, sequence, Attempt(seconds, self._stop)))
+
+    def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
+        return _inside(netns, "a connection", lambda: tcp.connect(address, port, Attempt(seconds, self._stop)))
+
+    def pause(self, seconds: float) -> None:
+        self._stop.pause(seconds)
+
+
+_inside_netns = netns.inside
+_open = netns.open_verified
+
+
+def _inside(where: Netns, what: str, work: Callable[[], T]) -> T:
+    def translating() -> T:
+        with translated(what):
+            return work()
+
+    return _inside_netns(where, translating)
+
+
+def _asked(where: Netns, what: str, ask: Callable[[Netlink], T]) -> T:
+    def work() -> T:
+        with Netlink() as netlink:
+            return ask(netlink)
+
+    return _inside(where, what, work)
+
+
+def _asked_with_names(where: Netns, what: str, ask: Callable[[Netlink, Mapping[int, str]], T]) -> T:
+    return _asked(where, what, lambda netlink: ask(netlink, links.names(netlink)))

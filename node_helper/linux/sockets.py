@@ -1,0 +1,74 @@
+"""TCP and UDP sockets of the calling thread's namespace, from /proc/thread-self/net (proc_net_tcp; include/net/tcp_states.h)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Iterator
+
+from node_helper.kernel import Socket
+from node_helper.linux.errors import translated
+from node_helper.linux.netlink import Malformed
+from node_helper.protocol import CannotLook
+
+_TABLES = ("tcp", "tcp6", "udp", "udp6")
+_STATES = {
+    1: "ESTAB",
+    2: "SYN-SENT",
+    3: "SYN-RECV",
+    4: "FIN-WAIT-1",
+    5: "FIN-WAIT-2",
+    6: "TIME-WAIT",
+    7: "UNCONN",
+    8: "CLOSE-WAIT",
+    9: "LAST-ACK",
+    10: "LISTEN",
+    11: "CLOSING",
+    12: "SYN-RECV",  # TCP_NEW_SYN_RECV
+}
+_MOST = 32 << 20
+_LOCAL, _REMOTE, _STATE, _QUEUES, _DROPS = 1, 2, 3, 4, 12
+
+
+def read() -> tuple[Socket, ...]:
+    """Every socket of the four tables, in the kernel's order. ``budget`` above 32 MiB of text."""
+    return tuple(found for table in _TABLES for found in parse(table, _text(table)))
+
+
+def parse(table: str, text: str) -> Iterator[Socket]:
+    """The sockets in the text of one table. Raises `Malformed`."""
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        try:
+            yield _socket(table, words)
+        except (ValueError, IndexError, KeyError) as e:
+            raise Malformed(f"/proc/net/{table} has a line that is no socket: {line[:80]!r}") from e
+
+
+def _text(table: str) -> str:
+    path = f"/proc/thread-self/net/{table}"
+    with translated(path):
+        try:
+            with open(path, encoding="ascii", errors="backslashreplace") as file:
+                text = file.read(_MOST + 1)
+        except FileNotFoundError:
+            return ""  # no tcp6 and udp6: this kernel has no IPv6
+    if len(text) > _MOST:
+        raise CannotLook(f"{path} has more than {_MOST >> 20} MiB", kind="budget", fix="count sockets instead of listing them")
+    return text
+
+
+def _socket(table: str, words: list[str]) -> Socket:
+    local, local_port = _end(words[_LOCAL])
+    remote, remote_port = _end(words[_REMOTE])
+    sending, receiving = words[_QUEUES].split(":")
+    drops = int(words[_DROPS]) if table.startswith("udp") else 0
+    state = _STATES[int(words[_STATE], 16)]
+    return Socket(table, state, local, local_port, remote, remote_port, int(receiving, 16), int(sending, 16), drops)
+
+
+def _end(text: str) -> tuple[str, int]:
+    digits, port = text.split(":")
+    family = socket.AF_INET if len(digits) == 8 else socket.AF_INET6  # noqa: PLR2004  (hex digits of an IPv4 address)
+    words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
+    return socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)), int(port, 16)
