@@ -16,8 +16,11 @@ from workers.params import Arg, HostPort, PodTarget
 
 MOST_ADDRESSES = 4
 _SAID = {
-    "timeout": "does not answer", "refused": "refuses the connection", "unreachable": "cannot be reached", "reset": "resets the connection",
-}  # fmt: skip
+    "timeout": "does not answer",
+    "refused": "refuses the connection",
+    "unreachable": "cannot be reached",
+    "reset": "resets the connection",
+}
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
                 id="connect-failed",
                 severity=Severity.PROBLEM,
                 claim=f"{params.target} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
-                evidence=(
-                    Evidence(f"TCP handshake with {address} port {params.target.port} inside {pod}", _words(ended), view.now),
-                ),
+                evidence=(Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now),),
                 disprove="A completed handshake from the same pod.",
                 fix=_fix(ended.outcome),
                 subject=str(params.target),
@@ -90,9 +91,7 @@ def _words(ended: connect.Connected) -> str:
 
 def _fix(outcome: str) -> str:
     if outcome == "refused":
-        return (
-            "Something answered with a reset or an ICMP error: see whether the port is right and whether anything listens on it."
-        )
+        return "Something answered with a reset or an ICMP error: see whether the port is right and something listens on it."
     return "Packets are lost on the way: look at the destination's pod or service, at its node, and at network policies."
 
 

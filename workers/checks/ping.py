@@ -62,10 +62,11 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     lost = [e for e in seen.echoes if e.outcome != "answered"]
     if lost:
         everything = len(lost) == len(seen.echoes)
+        said = "does not answer" if everything else f"answers {COUNT - len(lost)} of {COUNT}"
         yield Finding(
             id="ping-lost",
             severity=Severity.PROBLEM if everything else Severity.WARNING,
-            claim=f"{params.host} {'does not answer' if everything else f'answers {COUNT - len(lost)} of {COUNT}'} pings from {pod}",
+            claim=f"{params.host} {said} pings from {pod}",
             evidence=tuple(Evidence(f"ICMP echo {e.sequence} inside {pod}", _words(e), view.now) for e in lost),
             disprove="An echo reply to each request.",
             fix="ICMP may be filtered on purpose: `connect HOST:PORT from POD` tries what an application would.",
