@@ -5,6 +5,7 @@ The read-back is held against the recordings of kube-proxy 1.36, with the normal
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -33,7 +34,10 @@ from tests.kubeproxy_objects import (
     service,
 )
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes network namespaces"),
+]
 
 PREFIX = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 BACKENDS = ("nft", "legacy")

@@ -151,6 +151,12 @@ def test_endpoints_that_are_not_ready_count_towards_a_large_cluster() -> None:
     assert "shop/web:http -> " not in text
 
 
+def test_two_services_that_claim_one_address_give_it_to_the_later_one() -> None:
+    claims = [service(name, clusterIP=f"10.96.0.{n}", externalIPs=["203.0.113.1"]) for n, name in enumerate("ab", 1)]
+    text = nftables(*claims, slices=(behind(1, "a"), behind(1, "b")))
+    assert re.findall(r"203\.0\.113\.1 \. tcp \. 80 : goto external-\w+-shop/(\w)/", text) == ["b"]
+
+
 def test_services_come_in_the_order_of_the_objects() -> None:
     services = [service(name, clusterIP=f"10.96.0.{number}") for number, name in enumerate(("b", "c", "a"), 1)]
     found = re.findall(r'^-A KUBE-SERVICES .*"shop/(\w):http has', iptables(*services), re.MULTILINE)

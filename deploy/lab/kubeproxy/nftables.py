@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from deploy.lab.kubeproxy.model import Family, Node, Objects
 from deploy.lab.kubeproxy.nftables_service import MARK, Context, affinity_sets, chains, elements
-from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element, chain_text, container_text, networks_text
+from deploy.lab.kubeproxy.nftables_text import Chain, Container, Element, by_container, chain_text, container_text, networks_text
 from deploy.lab.kubeproxy.reading import cidr_of_family, find_node, networks_of_family, routed_ports
 
 REPLACE_TABLES = "".join(f"{verb} table {ip} kube-proxy\n" for ip in ("ip", "ip6") for verb in ("add", "delete"))
@@ -37,11 +37,11 @@ def render_nftables(
     node = find_node(objects, node_name, family)
     ports = routed_ports(objects, node, family)
     context = Context(family, cidr_of_family(cluster_cidr, family), node.ip or _LOOPBACK[family])
-    members = [*_node_port_ips(node), *(each for routed in ports for each in elements(routed))]
+    members = by_container([*_node_port_ips(node), *(each for routed in ports for each in elements(routed))])
     containers = [*_containers(node, context), *(each for routed in ports for each in affinity_sets(routed, context))]
     every = [*_base_chains(), *_jumped_chains(node, context, service_cidr)]
     every += [each for routed in ports for each in chains(routed, context)]
-    blocks = [container_text(each, members) for each in containers] + [chain_text(each) for each in every]
+    blocks = [container_text(each, members.get(each.name, ())) for each in containers] + [chain_text(each) for each in every]
     return "".join([f'table {context.ip} kube-proxy {{\n\tcomment "rules for kube-proxy"\n', "\n".join(blocks), "}\n"])
 
 

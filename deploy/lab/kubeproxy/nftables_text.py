@@ -1,6 +1,6 @@
 """Chains, sets and maps in the words and the order of ``nft list table`` (nft 1.0.6)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -19,7 +19,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain and the lines in it; ``head`` lines (hook, comment) come before its rules."""
+    """A chain and the lines in it: its hook or comment first, then its rules."""
 
     name: str
     lines: tuple[str, ...]
@@ -40,10 +40,18 @@ def chain_text(chain: Chain) -> str:
 
 
 def container_text(container: Container, elements: Iterable[Element]) -> str:
-    """The set or map as a block of the table, with those of the elements that belong to it."""
-    own = sorted({each for each in elements if each.container == container.name}, key=_rank)
+    """The set or map as a block of the table, with its elements in nft's order."""
+    own = sorted(elements, key=_rank)
     listed = (f"elements = {{ {_joined(own)} }}",) if own else ()
     return _block(f"{container.kind} {container.name}", (*container.lines, *listed))
+
+
+def by_container(elements: Iterable[Element]) -> Mapping[str, Collection[Element]]:
+    """Each container's elements; of two with one key the later one counts, as when two services claim one address."""
+    found: dict[str, dict[tuple[str, ...], Element]] = {}
+    for each in elements:
+        found.setdefault(each.container, {})[each.key] = each
+    return {container: keyed.values() for container, keyed in found.items()}
 
 
 def networks_text(networks: Sequence[str]) -> str:

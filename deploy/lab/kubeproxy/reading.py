@@ -81,7 +81,6 @@ def _service_ports(service: Api, family: Family) -> Iterator[ServicePort]:
 
 def _service_port(service: Api, port: Api, cluster_ip: str, family: Family) -> ServicePort:
     spec = service["spec"]
-    external_local = _is_local_outside(spec)
     return ServicePort(
         name=_port_name(service["metadata"]["namespace"], service["metadata"]["name"], port),
         cluster_ip=cluster_ip,
@@ -91,17 +90,21 @@ def _service_port(service: Api, port: Api, cluster_ip: str, family: Family) -> S
         load_balancer_ips=of_family(_virtual_ips(service), family),
         source_ranges=networks_of_family(spec.get("loadBalancerSourceRanges") or (), family),
         affinity_seconds=_affinity_seconds(spec),
-        external_local=external_local,
+        external_local=_is_local_outside(spec),
         internal_local=spec.get("internalTrafficPolicy") == "Local",
-        health_check_node_port=spec.get("healthCheckNodePort") or None
-        if external_local and spec["type"] == "LoadBalancer"
-        else None,
+        health_check_node_port=_health_check_port(spec),
     )
 
 
 def _is_local_outside(spec: Api) -> bool:
     leads_outside = spec.get("type") in ("LoadBalancer", "NodePort") or bool(spec.get("externalIPs"))
     return leads_outside and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _health_check_port(spec: Api) -> int | None:
+    """Where a load balancer asks whether this node has endpoints; one that may use any node need not ask."""
+    asks = spec.get("type") == "LoadBalancer" and _is_local_outside(spec)
+    return spec.get("healthCheckNodePort") or None if asks else None
 
 
 def _virtual_ips(service: Api) -> list[str]:
