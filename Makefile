@@ -1,0 +1,47 @@
+# Debian 12, root, Python 3.11 and make are all that must be there: `make demo`, `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help demo test lint format bench install lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(STAMP)  ## make .venv with everything pinned
+
+$(STAMP): pyproject.toml requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'netcheck needs Python 3.11 or newer: make PYTHON=python3.11 ...'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo 'Installing python3-venv'; apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; }
+	@echo 'Making .venv (a minute or two the first time)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends after printing it
+	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once)
+
+test: lint  ## everything; as root on Debian 12 nothing is skipped
+	@$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST))
+
+lint: install  ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+format: install  ## rewrite the sources as ruff formats them
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+bench: install  ## measure, as ratios against the tools that people would use instead
+	@$(BIN)/python -m benchmarks
+
+lock: install  ## resolve the dependencies anew and pin them with their hashes
+	@$(BIN)/pip install --quiet uv && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --all-extras --output-file requirements.txt pyproject.toml build-requirements.in
+
+clean:  ## remove what the other targets made here
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
