@@ -1,19 +1,20 @@
-"""The settings of worker and terminal, from the environment (NETCHECK_...) and one TOML file (NETCHECK_CONFIG), validated at start.
+"""The settings of worker and terminal, from the environment (NETCHECK_...) and one TOML file, validated at start.
 
-The environment wins over the file. Secrets come from the environment or from files named here, never from arguments.
+NETCHECK_CONFIG names the file; the environment wins over it. Secrets come from the environment or from files named here, never from arguments.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from workers.errors import UsageError
 
+S = TypeVar("S", bound="Shared")
 Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
 
 
@@ -22,14 +23,16 @@ class Shared(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NETCHECK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    cluster: str = Field("kubernetes", description="the name of the cluster, as it is shown and as policy names it")
-    data_dir: Path = Field(Path("/var/lib/netcheck"), description="the embedded Redis and the generated keys live here")
-    redis_url: SecretStr | None = Field(None, description="redis://, rediss:// or unix://; unset: an embedded one in data_dir")
-    redis_tag: str = Field("netcheck", description="the hash tag of every key: two installations on one Redis need two")
-    job_key_file: Path | None = Field(None, description="seals job records; unset: data_dir/job.key, made at first start")
-    policy_file: Path | None = Field(None, description="who may do what; unset: the built-in policy (deploy/policy.toml)")
-    slack_bot_token: SecretStr | None = Field(None, description="xoxb-...")
-    slack_api_url: str = Field("https://slack.com/api/", description="another one only for tests and proxies")
+    cluster: str = Field(default="kubernetes", description="the name of the cluster, as it is shown and as policy names it")
+    data_dir: Path = Field(default=Path("/var/lib/netcheck"), description="the embedded Redis and the generated keys live here")
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://, rediss:// or unix://; unset: an embedded one in data_dir"
+    )
+    redis_tag: str = Field(default="netcheck", description="the hash tag of every key: two installations on one Redis need two")
+    job_key_file: Path | None = Field(default=None, description="seals job records; unset: data_dir/job.key, made at first start")
+    policy_file: Path | None = Field(default=None, description="who may do what; unset: the built-in policy (deploy/policy.toml)")
+    slack_bot_token: SecretStr | None = Field(default=None, description="xoxb-...")
+    slack_api_url: str = Field(default="https://slack.com/api/", description="another one only for tests and proxies")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -53,21 +56,29 @@ class Shared(BaseSettings):
 class Settings(Shared):
     """What a worker and the terminal need beyond that: the cluster's API and the way to its nodes."""
 
-    kubeconfig: Path | None = Field(None, description="unset: in-cluster configuration, else KUBECONFIG, else ~/.kube/config")
-    namespace: str = Field("default", description="what bare names mean where the channel's policy says nothing")
-    ssh_config: Path | None = Field(None, description="an OpenSSH client configuration; unset: ~/.ssh/config where there is one")
-    ssh_user: str | None = Field(None, description="where ssh_config does not say it")
-    ssh_key: Path | None = Field(None, description="where ssh_config does not say it")
-    ssh_known_hosts: Path | None = Field(None, description="host keys and @cert-authority lines; unset: ~/.ssh/known_hosts")
-    helper: Literal["installed", "push"] = Field("installed", description="push is for trying out and refuses all changes")
-    asks_per_node: int = Field(8, ge=1, le=64, description="questions at once to one node")
-    answer_seconds: float = Field(10.0, gt=0, le=120, description="what one question may take")
-    worker_listen: Listen = Field("127.0.0.1:9465", description="health and metrics of the worker")
-    concurrency: int = Field(16, ge=1, le=256, description="jobs at once in one worker")
-    lease_seconds: float = Field(4.0, ge=1, le=60, description="a worker silent for so long has lost its jobs")
+    kubeconfig: Path | None = Field(
+        default=None, description="unset: in-cluster configuration, else KUBECONFIG, else ~/.kube/config"
+    )
+    namespace: str = Field(default="default", description="what bare names mean where the channel's policy says nothing")
+    ssh_config: Path | None = Field(
+        default=None, description="an OpenSSH client configuration; unset: ~/.ssh/config where there is one"
+    )
+    ssh_user: str | None = Field(default=None, description="where ssh_config does not say it")
+    ssh_key: Path | None = Field(default=None, description="where ssh_config does not say it")
+    ssh_known_hosts: Path | None = Field(
+        default=None, description="host keys and @cert-authority lines; unset: ~/.ssh/known_hosts"
+    )
+    helper: Literal["installed", "push"] = Field(
+        default="installed", description="push is for trying out and refuses all changes"
+    )
+    asks_per_node: int = Field(default=8, ge=1, le=64, description="questions at once to one node")
+    answer_seconds: float = Field(default=10.0, gt=0, le=120, description="what one question may take")
+    worker_listen: Listen = Field(default="127.0.0.1:9465", description="health and metrics of the worker")
+    concurrency: int = Field(default=16, ge=1, le=256, description="jobs at once in one worker")
+    lease_seconds: float = Field(default=4.0, ge=1, le=60, description="a worker silent for so long has lost its jobs")
 
 
-def load[S: Shared](kind: type[S]) -> S:
+def load(kind: type[S]) -> S:
     """The settings of a process. Raises `UsageError` that names every wrong one and says nothing of secret values."""
     try:
         return kind()
