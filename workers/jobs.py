@@ -1,0 +1,165 @@
+"""Jobs: intended, placed, queued, taken under a lease, ended; the only way by which bot and workers touch the queue.
+
+A bot does `intend`, posts a message, `placed`, `queue`. A worker does `take`, and writes through the lease it gets. Everything
+raises `QueueAway` when Redis does not answer: at once for a bot, after `Terms.patience_s` for a worker in the middle of a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+from workers.job import Job
+from workers.queue import record
+from workers.queue.claim import Store
+from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooMany
+from workers.queue.keys import GROUP, Keys
+from workers.queue.lease import Lease
+from workers.queue.packed import unpack
+from workers.queue.server import Server
+from workers.queue.status import FIELDS, DeadLetter, Depth, Intent, State, Status, status
+from workers.queue.taking import Taker
+from workers.queue.terms import Terms
+from workers.seal import Forged, Seal
+
+__all__ = [
+    "DeadLetter", "Depth", "Forged", "Intent", "Jobs", "Lease", "LostLease", "NoSuchJob", "NotPlaced", "QueueAway", "QueueError",
+    "QueueRefused", "Seal", "Server", "State", "Status", "Terms", "TooMany",
+]  # fmt: skip
+
+
+class Jobs:
+    """The jobs of one installation. `close` ends the connections, nothing else."""
+
+    def __init__(self, server: Server, seal: Seal, terms: Terms | None = None, *, tag: str = "netcheck") -> None:
+        self._store = Store(server, Keys(tag), seal, terms or Terms())
+        self._taker = Taker(self._store)
+
+    async def intend(self, job: Job) -> str:
+        """Stores the job, and answers its id; for a delivery that made a job before, that one's id. Raises `TooMany`."""
+        keys, terms, user = self._store.keys, self._store.terms, job.requester.user
+        said, value = await self._store.server.run(
+            "intend", (keys.job(job.id), keys.delivery(job.delivery), keys.intents, keys.unfinished(user), keys.recent(user)),
+            job.id, record.write(self._store.seal, job), user, terms.open_per_user, terms.keep_s, terms.recent,
+        )  # fmt: skip
+        if said == b"many":
+            raise TooMany(int(value), terms.open_per_user)
+        return str(value.decode())
+
+    async def placed(self, job_id: str, ts: str) -> str:
+        """The job's message exists; answers the ts that counts, the first one's. Raises `NoSuchJob`."""
+        first = await self._store.server.run("placed", (self._store.keys.job(job_id),), ts)
+        if first is None:
+            raise NoSuchJob(job_id)
+        return str(first.decode())
+
+    async def queue(self, job_id: str) -> None:
+        """A worker may have it now; a job that was queued before is left as it is. Raises `NoSuchJob`, `NotPlaced`."""
+        keys = self._store.keys
+        said = await self._store.server.run("queue", (keys.job(job_id), keys.queue, keys.intents), job_id)
+        if said == b"unknown":
+            raise NoSuchJob(job_id)
+        if said == b"unplaced":
+            raise NotPlaced(f"job {job_id} has no message yet: post one, store its ts with `placed`, then queue")
+
+    async def overdue_intents(self, older_than_s: float, limit: int = 100) -> tuple[Intent, ...]:
+        """Jobs whose bot died before it queued them; each is given to one caller only, and again after that time."""
+        ids = await self._store.server.run("overdue", (self._store.keys.intents,), round(older_than_s * 1000), limit)
+        intents = [await self._intent(job_id.decode()) for job_id in ids]
+        return tuple(intent for intent in intents if intent)
+
+    @contextlib.asynccontextmanager
+    async def take(self, worker: str, block_s: float = 5.0) -> AsyncIterator[Lease | None]:
+        """The next job under a lease that is renewed inside the block; None when there is none in that time.
+
+        What is not finished at the end of the block is handed back, and another worker takes it at once.
+        """
+        lease = await self._taker.take(worker, block_s)
+        if lease is None:
+            yield None
+            return
+        heartbeat = asyncio.create_task(lease.keep(), name=f"lease of {lease.job.id}")
+        try:
+            yield lease
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+            await asyncio.shield(lease.let_go())
+
+    def stop_taking(self) -> None:
+        """From now on `take` gives nothing; who waits in it is told within half a second. Jobs in hand go on."""
+        self._taker.stop()
+
+    async def cancel(self, job_id: str, by: str) -> State:
+        """Whoever runs the job hears of it within `Terms.heartbeat_s`; one that waits is ended by the worker that takes it.
+
+        Answers the state in which it was, which is left alone when it is over. Raises `NoSuchJob`, `Forged`.
+        """
+        job = await self.record(job_id)
+        keys = self._store.keys
+        unfinished = keys.unfinished(job.requester.user)
+        return State((await self._store.server.run("cancel", (keys.job(job_id), unfinished), job_id, by)).decode())
+
+    async def record(self, job_id: str) -> Job:
+        """The job as it was asked for. Raises `NoSuchJob`, `Forged`."""
+        return (await self.status(job_id)).job
+
+    async def status(self, job_id: str) -> Status:
+        """Where the job is. Raises `NoSuchJob`, `Forged`."""
+        sealed, *seen = await self._store.server.command("HMGET", self._store.keys.job(job_id), "record", *FIELDS)
+        if sealed is None:
+            raise NoSuchJob(job_id)
+        return status(record.read(self._store.seal, job_id, sealed), seen)
+
+    async def recent(self, user: str, limit: int = 10) -> tuple[Status, ...]:
+        """The person's jobs, newest first; those that are forgotten, or not ours, are left out."""
+        ids = await self._store.server.command("LRANGE", self._store.keys.recent(user), 0, limit - 1)
+        found = []
+        for job_id in ids:
+            with contextlib.suppress(NoSuchJob, Forged):
+                found.append(await self.status(job_id.decode()))
+        return tuple(found)
+
+    async def last_of(self, user: str) -> Status | None:
+        """The person's newest job."""
+        return next(iter(await self.recent(user, 1)), None)
+
+    async def outcome(self, job_id: str) -> bytes | None:
+        """The stored result. Raises `Forged`."""
+        return await self._unpacked("outcome", job_id, self._store.keys.outcome(job_id))
+
+    async def bundle(self, job_id: str) -> bytes | None:
+        """The stored evidence. Raises `Forged`."""
+        return await self._unpacked("bundle", job_id, self._store.keys.bundle(job_id))
+
+    async def dead_letters(self, limit: int = 20) -> tuple[DeadLetter, ...]:
+        """What was given up, newest first."""
+        letters = await self._store.server.command("LRANGE", self._store.keys.dead, 0, limit - 1)
+        return tuple(DeadLetter(said["job"], said["reason"], said["at"] / 1000) for said in map(json.loads, letters))
+
+    async def depth(self) -> Depth:
+        """How many jobs are where, for metrics and health."""
+        keys = self._store.keys
+        return Depth(*await self._store.server.run("depth", (keys.queue, keys.intents, keys.later, keys.dead), GROUP))
+
+    async def ping(self) -> None:
+        """Returns when Redis answers. Raises `QueueAway`."""
+        await self._store.server.command("ECHO", "netcheck")
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._store.server.close()
+
+    async def _intent(self, job_id: str) -> Intent | None:
+        try:
+            seen = await self.status(job_id)
+        except (NoSuchJob, Forged):
+            await self._store.server.command("ZREM", self._store.keys.intents, job_id)
+            return None
+        return Intent(seen.job, seen.ts)
+
+    async def _unpacked(self, purpose: str, job_id: str, key: str) -> bytes | None:
+        packed = await self._store.server.command("GET", key)
+        return None if packed is None else unpack(self._store.seal, purpose, job_id, packed)

@@ -1,0 +1,72 @@
+"""The names of everything in Redis; all carry one hash tag, so that a cluster keeps them in one slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUP = "workers"
+"""The consumer group. Who holds a job is told by its fence, so one consumer name serves all workers and none is left behind."""
+CONSUMER = "worker"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """`tag` separates installations that share a Redis."""
+
+    tag: str = "netcheck"
+
+    def __post_init__(self) -> None:
+        if not self.tag or set(self.tag) & set("{}"):
+            raise ValueError(f"the key tag {self.tag!r} must be text without braces")
+
+    @property
+    def queue(self) -> str:
+        """Stream of the ids of queued and running jobs."""
+        return f"{{{self.tag}}}:queue"
+
+    @property
+    def intents(self) -> str:
+        """Sorted set of jobs whose message is not yet known to exist, by time (ms)."""
+        return f"{{{self.tag}}}:intents"
+
+    @property
+    def later(self) -> str:
+        """Sorted set of jobs that wait for another attempt, by the time (ms) at which they are due."""
+        return f"{{{self.tag}}}:later"
+
+    @property
+    def dead(self) -> str:
+        """List of dead letters (JSON), newest first."""
+        return f"{{{self.tag}}}:dead"
+
+    def job(self, job_id: str) -> str:
+        """Hash: the sealed record and the state of a job."""
+        return f"{{{self.tag}}}:job:{job_id}"
+
+    def outcome(self, job_id: str) -> str:
+        """The rendered result, sealed and compressed."""
+        return f"{{{self.tag}}}:outcome:{job_id}"
+
+    def bundle(self, job_id: str) -> str:
+        """The evidence, sealed and compressed."""
+        return f"{{{self.tag}}}:bundle:{job_id}"
+
+    def files(self, job_id: str) -> str:
+        """Hash: the id at Slack of each file of the result, by its name."""
+        return f"{{{self.tag}}}:files:{job_id}"
+
+    def delivery(self, delivery: str) -> str:
+        """The id of the job that a delivery of Slack's made."""
+        return f"{{{self.tag}}}:delivery:{delivery}"
+
+    def unfinished(self, user: str) -> str:
+        """Sorted set of a person's unfinished jobs, by time (ms)."""
+        return f"{{{self.tag}}}:unfinished:{user}"
+
+    def recent(self, user: str) -> str:
+        """List of a person's jobs, newest first."""
+        return f"{{{self.tag}}}:recent:{user}"
+
+    def node(self, node: str) -> str:
+        """Sorted set of the questions being asked of a node, by the time (ms) at which they lapse."""
+        return f"{{{self.tag}}}:node:{node}"

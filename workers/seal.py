@@ -1,0 +1,101 @@
+"""Seals: who can write to Redis can neither make a job nor put words into a thread. HMAC-SHA256 (RFC 2104), keys in a file.
+
+The file has a key a line, `ID SECRET`, the secret in hex (at least 32 bytes); the first signs, all verify, so keys rotate by
+putting a new line on top and removing the old one when its jobs are done. A seal covers what the data is for and whose it is.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LINE = re.compile(r"([A-Za-z0-9_-]{1,32})\s+([0-9A-Fa-f]{64,})")
+_VERSION = b"1"
+
+
+class Forged(Exception):
+    """Data whose seal is not ours: it was written or altered by somebody else. Never act on it."""
+
+
+class BadKeyFile(Exception):
+    """The file of sealing keys cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One sealing key."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+class Seal:
+    """Signs with the first key and verifies with all."""
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        if not keys:
+            raise BadKeyFile("there is no sealing key: make one with `openssl rand -hex 32`, as a line `ID HEX`")
+        self._signing = keys[0]
+        self._keys = {key.id: key for key in keys}
+
+    def close(self, purpose: str, subject: str, data: bytes) -> bytes:
+        """`data` with a seal that says it is `purpose` of `subject`."""
+        key = self._signing
+        return b".".join((_VERSION, key.id.encode(), _code(key, purpose, subject, data), data))
+
+    def open(self, purpose: str, subject: str, sealed: bytes) -> bytes:
+        """The data under a seal of ours for exactly this purpose and subject. Raises `Forged`."""
+        parts = sealed.split(b".", 3)
+        if len(parts) != 4 or parts[0] != _VERSION:  # noqa: PLR2004  (version, key id, code, data)
+            raise Forged(f"{purpose} of {subject}: carries no seal")
+        key = self._keys.get(parts[1].decode("ascii", "replace"))
+        if key is None:
+            raise Forged(f"{purpose} of {subject}: sealed with a key that is not in the key file")
+        if not hmac.compare_digest(parts[2], _code(key, purpose, subject, parts[3])):
+            raise Forged(f"{purpose} of {subject}: the seal does not fit")
+        return parts[3]
+
+
+def read(path: Path) -> Seal:
+    """The keys of a file that others than its owner and group cannot touch. Raises `BadKeyFile`."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadKeyFile(f"{path}: cannot be read: {e}") from e
+    if mode & 0o007:
+        raise BadKeyFile(f"{path}: open to everyone on the machine; chmod 600 it")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return Seal(tuple(_key(path, line) for line in lines))
+
+
+def read_or_make(path: Path) -> Seal:
+    """The keys of the file, which is made with a new key where there is none; whoever comes second reads the first one's."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(f"{secrets.token_hex(4)} {secrets.token_hex(32)}\n", "ascii")
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return read(path)
+
+
+def _key(path: Path, line: str) -> Key:
+    match = _LINE.fullmatch(line)
+    if not match or len(match[2]) % 2:
+        raise BadKeyFile(f"{path}: a line is not `ID SECRET` with a secret of 64 or more hex digits")
+    return Key(match[1], bytes.fromhex(match[2]))
+
+
+def _code(key: Key, purpose: str, subject: str, data: bytes) -> bytes:
+    """Lengths come first, so that no two different triples read the same."""
+    head = f"{len(purpose)}:{purpose}:{len(subject)}:{subject}:".encode()
+    return hmac.digest(key.secret, head + data, "sha256").hex().encode()
