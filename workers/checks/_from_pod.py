@@ -59,7 +59,9 @@ def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
     pod = located.pod
     note = located.note if target else f"Asked from {pod}, the first ready pod of namespace {view.namespace}."
     if not pod.node or not pod.ips or pod.phase != "Running":
-        raise UsageError(f"{pod} cannot be asked from: it is {pod.phase.lower()} and has {'an' if pod.ips else 'no'} IP")
+        raise UsageError(
+            f"Nothing can be asked from inside {pod}: its phase is {pod.phase} and its IP {', '.join(pod.ips) or 'none yet'}"
+        )
     query = sandbox.Query(pod.uid, pod.name, pod.namespace, pod.host_network, pod.config_hash)
     place = yield from ask(pod.node, sandbox.FACT, query)
     if isinstance(place, CannotLook):

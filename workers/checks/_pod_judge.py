@@ -11,7 +11,7 @@ from workers import findings
 from workers.check import View
 from workers.checks import _dns_judge, _pod_states
 from workers.checks._pod_seen import Seen
-from workers.model import Evidence, Finding, Severity
+from workers.model import Confidence, Evidence, Finding, Severity
 
 _NEEDED = ("pods", "nodes", "services", "slices")
 _DEAD = frozenset({"down", "lowerlayerdown", "notpresent", "dormant"})
@@ -84,7 +84,11 @@ def _device(view: View, seen: Seen, device: Interface) -> Iterator[Finding]:
 
 
 def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
-    """The node must send the pod's address to the pod's own host device, or to the bridge that it is in."""
+    """The node must send the pod's address to the pod's own host device, or to the bridge that it is in.
+
+    A veth outside any bridge that the node does not route to is how eBPF dataplanes work (Cilium routes to cilium_host): that
+    is no proof of a fault, and is said to be not evaluated.
+    """
     if not isinstance(seen.interfaces, interfaces.Interfaces):
         return
     peers = [i.peer for i in seen.interfaces.interfaces if i.peer]
@@ -92,14 +96,27 @@ def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
     for ip, route in seen.node_routes.items():
         if isinstance(route, CannotLook) or not peers or (route.kind == "unicast" and route.device in doors):
             continue
-        said = " ".join(
-            filter(None, [route.kind, f"dev {route.device}" if route.device else "", f"via {route.via}" if route.via else ""])
-        )
-        yield _broken(
-            seen, f"is not where {seen.pod.node} routes {ip}",
-            Evidence(f"ip route get {ip} on {seen.pod.node}", said, view.now),
-            Evidence("the pod's host devices", ", ".join(sorted(doors)), view.now),
-        )  # fmt: skip
+        said = f"{route.kind} dev {route.device or 'none'} via {route.via or 'none'}"
+        asked = Evidence(f"ip route get {ip} on {seen.pod.node}", said, view.now)
+        devices = Evidence("the pod's host devices", ", ".join(sorted(doors)), view.now)
+        if route.kind == "unicast" and not any(p.master for p in peers):
+            yield _not_evaluated(seen, ip, asked, devices)
+        else:
+            yield _broken(seen, f"is not where {seen.pod.node} routes {ip}", asked, devices)
+
+
+def _not_evaluated(seen: Seen, ip: str, *evidence: Evidence) -> Finding:
+    return Finding(
+        id="dataplane-not-evaluated",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.CANNOT_TELL,
+        claim=f"{seen.pod.node} does not route {ip} to the pod's veth; what carries its packets there was not evaluated",
+        evidence=evidence,
+        disprove="A route to the pod's own host device, or a program seen on it that redirects to the pod.",
+        fix="Ask the CNI's own tool (such as `cilium endpoint list`) whether it knows this pod.",
+        subject=str(seen.pod),
+        node=seen.pod.node,
+    )
 
 
 def _broken(seen: Seen, claim: str, *evidence: Evidence) -> Finding:

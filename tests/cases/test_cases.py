@@ -1,0 +1,83 @@
+"""Every JSON file in a folder here is a case of the check that the folder is named for: words and differences in, findings out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node_helper import codec
+from node_helper.facts import catalogue as facts
+from node_helper.protocol import CannotLook
+from tests.cases.world import NOW, world
+from workers.check import AsCompleted, Effect, Samples, Stream, View
+from workers.checks import catalogue
+from workers.errors import UsageError
+from workers.objects import Cluster, EndpointSlice, Node, Pod, ReplicaSet, Service, Staleness
+from workers.params import build
+from workers.recording import Recording, record, replay
+
+CASES = sorted(Path(__file__).parent.glob("*/*.json"))
+
+
+class Pretended:
+    """Nodes that answer each fact with what the world says; a list holds the answers to the same fact one after the other."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+
+    async def perform(self, effect: Effect) -> Any:
+        if isinstance(effect, Stream):
+            rows = self.answers[effect.ask.fact.name]
+            state = effect.start
+            if isinstance(rows, dict):
+                return self._answer(effect.ask.fact.name)
+            for row in rows:
+                state = effect.add(state, codec.decode(effect.ask.fact.answer, row))
+            return state
+        given = {key: self._answer(ask.fact.name) for key, ask in effect.asks.items()}
+        if isinstance(effect, AsCompleted):
+            state = effect.start
+            for key, answer in given.items():
+                state = effect.add(state, key, answer)
+            return state
+        return {k: Samples(a, a, effect.apart) for k, a in given.items()} if hasattr(effect, "apart") else given
+
+    def _answer(self, fact: str) -> Any:
+        said = self.answers[fact]
+        if isinstance(said, list):
+            said = said.pop(0) if len(said) > 1 else said[0]
+        if "cannot" in said:
+            return CannotLook(said["cannot"], kind=said.get("kind", "unreachable"))
+        return codec.decode(facts()[fact].answer, said)
+
+
+def view_of(made: dict[str, Any]) -> View:
+    kinds = {"pods": Pod, "nodes": Node, "services": Service, "slices": EndpointSlice, "replica_sets": ReplicaSet}
+    decoded = {kind: [codec.decode(shape, o) for o in made["cluster"][kind].values()] for kind, shape in kinds.items()}
+    keyed = {kind: {getattr(o, "key", getattr(o, "name", "")): o for o in objects} for kind, objects in decoded.items()}
+    behind = tuple(codec.decode(Staleness, b) for b in made["cluster"]["behind"])
+    return View(Cluster("lab", NOW, behind=behind, **keyed), made["namespace"], NOW)  # type: ignore[arg-type]  # keyed by kind
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_case(path: Path) -> None:
+    case = json.loads(path.read_text())
+    check = catalogue()[path.parent.name]
+    made = world(case.get("changes", {}))
+    view = view_of(made)
+    clock = iter((0.0, 0.25))
+    try:
+        params = build(check.params, case["words"])
+        report, recording = asyncio.run(record(check, params, view, Pretended(made["answers"]), lambda: next(clock)))
+    except UsageError as e:
+        assert e.problem == case["refused"]
+        assert list(e.nearest) == case.get("nearest", [])
+        return
+    assert [[f.severity.value, f.id, f.claim] for f in report.findings] == case["findings"]
+    for name, value in case.get("facts", {}).items():
+        assert report.shown.facts[name] == value
+    assert asyncio.run(replay(Recording.loads(recording.dumps()), catalogue())) == report
