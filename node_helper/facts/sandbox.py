@@ -1,17 +1,25 @@
-"""Where a pod lives on this node: its runtime, its sandbox, the process and the network namespace that stand for it."""
+"""Where a pod lives on this node: its runtime, its sandbox, the process and the network namespace that stand for it.
+
+The runtime's own state comes first; the cgroups of the node's processes verify it, and fill in where it says nothing.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Optional
 
-from node_helper.kernel import Kernel, Netns, Process
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import Fact
+from node_helper.runtime import find
+from node_helper.runtime.listed import Pod
+
+_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Query:
-    """The pod by its UID; `config_hash` is the annotation kubernetes.io/config.hash of static pods, which stands in their cgroups."""
+    """The pod by its UID; `config_hash` is the annotation kubernetes.io/config.hash of static pods: their cgroups carry it."""
 
     uid: str
     name: str
@@ -19,10 +27,18 @@ class Query:
     host_network: bool = False
     config_hash: Optional[str] = None
 
+    def __post_init__(self) -> None:
+        for uid in (self.uid, self.config_hash):
+            if uid is not None and not _UID.fullmatch(uid):
+                raise ValueError(f"{uid[:80]!r} is no UID of a pod")
+
 
 @dataclass(frozen=True)
 class Attempt:
-    """One sandbox that the runtime lists for the pod; `state` is ready, stopped or unknown; `pid` 0 where there is none."""
+    """One sandbox that the runtime lists for the pod; `state` is ready, stopped or unknown; `pid` 0 where there is none.
+
+    A sandbox whose process is gone counts as stopped. containerd tells attempts through crictl only: without it they are 0.
+    """
 
     id: str
     state: str
@@ -32,12 +48,13 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """`runtime` is docker, containerd, cri-o or unknown; `id` the sandbox container's; `pid` the sandbox's process (pause), the pod's
-    earliest process where the runtime has no pause, None without a process.
+    """The place of a pod on its node.
 
-    `netns` is None where no namespace of its own could be found, and the node's own for a pod on the host network; `host_network` is what
-    was seen, not what was asked. `state` is ready, stopped, no-process or absent. `processes` counts those seen in the pod's cgroups.
-    `sources` names the files and paths that say so.
+    `runtime` is docker, containerd, cri-o or unknown; `id` is the sandbox container's; `pid` is the sandbox's process (pause),
+    the pod's earliest process where the runtime has no pause, None without a process. `netns` is None where no namespace of its
+    own could be found, and the node's own on the host network; `host_network` is what was seen, not what was asked. `state` is
+    ready, stopped, no-process or absent. `processes` counts those seen in the pod's cgroups. `sources` names the files and
+    paths that say so.
     """
 
     runtime: str
@@ -52,8 +69,20 @@ class Sandbox:
 
 
 def collect(kernel: Kernel, query: Query) -> Sandbox:
-    """Look at the runtime's own state, then at the cgroups of every process."""
-    raise NotImplementedError
+    """Find it. `CannotLook` of kind ``missing`` for a pod inside a virtual machine or a user-space kernel."""
+    uids = tuple(dict.fromkeys(uid for uid in (query.uid, query.config_hash) if uid))
+    found = find.place(kernel, Pod(query.name, query.namespace, uids), on_host=query.host_network)
+    return Sandbox(
+        runtime=found.runtime,
+        id=found.chosen.id if found.chosen else None,
+        pid=found.pid,
+        netns=found.netns,
+        host_network=found.host_network,
+        state=found.state,
+        processes=found.processes,
+        sources=found.sources,
+        attempts=tuple(Attempt(one.id, one.state, one.attempt, one.pid) for one in found.listed),
+    )
 
 
 FACT = Fact(name="sandbox", query=Query, answer=Sandbox, collect=collect)

@@ -15,7 +15,7 @@ _KINDS = {
     errno.ENOTDIR: ("gone", ""),
     errno.ENXIO: ("gone", ""),
     errno.ENODEV: ("gone", ""),
-    errno.EINVAL: ("gone", ""),
+    errno.ENOTTY: ("gone", ""),
     errno.EPERM: ("denied", "the helper needs root on the node"),
     errno.EACCES: ("denied", "the helper needs root on the node"),
     errno.EOPNOTSUPP: ("missing", "this kernel does not offer it"),

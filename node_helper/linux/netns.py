@@ -6,6 +6,8 @@ A thread's namespace is its own, and a socket stays where it was made: `setns` i
 from __future__ import annotations
 
 import ctypes
+import errno
+import fcntl
 import os
 import threading
 from typing import Callable, Generic, Optional, TypeVar
@@ -16,6 +18,7 @@ from node_helper.protocol import CannotLook
 
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
+_GET_TYPE = 0xB703  # NS_GET_NSTYPE, ioctl_ns(2)
 _NODE = "/proc/1/ns/net"
 _MINE = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)  # os.setns exists since Python 3.12 only
@@ -68,7 +71,15 @@ def open_verified(netns: Netns) -> int:
 
 def _open(path: str) -> int:
     with translated(f"the network namespace {path}"):
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            # A pinned namespace whose mount is not seen from here is an empty file.
+            if fcntl.ioctl(descriptor, _GET_TYPE) != _CLONE_NEWNET:
+                raise FileNotFoundError(errno.ENOENT, "is not a network namespace")
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
 
 class _Visit(threading.Thread, Generic[T]):

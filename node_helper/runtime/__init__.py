@@ -1,0 +1,1 @@
+"""What runtimes and cgroups on a node say about a pod, read through `Kernel` alone. Pure; their files are not trusted."""
