@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from deploy.lab import manifests, workload
-from deploy.lab.kubeproxy.model import Objects as ProxyObjects
-from deploy.lab.objects import Object, Objects
-from deploy.lab.plan import NODES, POD_CIDRS, Proxy
+from deploy.lab.kubeapi import Store
+from deploy.lab.kubeproxy.model import Objects
+from deploy.lab.manifests import Object
+from deploy.lab.plan import API_PORT, GATEWAY, NODES, POD_CIDRS, Proxy
 from deploy.lab.runtime import PodFacts
 from deploy.lab.slices import slices
 
@@ -15,42 +16,47 @@ _NAMESPACES = ("default", "kube-system")
 _PROXY_CONFIGS = {"kube-proxy": Proxy.IPTABLES, "kube-proxy-nftables": Proxy.NFTABLES}  # a cluster between two modes
 
 
-def publish(objects: Objects, nodes: Iterable[Object], pods: Iterable[PodFacts]) -> None:
-    """Store everything that a cluster with these nodes and pods has, services and their endpoints included."""
+def publish(store: Store, pods: Iterable[PodFacts]) -> None:
+    """Store everything that a cluster with these pods has beside its nodes, services and their endpoints included."""
     for name in _NAMESPACES:
-        objects.put("namespaces", manifests.namespace(name))
-    for node in nodes:
-        objects.put("nodes", node)
+        store.put(manifests.namespace(name))
     for name, mode in _PROXY_CONFIGS.items():
-        objects.put("configmaps", manifests.kube_proxy_config(name, mode.value, POD_CIDRS))
-    owners = _owners(objects)
+        store.put(manifests.kube_proxy_config(name, mode.value, POD_CIDRS))
+    _publish_pods(store, pods)
+    for given in (*workload.services(), *manifests.api_service(GATEWAY, API_PORT)):
+        store.put(given)
+    publish_slices(store)
+
+
+def publish_slices(store: Store) -> None:
+    """Bring the endpoint slices in line with services and pods."""
+    pods = store.list("Pod")
+    for service in store.list("Service"):
+        for piece in slices(service, pods):
+            store.put(piece)
+
+
+def for_proxy(store: Store) -> Objects:
+    """The objects that kube-proxy watches."""
+    return Objects(services=store.list("Service"), endpoint_slices=store.list("EndpointSlice"), nodes=store.list("Node"))
+
+
+def addresses(store: Store) -> Iterator[tuple[str, str]]:
+    """Each service and its cluster IPs, for people."""
+    for service in store.list("Service"):
+        name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+        yield name, ", ".join(service["spec"]["clusterIPs"])
+
+
+def _publish_pods(store: Store, pods: Iterable[PodFacts]) -> None:
+    owners = _owners(store)
     plans = {plan.name: plan for plan in NODES}
     for facts in pods:
-        template = facts.spec.labels.get("pod-template-hash", "")
-        objects.put("pods", manifests.pod(facts, plans[facts.node], owners.get(template)))
-    for service in workload.services():
-        objects.put("services", service)
-    publish_slices(objects)
+        owner = owners.get(facts.spec.labels.get("pod-template-hash", ""))
+        store.put(manifests.pod(facts, plans[facts.node], owner))
 
 
-def publish_slices(objects: Objects) -> None:
-    """Bring the endpoint slices in line with services and pods."""
-    pods, _ = objects.list("pods")
-    for service in objects.list("services")[0]:
-        for piece in slices(service, pods):
-            objects.put("endpointslices", piece)
-
-
-def for_proxy(objects: Objects) -> ProxyObjects:
-    """The objects that kube-proxy watches."""
-    return ProxyObjects(
-        services=objects.list("services")[0],
-        endpoint_slices=objects.list("endpointslices")[0],
-        nodes=objects.list("nodes")[0],
-    )
-
-
-def _owners(objects: Objects) -> Mapping[str, Object]:
+def _owners(store: Store) -> Mapping[str, Object]:
     """The ReplicaSets, by the hash that their pods carry."""
     planned = (
         ("default", "hello-world", {"app": "hello-world"}, workload.HELLO_HASH),
@@ -58,8 +64,8 @@ def _owners(objects: Objects) -> Mapping[str, Object]:
     )
     owners = {}
     for namespace, name, labels, template in planned:
-        deployment = objects.put("deployments", manifests.workload("Deployment", (namespace, name), labels, len(NODES)))
+        deployment = store.put(manifests.workload("Deployment", (namespace, name), labels, len(NODES)))
         labelled = {**labels, "pod-template-hash": template}
         replicas = manifests.workload("ReplicaSet", (namespace, f"{name}-{template}"), labelled, len(NODES))
-        owners[template] = objects.put("replicasets", manifests.owned(replicas, deployment))
+        owners[template] = store.put(manifests.owned(replicas, deployment))
     return owners

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from deploy.lab.manifests import Object
 from deploy.lab.node import Node
-from deploy.lab.objects import Object
 from deploy.lab.plan import DOMAIN, GATEWAY
 from deploy.lab.runtime import PodFacts
 
@@ -41,8 +41,8 @@ def restart(node: Node, pod: PodFacts) -> None:
 
 def _records(service: Object) -> Iterator[str]:
     name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.{DOMAIN}"
-    addresses = service["spec"].get("clusterIPs") or []
-    if addresses in ([], ["None"]):
+    addresses = service["spec"].get("clusterIPs")
+    if not addresses or addresses == ["None"]:
         return
     yield f"host-record={','.join((name, *addresses))}"
     for port in service["spec"]["ports"]:

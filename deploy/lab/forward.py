@@ -1,7 +1,7 @@
-"""A loopback port of this machine that leads to a TCP service inside a network namespace.
+"""A TCP port in one network namespace that leads to a TCP service in another.
 
-The port is bound in the machine's namespace, then the process enters the other one to connect from there: a socket
-stays in the namespace it was made in. Started with this file as a script, so it uses the standard library only.
+The port is bound in the one, then the process enters the other to connect from there: a socket stays in the namespace
+it was made in. Started with this file as a script, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -13,19 +13,32 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _CHUNK = 65536
 
 
+@dataclass(frozen=True)
+class Place:
+    """An address as a process sees it; ``pid`` None is the machine itself."""
+
+    pid: int | None
+    host: str
+    port: int
+
+
 class Forward:
     """A running forwarder; it ends when it is closed, or when the process that made it dies."""
 
-    def __init__(self, pid: int, host: str, port: int) -> None:
-        """Lead to ``host:port`` as the process ``pid`` would reach it."""
+    def __init__(self, listen: Place, connect: Place) -> None:
+        """Lead from one place to the other; port 0 of ``listen`` takes one that is free."""
+        words = [str(word) for place in (listen, connect) for word in (place.pid or "self", place.host, place.port)]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, str(pid), host, str(port)],
+            [sys.executable, "-I", "-S", __file__, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -33,11 +46,6 @@ class Forward:
         )
         stdout = self._process.stdout
         self.port = int(stdout.readline()) if stdout is not None else 0
-
-    @property
-    def address(self) -> str:
-        """``host:port`` on this machine."""
-        return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
         """End it, and every connection through it."""
@@ -48,10 +56,13 @@ class Forward:
         self._process.wait()
 
 
-async def _main(pid: str, host: str, port: str) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-    _enter(pid)
-    server = await asyncio.start_server(lambda r, w: _connect(r, w, host, int(port)), sock=listener)
+async def _main(listen: Sequence[str], connect: Sequence[str]) -> None:
+    with _namespace(listen[0]) as here, _namespace(connect[0]) as there:
+        _enter(here.fileno())
+        listener = socket.create_server((listen[1], int(listen[2])))
+        _enter(there.fileno())
+    host, port = connect[1], int(connect[2])
+    server = await asyncio.start_server(lambda r, w: _connect(r, w, host, port), sock=listener)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     async with server:
@@ -59,11 +70,14 @@ async def _main(pid: str, host: str, port: str) -> None:
         os._exit(0)
 
 
-def _enter(pid: str) -> None:
+def _namespace(pid: str) -> IO[str]:
+    return Path(f"/proc/{pid}/ns/net").open()
+
+
+def _enter(namespace: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    with Path(f"/proc/{pid}/ns/net").open() as namespace:
-        if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of {pid}")
+    if libc.setns(namespace, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
 
 
 async def _connect(near: asyncio.StreamReader, back: asyncio.StreamWriter, host: str, port: int) -> None:
@@ -89,4 +103,4 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:]))
+    asyncio.run(_main(sys.argv[1:4], sys.argv[4:7]))

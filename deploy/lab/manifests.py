@@ -7,11 +7,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from deploy.lab.objects import Json, Object, timestamp
 from deploy.lab.plan import NodePlan
 from deploy.lab.runtime import PodFacts
 
+Json = dict[str, Any]
+Object = Mapping[str, Any]
 _KUBELET = "v1.36.2"
 
 
@@ -133,25 +135,44 @@ def owner_reference(owner: Object) -> Object:
     }
 
 
+def api_service(address: str, port: int) -> tuple[Object, Object]:
+    """The service ``kubernetes``, which selects nothing, and the slice that the API server itself writes for it."""
+    key = {"namespace": "default", "name": "kubernetes"}
+    spec = {
+        "type": "ClusterIP",
+        "clusterIP": "10.96.0.1",
+        "clusterIPs": ["10.96.0.1"],
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+        "internalTrafficPolicy": "Cluster",
+        "sessionAffinity": "None",
+        "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+    }
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**key, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "protocol": "TCP", "port": port}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True, "serving": True, "terminating": False}}],
+    }
+    return _service({**key, "labels": {"component": "apiserver", "provider": "kubernetes"}}, spec), piece
+
+
 def service(key: tuple[str, str], cluster_ips: Sequence[str], ports: Sequence[PortPlan], selector: Mapping[str, str]) -> Object:
     """A dual-stack ClusterIP service; ``key`` is its namespace and name, ``cluster_ips`` IPv4 then IPv6."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"namespace": key[0], "name": key[1], "labels": dict(selector)},
-        "spec": {
-            "type": "ClusterIP",
-            "clusterIP": cluster_ips[0],
-            "clusterIPs": list(cluster_ips),
-            "ipFamilies": ["IPv4", "IPv6"],
-            "ipFamilyPolicy": "RequireDualStack",
-            "internalTrafficPolicy": "Cluster",
-            "sessionAffinity": "None",
-            "selector": dict(selector),
-            "ports": [{"name": p.name, "protocol": p.protocol, "port": p.port, "targetPort": p.target} for p in ports],
-        },
-        "status": {"loadBalancer": {}},
+    spec = {
+        "type": "ClusterIP",
+        "clusterIP": cluster_ips[0],
+        "clusterIPs": list(cluster_ips),
+        "ipFamilies": ["IPv4", "IPv6"],
+        "ipFamilyPolicy": "RequireDualStack",
+        "internalTrafficPolicy": "Cluster",
+        "sessionAffinity": "None",
+        "selector": dict(selector),
+        "ports": [{"name": p.name, "protocol": p.protocol, "port": p.port, "targetPort": p.target} for p in ports],
     }
+    return _service({"namespace": key[0], "name": key[1], "labels": dict(selector)}, spec)
 
 
 def kube_proxy_config(name: str, mode: str, cluster_cidr: str) -> Object:
@@ -171,9 +192,14 @@ def kube_proxy_config(name: str, mode: str, cluster_cidr: str) -> Object:
     }
 
 
+def _service(metadata: Object, spec: Object) -> Object:
+    status: Json = {"loadBalancer": {}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": status}
+
+
 def _condition(kind: str, reason: str = "", message: str = "") -> Object:
     said = {"reason": reason, "message": message} if reason else {}
-    return {"type": kind, "status": "True", "lastTransitionTime": timestamp(datetime.now(UTC)), **said}
+    return {"type": kind, "status": "True", "lastTransitionTime": _timestamp(datetime.now(UTC)), **said}
 
 
 def _container_ports(facts: PodFacts) -> list[Json]:
@@ -195,4 +221,9 @@ def _container_status(facts: PodFacts) -> Object:
 
 
 def _started(facts: PodFacts) -> str:
-    return timestamp(datetime.fromtimestamp(facts.started_at / 1e9, UTC))
+    return _timestamp(datetime.fromtimestamp(facts.started_at / 1e9, UTC))
+
+
+def _timestamp(moment: datetime) -> str:
+    """``metav1.Time``: RFC 3339 in whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,6 +11,7 @@ POD_CIDRS = "10.244.0.0/16,fd00:10:244::/48"
 SERVICE_CIDRS = "10.96.0.0/12,fd00:10:96::/112"
 DNS_ADDRESS = "10.96.0.10"
 DNS_ADDRESS6 = "fd00:10:96::a"
+API_PORT = 6443  # of the gateway: where pods find the API server
 GATEWAY = "10.199.0.1"
 GATEWAY6 = "fd00:10:199::1"
 

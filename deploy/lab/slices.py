@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deploy.lab.manifests import owner_reference
-from deploy.lab.objects import Json, Object
+from deploy.lab.manifests import Json, Object, owner_reference
 
 _FAMILIES = {"IPv4": ".", "IPv6": ":"}
 
 
 def slices(service: Object, pods: Sequence[Object]) -> Iterator[Object]:
-    """A slice for each address family of the service, with the pods that its selector selects."""
+    """A slice for each address family of the service, with the pods it selects; none where it has no selector."""
+    if not service["spec"].get("selector"):
+        return
     chosen = [pod for pod in pods if _is_selected(service, pod)]
     for family in service["spec"]["ipFamilies"]:
         yield _slice(service, family, chosen)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import asyncssh
 
 from deploy.lab import helper
-from deploy.lab.node import Node
+from deploy.lab.forward import Forward, Place
+from deploy.lab.node import Node, Site
+from deploy.lab.parts import Parts
+from deploy.lab.plan import NODES
+from deploy.lab.together import together
 
 _KEY_TYPE = "ssh-ed25519"
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _CONNECT_SECONDS = 2.0
-_CONFIG = f"""Port 22
+_PORT = 22
+_CONFIG = f"""Port {_PORT}
 HostKey {_HOST_KEY}
 HostCertificate {_HOST_KEY}-cert.pub
 AuthorizedKeysFile /etc/ssh/authorized_keys
@@ -80,8 +86,23 @@ class Access:
         return path
 
 
-def start(node: Node, access: Access, port: int) -> None:
-    """Give the node its host key and authorized key, start sshd and wait until it answers on our loopback ``port``."""
+def open_all(nodes: Mapping[str, Node], fabric: Node, site: Site, parts: Parts) -> Path:
+    """Start sshd on every node, with the helper behind it; the answer is the client's configuration."""
+    built = helper.build(site.tools, site.folder / "helper")
+    access = Access.create(site.folder / "ssh")
+    here = Place(None, "127.0.0.1", 0)
+    ports = {
+        plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port
+        for plan in NODES
+        if plan.name in nodes
+    }
+    together(partial(_open, node, access, built, ports[name]) for name, node in nodes.items())
+    return access.write_config(ports)
+
+
+def _open(node: Node, access: Access, built: Path, port: int) -> None:
+    """Give the node its host key and the authorized key, and wait until sshd answers on our loopback ``port``."""
+    helper.install(node, built)
     host_key = asyncssh.generate_private_key(_KEY_TYPE)
     certificate = access.ca.generate_host_certificate(host_key, node.name, principals=[node.name])
     node.write(_HOST_KEY, host_key.export_private_key().decode(), mode=0o600)

@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from deploy.lab import dns, images
-from deploy.lab.manifests import PortPlan, service
-from deploy.lab.objects import Object
+from deploy.lab.manifests import Object, PortPlan, service
 from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, DOMAIN, NODES, NodePlan
 from deploy.lab.runtime import PodSpec, Port
 

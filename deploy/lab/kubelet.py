@@ -1,0 +1,37 @@
+"""The kubelet's part on one node: a runtime, the images, and the pods that were placed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from deploy.lab import dns, manifests, proxy, workload
+from deploy.lab.containerd import Containerd
+from deploy.lab.manifests import Object
+from deploy.lab.node import Node
+from deploy.lab.plan import NodePlan
+from deploy.lab.runtime import PodFacts, PodSpec, Runtime
+
+
+class Kubelet:
+    """One node's; ``runtime`` is ready from the start on."""
+
+    def __init__(self, node: Node, plan: NodePlan, archives: Iterable[Path]) -> None:
+        """Start the runtime and load the images."""
+        self._node = node
+        self._plan = plan
+        proxy.prepare(node, plan)
+        dns.serve(node, list(workload.services()))
+        self.runtime: Runtime = Containerd(node, plan)
+        for archive in archives:
+            self.runtime.load(archive)
+
+    def run(self, pods: Iterable[PodSpec]) -> Iterator[PodFacts]:
+        """Start the pods one after the other, so that each has the same address in every lab."""
+        for pod in pods:
+            yield self.runtime.run(pod)
+
+    def registration(self) -> Object:
+        """The node as the kubelet reports it to the API."""
+        machine_id = self._node.path("/etc/machine-id").read_text(encoding="ascii").strip()
+        return manifests.node(self._plan, machine_id, self.runtime.version())
