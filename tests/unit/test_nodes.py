@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest
 
 from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
-from tests.unit.local import Local
+from tests.unit.local import Local, gone, until
 from workers.check import Ask
 from workers.nodes import Limits, Nodes
 
@@ -131,17 +130,3 @@ async def test_a_helper_that_died_is_replaced(nodes: Nodes, local: Local) -> Non
     local.started[0].process.send_signal(signal.SIGKILL)
     assert (await ask(nodes, toy.ECHO, text="again")).text == "again"
     assert len(local.started) == 2
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-async def until(true: Any) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110  (there is no event to wait for: another process does it)
-            await asyncio.sleep(0.01)

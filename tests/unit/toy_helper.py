@@ -52,6 +52,7 @@ def big(_kernel: Kernel, query: Query) -> Seen:
 
 
 def slow(kernel: Kernel, query: Query) -> Seen:
+    mark(query, "started")
     try:
         kernel.pause(query.seconds)
     finally:
