@@ -23,7 +23,8 @@ class CannotLook(Exception):
     """A question that could not be answered, with the reason in words and what to do about it.
 
     `kind` is one word that code may compare: ``unreachable``, ``timeout``, ``budget``, ``denied``, ``missing`` (a tool or
-    interface that the question needs), ``gone`` (the thing asked about is no more), ``old-helper``, ``malformed``, ``bug``.
+    interface that the question needs), ``gone`` (the thing asked about is no more), ``old-helper``, ``host-key`` (the node is
+    not proven to be itself), ``cancelled``, ``malformed``, ``bug``.
     """
 
     def __init__(self, reason: str, *, kind: str, fix: str = "") -> None:
