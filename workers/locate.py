@@ -46,7 +46,7 @@ def pod(view: View, target: PodTarget) -> Located:
     for pods in _widening(view, target):
         found = _matching(view, target, pods)
         if found:
-            return _one(target, found)
+            return _one(view, target, found)
     raise Unresolved(
         _no("pod", target, view), candidates=_nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
     )

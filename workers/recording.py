@@ -174,11 +174,15 @@ def _view(view: View) -> dict[str, Any]:
     return {"cluster": known, "namespace": view.namespace, "now": view.now}
 
 
-def _read_view(data: dict[str, Any]) -> View:
-    said = data["cluster"]
-    kinds = {kind: _by_key([codec.decode(shape, o) for o in said[kind]]) for kind, shape in _KINDS.items()}
+def read_cluster(said: dict[str, Any]) -> Cluster:
+    """The cluster of a recording's view. Raises `KeyError` and `codec.Malformed` for what is none."""
+    kinds: dict[str, Any] = {kind: _by_key([codec.decode(shape, o) for o in said[kind]]) for kind, shape in _KINDS.items()}
     behind = tuple(codec.decode(Staleness, b) for b in said["behind"])
-    return View(Cluster(said["name"], said["as_of"], **kinds, behind=behind), data["namespace"], data["now"])
+    return Cluster(said["name"], said["as_of"], **kinds, behind=behind)
+
+
+def _read_view(data: dict[str, Any]) -> View:
+    return View(read_cluster(data["cluster"]), data["namespace"], data["now"])
 
 
 def _by_key(objects: list[Any]) -> dict[Any, Any]:

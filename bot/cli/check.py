@@ -1,0 +1,71 @@
+"""`netcheck-bot check`: the checks from a terminal, without Slack and Redis, with the caller's own kubeconfig and SSH key."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bot.commands import Invocation, parse
+from workers import log
+from workers.check import Check
+from workers.checks import catalogue
+from workers.model import Report, Severity
+from workers.recording import Recording
+from workers.render import as_json, terminal
+from workers.settings import Settings, load
+
+EXIT = {Severity.HEALTHY: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.PROBLEM: 1, Severity.UNKNOWN: 3}
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print the report.")
+@click.option(
+    "--record", type=click.Path(dir_okay=False, path_type=Path), help="Keep what the report was made from, for `replay`."
+)
+@click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Write the raw output into this folder.")
+def command(words: tuple[str, ...], output: str, record: Path | None, files: Path | None) -> None:
+    """Run a check: `check pod hello-world`. The grammar is the one of /netcheck.
+
+    Exit status: 0 healthy, 1 something is wrong, 3 could not tell, 2 the command was not understood.
+    """
+    invocation = parse(" ".join(words), catalogue())
+    report, recording = asyncio.run(_run(invocation))
+    if record:
+        record.write_text(recording.dumps())
+    if files:
+        _write(report, files)
+    click.echo(shown(report, output))
+    sys.exit(EXIT[report.verdict])
+
+
+def shown(report: Report, output: str) -> str:
+    """The report as text or JSON; in colour only on a terminal."""
+    return as_json.dumps(report) if output == "json" else terminal.text(report, colour=sys.stdout.isatty()).rstrip("\n")
+
+
+async def _run(invocation: Invocation[Check[object, object]]) -> tuple[Report, Recording]:
+    from workers.terminal import look
+
+    settings = load(Settings)
+    log.configure("warning", "check")
+    console = Console(stderr=True)
+    with console.status("reading the cluster") as status:
+
+        def asking(nodes: frozenset[str]) -> None:
+            status.update(f"asking {', '.join(sorted(nodes))}")
+
+        return await look(
+            settings, invocation.entry, invocation.params, invocation.namespace, f"t-{secrets.token_hex(6)}", asking
+        )
+
+
+def _write(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in report.shown.files:
+        (folder / Path(file.name).name).write_text(file.text)
