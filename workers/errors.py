@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_LONGEST = 60
+"""Characters of somebody's text that one line of ours shows."""
+
 
 class UsageError(Exception):
     """The words of the person, and what is wrong with them in one line. `usage` is the command's form, "" where none fits."""
@@ -19,3 +22,9 @@ class Unresolved(UsageError):
     def __init__(self, problem: str, *, candidates: tuple[str, ...] = ()) -> None:
         super().__init__(problem, nearest=candidates)
         self.candidates = candidates
+
+
+def shown(text: str) -> str:
+    """Somebody's text in a message of ours: quoted, on one line, bounded, without control characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return repr(clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 3]}...")

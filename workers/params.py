@@ -6,6 +6,7 @@ records, the worker parses them again with the same rules, and nothing unparsed 
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 import typing
@@ -13,31 +14,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
-from workers.errors import UsageError
+from workers.errors import UsageError, shown
 
 P = TypeVar("P")
+Preposition = Literal["", "from", "on", "to", "in", "for"]
+PREPOSITIONS = frozenset(filter(None, get_args(Preposition)))
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _SELECTOR = re.compile(r"[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63}(,[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63})*")
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,254}}$)({_DNS_LABEL}\.)*{_DNS_LABEL}\.?")
-_DURATION = re.compile(r"(\d{1,6})\s*(ms|s|m|h)?")
+_DOTTED = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_DURATION = re.compile(r"([0-9]{1,6})(ms|s|m|h)?")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _KINDS = {
     "po": "pod", "pod": "pod", "pods": "pod", "no": "node", "node": "node", "nodes": "node", "svc": "svc", "service": "svc",
     "services": "svc", "deploy": "deploy", "deployment": "deploy", "rs": "rs", "replicaset": "rs", "sts": "sts",
     "statefulset": "sts", "ds": "ds", "daemonset": "ds", "job": "job",
 }  # fmt: skip
+ALL = "all"
+MODIFIERS = frozenset({"namespace", "ns", "n", "cluster"})
+"""What every command understands beside its own arguments: where bare names are looked for, and in which cluster."""
 WORKLOADS = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet", "job": "Job"}
 
 
 @dataclass(frozen=True)
 class Arg:
-    """How a field is said: `help` in a few words; `word` is its preposition ("" for a positional one)."""
+    """How a field is said: `help` in a few words; `word` is its preposition.
+
+    Without a preposition, a required field is said bare and an optional one as `name=value`, or bare as well if `bare`.
+    """
 
     help: str
-    word: Literal["", "from", "on", "to", "in", "for"] = ""
+    word: Preposition = ""
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,21 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`name`, `namespace/name`, `kind/name`, `namespace/kind/name`, `key=value[,...]`, an IP address."""
+        """`name`, `namespace/name`, `kind/name`, both in either order before the name, `key=value[,...]`, an IP address."""
         if _is_ip(text):
             return cls("ip", str(ipaddress.ip_address(text)))
+        if _DOTTED.fullmatch(text):
+            raise UsageError(f"{shown(text)} is not an IPv4 address: each of its four numbers is from 0 to 255")
         if _SELECTOR.fullmatch(text):
             return cls("selector", text)
         *before, name = text.lower().split("/")
-        if len(before) > 2 or not _NAME.fullmatch(name):  # noqa: PLR2004  (namespace/kind/name)
-            raise UsageError(f"{_shown(text)} is not a name, namespace/name, selector (app=web), workload (deploy/web) or IP")
-        kind = _KINDS.get(before[-1], "") if before else ""
-        spaces = before[:-1] if kind else before
-        if len(spaces) > 1 or not all(_LABEL.fullmatch(s) for s in spaces):
-            raise UsageError(f"{_shown(text)}: the namespace is not a valid name")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{shown(text)} is not a name, namespace/name, selector (app=web), workload (deploy/web) or IP")
+        kind, spaces = _kind_and_namespaces(before)
+        if len(spaces) > 1:
+            raise UsageError(f"{shown(text)} has too many slashes; say namespace/name or namespace/kind/name")
+        if not all(_LABEL.fullmatch(s) for s in spaces):
+            raise UsageError(f"{shown(text)}: {shown(spaces[0])} is not a valid namespace")
         return cls(kind, name, spaces[0] if spaces else None)
 
     def __str__(self) -> str:
@@ -92,8 +107,25 @@ class Namespace:
     def parse(cls, text: str) -> Self:
         """A DNS label (RFC 1123) or `all`."""
         if not _LABEL.fullmatch(text.lower()):
-            raise UsageError(f"{_shown(text)} is not a namespace")
+            raise UsageError(f"{shown(text)} is not a namespace")
         return cls(text.lower())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class ClusterName:
+    """The name under which a cluster is configured."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What kubeconfig contexts and cloud providers use: letters, digits and `. _ - : / @`."""
+        if not _CLUSTER.fullmatch(text):
+            raise UsageError(f"{shown(text)} is not the name of a cluster")
+        return cls(text)
 
     def __str__(self) -> str:
         return self.name
@@ -109,7 +141,7 @@ class DnsName:
     def parse(cls, text: str) -> Self:
         """Letters, digits, `-` and `_` in labels of at most 63, 253 in all (RFC 1035 2.3.4), or an IP address."""
         if not _is_ip(text) and not _DNS_NAME.fullmatch(text):
-            raise UsageError(f"{_shown(text)} is not a host name")
+            raise UsageError(f"{shown(text)} is not a host name")
         return cls(text)
 
     def __str__(self) -> str:
@@ -126,10 +158,10 @@ class HostPort:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The port is required."""
-        host, colon, port = text.rpartition(":")
+        host, _, port = text.rpartition(":")
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-        if not colon or not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) < 1 << 16:
-            raise UsageError(f"{_shown(text)} is not HOST:PORT, with a port from 1 to 65535")
+        if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
+            raise UsageError(f"{shown(text)} is not HOST:PORT, with a port from 1 to 65535")
         return cls(DnsName.parse(host).name, int(port))
 
     def __str__(self) -> str:
@@ -146,7 +178,7 @@ class Address:
     def parse(cls, text: str) -> Self:
         """Any spelling that RFC 4291 allows."""
         if not _is_ip(text):
-            raise UsageError(f"{_shown(text)} is not an IP address")
+            raise UsageError(f"{shown(text)} is not an IP address")
         return cls(str(ipaddress.ip_address(text)))
 
     def __str__(self) -> str:
@@ -164,11 +196,11 @@ class Duration:
         """`30s`, `2m`, `1h`, `500ms`; a bare number is seconds."""
         match = _DURATION.fullmatch(text.lower())
         if not match:
-            raise UsageError(f"{_shown(text)} is not a duration such as 30s, 2m or 1h")
+            raise UsageError(f"{shown(text)} is not a duration such as 30s, 2m or 1h")
         return cls(int(match[1]) * _UNIT_S[match[2] or "s"])
 
     def __str__(self) -> str:
-        return f"{self.seconds:g}s" if self.seconds >= 1 else f"{self.seconds * 1000:g}ms"
+        return f"{self.seconds:.0f}s" if self.seconds.is_integer() else f"{self.seconds * 1000:.0f}ms"
 
 
 @dataclass(frozen=True)
@@ -184,8 +216,8 @@ class Argument:
 
     @property
     def positional(self) -> bool:
-        """Whether it is said without a preposition: required ones only, the others are key=value."""
-        return not self.arg.word and self.required
+        """Whether it is said bare, without a preposition or its name."""
+        return not self.arg.word and (self.required or self.arg.bare)
 
 
 def arguments(params: type) -> tuple[Argument, ...]:
@@ -199,7 +231,7 @@ def build(params: type[P], words: Mapping[str, str]) -> P:
     known = {a.name: a for a in arguments(params)}
     for name in words:
         if name not in known:
-            raise UsageError(f"{_shown(name)} is not an argument here")
+            raise UsageError(f"{shown(name)} is not an argument here")
     for a in known.values():
         if a.required and a.name not in words:
             raise UsageError(f"{a.name.replace('_', ' ')} is missing: {a.arg.help}")
@@ -214,6 +246,50 @@ def words(params: object) -> dict[str, str]:
         if value is not None and (f.default is MISSING or value != f.default):
             said[f.name] = str(value)
     return said
+
+
+def phrase(params: object) -> str:
+    """The arguments as a person would type them; the grammar reads the same parameters from it again."""
+    said = words(params)
+    known = arguments(type(params))
+    return " ".join(_spoken(a, said[a.name], {b.name for b in known}) for a in known if a.name in said)
+
+
+def namespaces(params: object, default: str) -> tuple[str, ...]:
+    """The namespaces that the parameters name, for policy: "*" is all of them, and whatever could be in any.
+
+    Bare names mean `default`; that they are looked for elsewhere as well is the business of who narrows the view.
+    """
+    found: set[str] = set()
+    for a in arguments(type(params)):
+        value = getattr(params, a.name)
+        if isinstance(value, Namespace):
+            found.add("*" if value.name == ALL else value.name)
+        elif isinstance(value, Target) and not isinstance(value, NodeTarget) and value.kind != "node":
+            found.add("*" if value.kind == "ip" else value.namespace or default)
+        elif value is None and a.kind and issubclass(a.kind, Namespace | PodTarget | ServiceTarget):
+            found.add(default)
+    return tuple(sorted(found))
+
+
+def _spoken(argument: Argument, value: str, names: set[str]) -> str:
+    """A value that could be taken for something else is said with its name."""
+    if argument.arg.word and not value.startswith("-"):
+        return f"{argument.arg.word} {value}"
+    key = value.partition("=")[0].lower()
+    mistakable = value.startswith("-") or value.lower() in PREPOSITIONS or ("=" in value and key in names | MODIFIERS)
+    if not argument.positional or mistakable:
+        return f"{argument.name}={value}"
+    return value
+
+
+def _kind_and_namespaces(before: list[str]) -> tuple[str, list[str]]:
+    """`namespace/kind/` as the API writes it, or `kind/namespace/` as people do."""
+    if before and before[-1] in _KINDS:
+        return _KINDS[before[-1]], before[:-1]
+    if before and before[0] in _KINDS:
+        return _KINDS[before[0]], before[1:]
+    return "", before
 
 
 def _argument(name: str, hint: Any, required: bool) -> Argument:  # noqa: FBT001  (one caller, a row of a table)
@@ -237,12 +313,15 @@ def _choice(name: str, choices: tuple[str, ...], text: str) -> str:
     for choice in choices:
         if text.lower() == choice.lower():
             return choice
-    raise UsageError(f"{name}={_shown(text)}: must be one of {', '.join(choices)}", nearest=choices)
+    raise UsageError(
+        f"{name}={shown(text)}: must be one of {', '.join(choices)}",
+        nearest=tuple(difflib.get_close_matches(text.lower(), choices)) or choices,
+    )
 
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise UsageError(f"{name}={_shown(text)}: must be a whole number")
+        raise UsageError(f"{name}={shown(text)}: must be a whole number")
     return int(text)
 
 
@@ -252,9 +331,3 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def _shown(text: str) -> str:
-    """Somebody's text in a message of ours: bounded, quoted, without control characters."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
-    return repr(clean if len(clean) <= 60 else clean[:57] + "...")  # noqa: PLR2004  (one line of a message)

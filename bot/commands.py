@@ -1,0 +1,138 @@
+"""The grammar: one line of text to one command of the catalogue and its typed parameters. Nothing that was said is ignored.
+
+A line is a verb, a target, then words in any order: `from on to in for` with what follows them, `key=value`, `--key value`.
+A line that starts with a name instead asks about it (`hello-world`), or about the way between two (`web to db:5432`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic
+
+from bot.entry import E, E_co, Entry
+from bot.nearest import nearest
+from bot.sentence import Sentence
+from bot.usage import usage
+from bot.words import words
+from workers.errors import UsageError, shown
+from workers.params import (
+    ALL,
+    ClusterName,
+    DnsName,
+    HostPort,
+    Namespace,
+    PodTarget,
+    ServiceTarget,
+    Target,
+    arguments,
+    build,
+    phrase,
+)
+
+_ABOUT = {"node": "node", "svc": "service"}
+"""Which command a bare name asks for, by its kind; a name of any other kind asks for the pod behind it."""
+_LOOKED_FOR = frozenset({Target, PodTarget, ServiceTarget, DnsName, HostPort})
+"""Kinds of parameter that mean something else in another namespace."""
+_SHORTEST_PREFIX = 2
+
+
+@dataclass(frozen=True)
+class Invocation(Generic[E_co]):
+    """A command that was understood. `guessed`: the verb was not said, only a name."""
+
+    entry: E_co
+    params: Any
+    namespace: str | None = None
+    cluster: str | None = None
+    guessed: bool = False
+
+    @property
+    def text(self) -> str:
+        """As it could be typed; reading it again gives the same invocation, the guess aside."""
+        extras = [f"namespace={self.namespace}" if self.namespace else "", f"cluster={self.cluster}" if self.cluster else ""]
+        return " ".join(filter(None, [self.entry.name, phrase(self.params), *extras]))
+
+
+def parse(text: str, entries: Mapping[str, E]) -> Invocation[E]:
+    """The command that the text means. Raises `UsageError`, with the usage and the nearest match where there is one."""
+    said = words(text)
+    if not said:
+        raise UsageError("say what to look at", usage="COMMAND", nearest=("help",))
+    if len(said) > 2 and said[1].lower() == "to" and "path" in entries:  # noqa: PLR2004  (A to B)
+        return _read(entries["path"], said)
+    entry = _verb(said[0].lower().replace("-", "_"), entries)
+    return _read(entry, said[1:]) if entry else _bare(said, entries)
+
+
+def _verb(verb: str, entries: Mapping[str, E]) -> E | None:
+    """The command of that name, alias or unique beginning; `no` is `node` and not `nodes`, of which it is a beginning too."""
+    for entry in entries.values():
+        if verb == entry.name or verb in entry.aliases:
+            return entry
+    found = sorted(name for name in entries if name.startswith(verb)) if len(verb) >= _SHORTEST_PREFIX else []
+    if not found:
+        return None
+    if not all(name.startswith(found[0]) for name in found):
+        raise UsageError(f"{shown(verb)} could be {' or '.join(found)}", nearest=tuple(found))
+    return entries[found[0]]
+
+
+def _bare(said: list[str], entries: Mapping[str, E]) -> Invocation[E]:
+    """A line that starts with a name: what it asks for, unless it looks like a mistyped verb."""
+    about = _asks_about(said[0], entries)
+    near = _near(said[0].lower(), entries)
+    unknown = UsageError(f"there is no command {shown(said[0])}", nearest=near or ("help",))
+    if about is None or not _alone(about, said):
+        raise unknown
+    if near:
+        raise UsageError(unknown.problem, nearest=(*near, f"{about.name} {said[0]}"))
+    return replace(_read(about, said), guessed=True)
+
+
+def _near(verb: str, entries: Mapping[str, E]) -> tuple[str, ...]:
+    """The commands whose name or alias is nearest, by their names."""
+    verbs = {said: entry.name for entry in entries.values() for said in (entry.name, *entry.aliases)}
+    return tuple(dict.fromkeys(verbs[found] for found in nearest(verb, verbs)))
+
+
+def _alone(about: Entry, said: list[str]) -> bool:
+    """Whether there is one bare word, the name, and everything else has its place."""
+    try:
+        return len(Sentence.of(about.params, said).bare) == 1
+    except UsageError:
+        return False
+
+
+def _asks_about(name: str, entries: Mapping[str, E]) -> E | None:
+    try:
+        target = Target.parse(name)
+    except UsageError:
+        return None
+    return entries.get(_ABOUT.get(target.kind, ""), entries.get("pod"))
+
+
+def _read(entry: E, said: list[str]) -> Invocation[E]:
+    """The arguments; every error shows the usage."""
+    try:
+        sentence = Sentence.of(entry.params, said)
+        params = build(entry.params, sentence.arguments())
+        namespace = Namespace.parse(sentence.namespace).name if sentence.namespace else None
+        cluster = ClusterName.parse(sentence.cluster).name if sentence.cluster else None
+        _consistent(entry, params, namespace)
+    except UsageError as e:
+        raise UsageError(e.problem, usage=usage(entry), nearest=e.nearest) from e
+    return Invocation(entry, params, namespace, cluster)
+
+
+def _consistent(entry: Entry, params: Any, namespace: str | None) -> None:
+    """Refuse a namespace that would have no effect, which is a way of being ignored."""
+    if namespace is None:
+        return
+    if namespace == ALL:
+        raise UsageError("'all' is no namespace here; a bare name that is not in the usual one is looked for in all")
+    named = [v.namespace for v in vars(params).values() if isinstance(v, Target) and v.kind not in ("ip", "node")]
+    if named and all(n not in (None, namespace) for n in named):
+        raise UsageError(f"two namespaces are said, {shown(str(named[0]))} and {shown(namespace)}")
+    if not any(a.kind in _LOOKED_FOR for a in arguments(entry.params)):
+        raise UsageError(f"a namespace means nothing to {entry.name}")
