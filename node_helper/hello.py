@@ -6,7 +6,7 @@ It looks at files only, which nothing changes: asking the kernel for a table tha
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from typing import Mapping, Optional
 
 from node_helper.look import AnyFact
@@ -30,7 +30,7 @@ def hello(facts: Mapping[str, AnyFact], *, installed: bool) -> Hello:
         hostname=os.uname().nodename,
         machine_id=_text("/etc/machine-id") or "",
         kernel=os.uname().release,
-        python=platform.python_version(),
+        python=".".join(map(str, sys.version_info[:3])),
         root=os.geteuid() == 0,
         installed=installed,
         changes=False,

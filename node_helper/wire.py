@@ -1,7 +1,7 @@
 """The lines that worker and helper exchange: JSON objects, one a line, at most `MAX_LINE` bytes. Pure.
 
-Each direction has its records and one function that reads a line into one of them, raising `Malformed`. Whatever a line holds,
-reading it costs time and memory proportional to its length.
+What a worker says is read here; what a helper says is written by `node_helper.look` and read by `workers.replies`. Whatever a
+line holds, reading it costs time and memory proportional to its length.
 """
 
 from __future__ import annotations
@@ -69,53 +69,6 @@ Request = Union[Asked, Credit, Cancel]
 
 
 @dataclass(frozen=True)
-class Part:
-    """The next piece of one zlib stream, in base64, whose content is the JSON text of the answer; costs one credit."""
-
-    id: int
-    part: int
-    z: str
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Some more rows of a `RowFact`; costs one credit."""
-
-    id: int
-    rows: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole small answer as JSON value. `took` is elapsed and `cpu` processor time on the node, in seconds."""
-
-    id: int
-    took: float
-    cpu: float
-    answer: Any = None
-
-
-@dataclass(frozen=True)
-class End:
-    """There are no more parts or rows."""
-
-    id: int
-    took: float
-    cpu: float
-    end: bool = True
-
-
-@dataclass(frozen=True)
-class Cannot:
-    """The refusal to answer, as `CannotLook` says it; without `id` it is about the connection."""
-
-    kind: str
-    reason: str
-    fix: str = ""
-    id: Optional[int] = None
-
-
-@dataclass(frozen=True)
 class Hello:
     """What the helper says first: who it is and what this node can do. `schemas` are of the facts that it knows, by name.
 
@@ -136,29 +89,12 @@ class Hello:
     journal: tuple[str, ...] = ()
 
 
-Reply = Union[Part, Rows, Answer, End, Cannot, Hello]
-
-
 def read_request(line: bytes) -> Request:
     """What a worker wants. Raises `Malformed`."""
-    data = _object(line)
+    data = json_object(line)
     if "ask" in data:
-        return _with_raw(Asked, data, "query")
+        return with_raw(Asked, data, "query")
     return codec.decode(Cancel, data) if "cancel" in data else codec.decode(Credit, data)
-
-
-def read_reply(line: bytes) -> Reply:
-    """What a helper says. Raises `Malformed`."""
-    data = _object(line)
-    if "hello" in data:
-        return _hello(data["hello"])
-    if "cannot" in data:
-        return _cannot(data)
-    if "answer" in data:
-        return _with_raw(Answer, data, "answer")
-    if "rows" in data:
-        return _rows(data)
-    return codec.decode(End, data) if "end" in data else codec.decode(Part, data)
 
 
 def line(data: dict[str, Any]) -> bytes:
@@ -219,11 +155,19 @@ def value(data: bytes) -> Any:
         raise Malformed(f"not JSON: {type(e).__name__}") from e
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def json_object(line: bytes) -> dict[str, Any]:
+    """The object that a line holds. Raises `Malformed`."""
     data = value(line)
     if not isinstance(data, dict):
         raise Malformed("not a JSON object")
     return data
+
+
+def with_raw(shape: type[T], data: dict[str, Any], raw: str) -> T:
+    """A record one of whose fields is any JSON value, decoded later by the fact's own shape."""
+    known = codec.decode(shape, {k: v for k, v in data.items() if k != raw})
+    object.__setattr__(known, raw, data.get(raw))
+    return known
 
 
 def _int(digits: str) -> int:
@@ -234,34 +178,6 @@ def _int(digits: str) -> int:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
-
-
-def _with_raw(shape: type[T], data: dict[str, Any], raw: str) -> T:
-    """A record one of whose fields is any JSON value, decoded later by the fact's own shape."""
-    known = codec.decode(shape, {k: v for k, v in data.items() if k != raw})
-    object.__setattr__(known, raw, data.get(raw))
-    return known
-
-
-def _rows(data: dict[str, Any]) -> Rows:
-    rows, number = data["rows"], data.get("id")
-    if not isinstance(rows, list) or not isinstance(number, int):
-        raise Malformed("rows: expected a list and an id")
-    return Rows(number, tuple(rows))
-
-
-def _cannot(data: dict[str, Any]) -> Cannot:
-    if not isinstance(data["cannot"], dict):
-        raise Malformed("cannot: expected an object")
-    return codec.decode(Cannot, {**data["cannot"], "id": data.get("id")})
-
-
-def _hello(data: Any) -> Hello:
-    """Fields that are not known here are left out: what a newer helper can do more is no reason to refuse it."""
-    if not isinstance(data, dict):
-        raise Malformed("hello: expected an object")
-    known = {f.name for f in fields(Hello)}
-    return codec.decode(Hello, {k: v for k, v in data.items() if k in known})
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

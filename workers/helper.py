@@ -14,6 +14,7 @@ import structlog
 from node_helper import wire
 from node_helper.codec import Malformed
 from workers.no_helper import no_helper, not_hello, printable
+from workers.replies import Answer, Cannot, End, Part, Reply, Rows, read_reply
 from workers.transport import Session
 
 CREDIT = 8
@@ -43,7 +44,7 @@ class Helper:
         helper = cls(node, session)
         first, others = await helper._first()
         try:
-            said = wire.read_reply(first)
+            said = read_reply(first)
         except Malformed as e:
             raise not_hello(node, first) from e
         if not isinstance(said, wire.Hello):
@@ -62,7 +63,7 @@ class Helper:
         """True while a question is being answered."""
         return bool(self._asked)
 
-    async def replies(self, asked: wire.Asked, grace: float) -> AsyncGenerator[wire.Reply]:
+    async def replies(self, asked: wire.Asked, grace: float) -> AsyncGenerator[Reply]:
         """Everything said about one question up to its last line. Closing it early cancels on the node.
 
         Raises `Lost`, and `TimeoutError` when the last line did not come `grace` seconds after the question's own time.
@@ -80,7 +81,7 @@ class Helper:
                 async with asyncio.timeout_at(until):  # not around the yield: the reader's own time is not ours to end
                     await self._session.drain()
                     reply = await inbox.take()
-                done = isinstance(reply, wire.Answer | wire.End | wire.Cannot)
+                done = isinstance(reply, Answer | End | Cannot)
                 yield reply
                 if back := inbox.owed():
                     self._send(wire.request_line(wire.Credit(number, back)))
@@ -133,7 +134,7 @@ class Helper:
 
     def _dispatch(self, lines: list[bytes]) -> None:
         for line in lines:
-            reply = wire.read_reply(line)
+            reply = read_reply(line)
             if isinstance(reply, wire.Hello):
                 raise Malformed("a second hello")
             if reply.id is None:
@@ -155,10 +156,10 @@ class _Inbox:
         self._credit = credit
         self._left = credit
         self._taken = 0
-        self._queue: asyncio.Queue[wire.Reply | Lost] = asyncio.Queue()
+        self._queue: asyncio.Queue[Reply | Lost] = asyncio.Queue()
 
-    def put(self, reply: wire.Reply) -> None:
-        if isinstance(reply, wire.Part | wire.Rows):
+    def put(self, reply: Reply) -> None:
+        if isinstance(reply, Part | Rows):
             self._left -= 1
             if self._left < 0:
                 raise Malformed("a part without credit")
@@ -167,11 +168,11 @@ class _Inbox:
     def end(self, why: str) -> None:
         self._queue.put_nowait(Lost(why))
 
-    async def take(self) -> wire.Reply:
+    async def take(self) -> Reply:
         reply = await self._queue.get()
         if isinstance(reply, Lost):
             raise reply
-        if isinstance(reply, wire.Part | wire.Rows):
+        if isinstance(reply, Part | Rows):
             self._taken += 1
         return reply
 

@@ -20,6 +20,7 @@ from workers.check import Ask, Samples
 from workers.helper import CREDIT, Helper, Lost
 from workers.no_helper import not_root, old_helper
 from workers.one_node import Node
+from workers.replies import Answer, Cannot, Part, Reply, Rows
 from workers.transport import Transport
 
 Q = TypeVar("Q")
@@ -71,7 +72,7 @@ class Nodes:
         try:
             async with aclosing(self._replies(ask, asked)) as replies:
                 async for reply in replies:
-                    for row in reply.rows if isinstance(reply, wire.Rows) else ():
+                    for row in reply.rows if isinstance(reply, Rows) else ():
                         yield _decoded(ask, ask.fact.answer, row)
         except Lost as e:
             raise _unreachable(ask.node, e) from e
@@ -116,20 +117,20 @@ class Nodes:
         joined = Joined(self._limits.answer_bytes)
         async with aclosing(self._replies(ask, asked)) as replies:
             async for reply in replies:
-                if isinstance(reply, wire.Answer):
+                if isinstance(reply, Answer):
                     return reply.answer
-                if isinstance(reply, wire.Part):
+                if isinstance(reply, Part):
                     _add(ask.node, joined, reply)
         return _value(ask.node, joined)
 
-    async def _replies(self, ask: Ask[Q, A], asked: wire.Asked) -> AsyncGenerator[wire.Reply]:
+    async def _replies(self, ask: Ask[Q, A], asked: wire.Asked) -> AsyncGenerator[Reply]:
         """What the node says to one question, within its time; refusals are raised."""
         async with self._node(ask.node).place(asked.seconds) as helper:
             self._understands(helper, ask)
             try:
                 async with aclosing(helper.replies(asked, self._limits.grace_seconds)) as replies:
                     async for reply in replies:
-                        if isinstance(reply, wire.Cannot):
+                        if isinstance(reply, Cannot):
                             raise CannotLook(f"{ask.node}: {reply.reason}", kind=reply.kind, fix=reply.fix)
                         yield reply
             except TimeoutError as e:
@@ -179,7 +180,7 @@ def _decoded(ask: Ask[Q, A], shape: type[A], value: object) -> A:
         raise CannotLook(reason, kind="malformed", fix="Install the worker's version of node-helper on the node.") from e
 
 
-def _add(node: str, joined: Joined, part: wire.Part) -> None:
+def _add(node: str, joined: Joined, part: Part) -> None:
     try:
         joined.add(part.part, part.z)
     except Malformed as e:

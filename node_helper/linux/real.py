@@ -8,7 +8,7 @@ import os
 from typing import Callable, Iterator, Mapping, Optional, TypeVar
 
 from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
-from node_helper.linux import files, netns, processes, sockets, tools, unix_http
+from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink
 from node_helper.linux.probes import dns, icmp, tcp
@@ -50,6 +50,8 @@ class Linux:
         return files.read_inside(pid, path, limit)
 
     def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> Optional[str]:
+        from node_helper.linux import unix_http  # here, because http.client costs 18 ms of the helper's start
+
         return unix_http.get(socket, path, limit)
 
     def links(self, netns: Netns) -> tuple[Link, ...]:
@@ -78,6 +80,8 @@ class Linux:
         return _inside(netns, "the sockets", sockets.read)
 
     def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
+        from node_helper.linux import tools  # here, because subprocess and pathlib cost 12 ms of the helper's start
+
         return _inside(netns or self.own_netns(), argv[0], lambda: tools.run(argv, self._stop))
 
     def exchange(self, netns: Netns, request: Datagram) -> Reply:
