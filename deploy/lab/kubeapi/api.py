@@ -130,7 +130,9 @@ class KubeApi:
         self.stop()
 
     async def _open(self) -> None:
-        self._runner = web.ServerRunner(web.Server(self._server, access_log=None), shutdown_timeout=0)
+        self._runner = web.ServerRunner(
+            web.Server(self._server, access_log=None, handler_cancellation=True), shutdown_timeout=0.1
+        )
         await self._runner.setup()
         port = self._place.getsockname()[1]
         await web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._certificates.context(), reuse_port=True).start()

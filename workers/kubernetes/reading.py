@@ -1,0 +1,120 @@
+"""API objects, as the server or `kubectl get -o json` says them, read into the records of `workers.objects`. Pure.
+
+Each reader takes any JSON value and gives a record or raises `Malformed`. Source: kubernetes.io, Kubernetes API reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.kubernetes.fields import Json, flag, labels, mapping, number, required, section, sections, text, texts
+from workers.objects import Endpoint, EndpointPort, EndpointSlice, Node, Owner, ReplicaSet, Service, ServicePort
+
+SERVICE_NAME = "kubernetes.io/service-name"
+_IP_TYPES = ("InternalIP", "ExternalIP")
+
+
+def node(value: Any) -> Node:
+    """core/v1 Node; `reason` is that of the Ready condition while it is not true."""
+    obj = mapping(value)
+    spec, status = section(obj, "spec"), section(obj, "status")
+    info, metadata = section(status, "nodeInfo"), section(obj, "metadata")
+    ready, reason = condition(status, "Ready")
+    addresses = [a for a in sections(status, "addresses") if text(a, "type") in _IP_TYPES]
+    return Node(
+        name=required(metadata, "name"),
+        ready=ready,
+        addresses=tuple(required(a, "address") for a in addresses),
+        pod_cidrs=texts(spec, "podCIDRs") or _alone(text(spec, "podCIDR")),
+        labels=labels(metadata, "labels"),
+        runtime=text(info, "containerRuntimeVersion"),
+        kernel=text(info, "kernelVersion"),
+        reason="" if ready else reason,
+    )
+
+
+def service(value: Any) -> Service:
+    """core/v1 Service."""
+    obj = mapping(value)
+    metadata, spec = section(obj, "metadata"), section(obj, "spec")
+    ingress = sections(section(section(obj, "status"), "loadBalancer"), "ingress")
+    cluster_ips = texts(spec, "clusterIPs") or _alone(text(spec, "clusterIP"))
+    return Service(
+        namespace=required(metadata, "namespace"),
+        name=required(metadata, "name"),
+        type=text(spec, "type", "ClusterIP"),
+        cluster_ips=tuple(ip for ip in cluster_ips if ip not in ("", "None")),
+        ports=tuple(_service_port(p) for p in sections(spec, "ports")),
+        selector=labels(spec, "selector"),
+        created=text(metadata, "creationTimestamp"),
+        external_ips=texts(spec, "externalIPs"),
+        load_balancer_ips=tuple(ip for each in ingress if (ip := text(each, "ip"))),
+        external_name=text(spec, "externalName"),
+        external_policy=text(spec, "externalTrafficPolicy", "Cluster"),
+        internal_policy=text(spec, "internalTrafficPolicy", "Cluster"),
+        affinity=text(spec, "sessionAffinity", "None"),
+        publish_not_ready=flag(spec, "publishNotReadyAddresses"),
+        health_check_node_port=number(spec, "healthCheckNodePort") or None,
+    )
+
+
+def endpoint_slice(value: Any) -> EndpointSlice:
+    """discovery.k8s.io/v1 EndpointSlice; `service` is "" for slices that no service owns."""
+    obj = mapping(value)
+    metadata = section(obj, "metadata")
+    return EndpointSlice(
+        namespace=required(metadata, "namespace"),
+        name=required(metadata, "name"),
+        service=labels(metadata, "labels").get(SERVICE_NAME, ""),
+        family=text(obj, "addressType"),
+        ports=tuple(EndpointPort(text(p, "name"), text(p, "protocol", "TCP"), number(p, "port")) for p in sections(obj, "ports")),
+        endpoints=tuple(_endpoint(e) for e in sections(obj, "endpoints")),
+    )
+
+
+def replica_set(value: Any) -> ReplicaSet:
+    """apps/v1 ReplicaSet."""
+    metadata = section(mapping(value), "metadata")
+    return ReplicaSet(required(metadata, "namespace"), required(metadata, "name"), owner(metadata))
+
+
+def owner(metadata: Json) -> Owner | None:
+    """The owner that is the controller; the API allows one."""
+    for reference in sections(metadata, "ownerReferences"):
+        if flag(reference, "controller"):
+            return Owner(required(reference, "kind"), required(reference, "name"))
+    return None
+
+
+def condition(status: Json, wanted: str) -> tuple[bool, str]:
+    """Whether a condition is true, and its reason; (False, "") where it is not there."""
+    for each in sections(status, "conditions"):
+        if each.get("type") == wanted:
+            return text(each, "status") == "True", text(each, "reason")
+    return False, ""
+
+
+def _service_port(port: Json) -> ServicePort:
+    """The API defaults the target to the port; it is a number or a name."""
+    number_of = number(port, "port") or 0
+    target = port.get("targetPort")
+    said = text(port, "targetPort") if isinstance(target, str) else str(number(port, "targetPort") or number_of)
+    return ServicePort(text(port, "name"), text(port, "protocol", "TCP"), number_of, said, number(port, "nodePort") or None)
+
+
+def _endpoint(each: Json) -> Endpoint:
+    """Unknown conditions are true for ready, as ready for serving, false for terminating (API reference, EndpointConditions)."""
+    conditions, target = section(each, "conditions"), section(each, "targetRef")
+    ready = flag(conditions, "ready", default=True)
+    return Endpoint(
+        addresses=texts(each, "addresses"),
+        ready=ready,
+        serving=flag(conditions, "serving", default=ready),
+        terminating=flag(conditions, "terminating"),
+        node=text(each, "nodeName"),
+        pod=text(target, "name") if text(target, "kind") == "Pod" else "",
+    )
+
+
+def _alone(value: str) -> tuple[str, ...]:
+    return (value,) if value else ()
