@@ -6,15 +6,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Standing = Literal["member", "guest", "foreign", "bot", "unknown"]
+"""What a person is to the workspace that the bot is installed in, from Slack's users.info: a full member, a (multi- or
+single-channel) guest, somebody of another organisation, a bot; unknown where Slack did not say."""
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asked, by Slack's immutable ids; `groups` are the user groups known at that time. The terminal has no `team`."""
+    """Who asked, by Slack's immutable ids; `groups` are the user groups known at that time. The terminal has no `team`.
+
+    Policy grants nothing to `unknown` ones: whoever knows Slack says what they are.
+    """
 
     user: str
     team: str = ""
     groups: tuple[str, ...] = ()
+    standing: Standing = "unknown"
 
 
 @dataclass(frozen=True)
