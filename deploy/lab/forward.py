@@ -1,25 +1,15 @@
-"""A TCP port in one network namespace that leads to a TCP service in another.
-
-The port is bound in the one, then the process enters the other to connect from there: a socket stays in the namespace
-it was made in. Started with this file as a script, so it uses the standard library only.
-"""
+"""A TCP port in one network namespace that leads to a TCP service in another."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ctypes
-import os
-import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-_CLONE_NEWNET = 0x40000000  # linux/sched.h
-_CHUNK = 65536
+from deploy.lab.errors import LabError
+
+_SCRIPT = Path(__file__).with_name("forwarder.py")
 
 
 @dataclass(frozen=True)
@@ -30,22 +20,30 @@ class Place:
     host: str
     port: int
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """As the forwarder's arguments have it."""
+        return str(self.pid or "self"), self.host, str(self.port)
+
 
 class Forward:
     """A running forwarder; it ends when it is closed, or when the process that made it dies."""
 
     def __init__(self, listen: Place, connect: Place) -> None:
         """Lead from one place to the other; port 0 of ``listen`` takes one that is free."""
-        words = [str(word) for place in (listen, connect) for word in (place.pid or "self", place.host, place.port)]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, *words],
+            [sys.executable, "-I", "-S", str(_SCRIPT), *listen.words, *connect.words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd="/",
         )
-        stdout = self._process.stdout
-        self.port = int(stdout.readline()) if stdout is not None else 0
+        said = self._process.stdout.readline() if self._process.stdout is not None else b""
+        if not said:
+            self.close()
+            raise LabError(f"nothing can be forwarded from {listen} to {connect}")
+        self.port = int(said)
 
     def close(self) -> None:
         """End it, and every connection through it."""
@@ -54,53 +52,3 @@ class Forward:
             if stream is not None:
                 stream.close()
         self._process.wait()
-
-
-async def _main(listen: Sequence[str], connect: Sequence[str]) -> None:
-    with _namespace(listen[0]) as here, _namespace(connect[0]) as there:
-        _enter(here.fileno())
-        listener = socket.create_server((listen[1], int(listen[2])))
-        _enter(there.fileno())
-    host, port = connect[1], int(connect[2])
-    server = await asyncio.start_server(lambda r, w: _connect(r, w, host, port), sock=listener)
-    sys.stdout.write(f"{listener.getsockname()[1]}\n")
-    sys.stdout.flush()
-    async with server:
-        await asyncio.to_thread(sys.stdin.read)  # until the owner closes it or dies
-        os._exit(0)
-
-
-def _namespace(pid: str) -> IO[str]:
-    return Path(f"/proc/{pid}/ns/net").open()
-
-
-def _enter(namespace: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, _CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
-
-
-async def _connect(near: asyncio.StreamReader, back: asyncio.StreamWriter, host: str, port: int) -> None:
-    try:
-        far, out = await asyncio.open_connection(host, port)
-    except OSError:
-        back.close()
-        return
-    await asyncio.gather(_pump(near, out), _pump(far, back))
-    for stream in (out, back):
-        stream.close()
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(_CHUNK):
-            sink.write(data)
-            await sink.drain()
-        sink.write_eof()
-    except OSError:
-        with contextlib.suppress(OSError):
-            sink.close()
-
-
-if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1:4], sys.argv[4:7]))

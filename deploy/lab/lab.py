@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -101,9 +102,11 @@ class Lab:
 
     def _site(self, tools: Tools) -> Site:
         reaper = self._parts.opened(Reaper())
-        self.folder = Path(tempfile.mkdtemp(prefix="ncl-"))  # short: paths of unix sockets end at 108 characters
+        # A short name: paths of unix sockets end at 108 characters.
+        self.folder = Path(tempfile.gettempdir()) / f"ncl-{secrets.token_hex(4)}"
         reaper.folder(self.folder)
-        (self.folder / "data").mkdir(mode=0o700)
+        self.folder.mkdir(mode=0o700)
+        (self.folder / "data").mkdir()
         return Site(self.folder, tools, reaper, cgroups.usual(cgroups.on_this_machine()))
 
     def _start_nodes(self, site: Site) -> None:
