@@ -22,6 +22,7 @@ from deploy.lab.parts import Parts
 from deploy.lab.plan import API_PORT, CLUSTER, GATEWAY, NODES, NodePlan
 from deploy.lab.reaper import Reaper
 from deploy.lab.runtime import PodFacts, PodSpec, Runtime
+from deploy.lab.slack import SlackStandIn
 from deploy.lab.together import together
 
 
@@ -29,12 +30,14 @@ class Lab:
     """The cluster. Its attributes are there once it is up.
 
     ``nodes`` and ``runtimes`` by node name; ``pods`` by ``namespace/name``, with what the runtime says of them;
-    ``store`` holds what the Kubernetes API serves. Whoever changes objects calls :meth:`apply` for the nodes to follow.
+    ``store`` holds what the Kubernetes ``api`` serves; whoever changes objects calls :meth:`apply` for the nodes to follow.
+    ``slack`` is a workspace in which the bot is awaited.
     """
 
     folder: Path
     fabric: Fabric
     api: KubeApi
+    slack: SlackStandIn
     ssh_config: Path
 
     def __init__(self, say: Say = lambda _: None) -> None:
@@ -53,7 +56,8 @@ class Lab:
         try:
             site = self._site(tools)
             self._start_nodes(site)
-            together([partial(self._start_cluster, tools), partial(self._open_ssh, site), self._start_api])
+            rest = (partial(self._start_cluster, tools), partial(self._open_ssh, site), self._start_api, self._start_slack)
+            together(rest)
         except BaseException:
             self.down()
             raise
@@ -80,6 +84,7 @@ class Lab:
             "NETCHECK_DATA_DIR": str(self.folder / "data"),
             "NETCHECK_KUBECONFIG": str(self.api.kubeconfig),
             "NETCHECK_SSH_CONFIG": str(self.ssh_config),
+            **self.slack.settings(),
         }
 
     def describe(self) -> Mapping[str, Any]:
@@ -154,6 +159,10 @@ class Lab:
         inside = Place(self.fabric.pid, GATEWAY, API_PORT)
         self._parts.opened(Forward(inside, Place(None, "127.0.0.1", urlsplit(self.api.url).port or 0)))
         self._say(f"Kubernetes API: {self.api.url}, kubeconfig {self.api.kubeconfig}")
+
+    def _start_slack(self) -> None:
+        self.slack = self._parts.opened(SlackStandIn(self.folder / "slack", say=self._say))
+        self._say(f"Slack: {self.slack.page_url}")
 
 
 def _place(facts: PodFacts) -> str:
