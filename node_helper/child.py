@@ -44,11 +44,11 @@ def answer_in_child(fact: AnyFact, job: Job, make_kernel: MakeKernel, wire_out: 
         os.setpgid(child, child)
     os.close(to_parent)
     os.close(lifeline)
-    pump = _Pump(job, lines)
+    job.stop.late = f"another heavy question held this node for all of {job.asked.seconds:g} s"
     try:
-        pump.run()
+        _pass_on(job, lines)
     except CannotLook as e:
-        job.refuse(pump.why(e))
+        job.refuse(e)
     finally:
         status = _end(child)
         os.close(lines)
@@ -56,41 +56,28 @@ def answer_in_child(fact: AnyFact, job: Job, make_kernel: MakeKernel, wire_out: 
     job.refuse(_died(status, job))  # says nothing when the answer was complete
 
 
-class _Pump:
-    """Passes the child's lines on until its last one, its end, or the end of the question."""
+def _pass_on(job: Job, lines: int) -> None:
+    """The child's lines, until its last one, its end, or the end of the question."""
+    whole, poll = Lines(), select.poll()
+    poll.register(lines, select.POLLIN)
+    poll.register(job.stop, select.POLLIN)
+    while True:
+        poll.poll(max(job.stop.left, 0) * 1000)
+        job.stop.check()
+        data = os.read(lines, _CHUNK)
+        if not data:
+            return
+        for line in whole.feed(data):
+            _act(job, line[:1], line[1:] + b"\n")
 
-    def __init__(self, job: Job, lines: int) -> None:
-        self._job = job
-        self._lines = lines
-        self._locked = False
 
-    def run(self) -> None:
-        whole, poll = Lines(), select.poll()
-        poll.register(self._lines, select.POLLIN)
-        poll.register(self._job.stop, select.POLLIN)
-        while True:
-            poll.poll(max(self._job.stop.left, 0) * 1000)
-            self._job.stop.check()
-            data = os.read(self._lines, _CHUNK)
-            if not data:
-                return
-            for line in whole.feed(data):
-                self._pass_on(line[:1], line[1:] + b"\n")
-
-    def _pass_on(self, what: bytes, line: bytes) -> None:
-        if what == _LOCKED:
-            self._locked = True
-        elif what == _PART:
-            self._job.send(line)
-        else:
-            self._job.finish(line)
-
-    def why(self, cannot: CannotLook) -> CannotLook:
-        """A question that timed out while another held the node says so."""
-        if self._locked or cannot.kind != "timeout":
-            return cannot
-        reason = f"another heavy question held this node for all of {self._job.asked.seconds:g} s"
-        return CannotLook(reason, kind="timeout", fix="Ask again when it is done.")
+def _act(job: Job, what: bytes, line: bytes) -> None:
+    if what == _LOCKED:
+        job.stop.late = ""
+    elif what == _PART:
+        job.send(line)
+    else:
+        job.finish(line)
 
 
 class _ToParent:

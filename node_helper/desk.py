@@ -60,6 +60,8 @@ class Desk:
         """Nobody listens any more: end everything, children included."""
         with self._lock:
             jobs = list(self._jobs.values())
+            for job in self._line:
+                del self._jobs[job.asked.id]
             self._line.clear()
         for job in jobs:
             job.end(stop.CANCELLED)

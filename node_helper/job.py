@@ -70,6 +70,6 @@ class Job:
         self.finish(wire.cannot_line(self.asked.id, cannot.kind, cannot.reason, cannot.fix), cannot.kind)
 
     def end(self, kind: str) -> None:
-        """Stop the work and say so at once: `stop.CANCELLED` or `stop.TIMEOUT`."""
+        """Stop the work and say so at once: `CANCELLED` or `TIMEOUT`."""
         self.stop.end(kind)
         self.refuse(self.stop.reason())

@@ -15,8 +15,6 @@ from node_helper.protocol import CannotLook
 CANCELLED = "cancelled"
 TIMEOUT = "timeout"
 
-_REASONS = {CANCELLED: "the question was cancelled", TIMEOUT: "the question took longer than its time on the node"}
-
 
 class Stop:
     """One question's end. `changed` is notified when it comes; all methods may be called from any thread."""
@@ -24,6 +22,7 @@ class Stop:
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
         self.changed = threading.Condition()
+        self.late = ""  # why nothing came of it yet, should its time end now
         self._kind = ""
         self._readable, self._writable = os.pipe()
         self._closed = False
@@ -58,7 +57,9 @@ class Stop:
     def reason(self) -> CannotLook:
         """Why the question ended, as its answer."""
         kind = self._kind or TIMEOUT
-        return CannotLook(_REASONS[kind], kind=kind, fix="" if kind == CANCELLED else "Ask again with more seconds.")
+        if kind == CANCELLED:
+            return CannotLook("the question was cancelled", kind=kind)
+        return CannotLook(self.late or "the question took longer than its time on the node", kind=kind, fix="Ask again.")
 
     def pause(self, seconds: float) -> None:
         """Wait so many seconds, or raise `CannotLook` as soon as the question no longer matters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
@@ -48,7 +49,9 @@ def echo(_kernel: Kernel, query: Query) -> Seen:
 
 
 def big(_kernel: Kernel, query: Query) -> Seen:
-    return Seen("".join(chr(97 + (i * i) % 23) for i in range(query.size)), os.getpid())
+    """Hexadecimal noise: half of it does not compress."""
+    noise = (hashlib.sha256(b"%d" % i).hexdigest() for i in range(query.size // 64 + 1))
+    return Seen("".join(noise)[: query.size], os.getpid())
 
 
 def slow(kernel: Kernel, query: Query) -> Seen:
@@ -58,6 +61,13 @@ def slow(kernel: Kernel, query: Query) -> Seen:
     finally:
         mark(query, "ended")
     return Seen("rested", os.getpid())
+
+
+def chatty(_kernel: Kernel, query: Query) -> Seen:
+    print("to standard output")  # noqa: T201  (what is tested)
+    os.write(1, b"{}\n")
+    os.system("echo from a tool; cat")  # noqa: S605
+    return Seen(query.text, os.getpid())
 
 
 def refuse(_kernel: Kernel, _query: Query) -> Seen:
@@ -111,6 +121,7 @@ def mark(query: Query, text: str) -> None:
 ECHO = Fact("echo", Query, Seen, echo)
 BIG = Fact("big", Query, Seen, big)
 SLOW = Fact("slow", Query, Seen, slow)
+CHATTY = Fact("chatty", Query, Seen, chatty)
 REFUSE = Fact("refuse", Query, Seen, refuse)
 BROKEN = Fact("broken", Query, Seen, broken)
 DIES_ONCE = Fact("dies_once", Query, Seen, exit_helper)
@@ -121,7 +132,7 @@ HEAVY_BIG = Fact("heavy_big", Query, Seen, big, heavy=True)
 COUNT = RowFact("count", Query, Row, count)
 HEAVY_COUNT = RowFact("heavy_count", Query, Row, count, heavy=True)
 FACTS: dict[str, Any] = {
-    f.name: f for f in (ECHO, BIG, SLOW, REFUSE, BROKEN, DIES_ONCE, BURN, HOG, CRASH, HEAVY_BIG, COUNT, HEAVY_COUNT)
+    f.name: f for f in (ECHO, CHATTY, BIG, SLOW, REFUSE, BROKEN, DIES_ONCE, BURN, HOG, CRASH, HEAVY_BIG, COUNT, HEAVY_COUNT)
 }
 
 if __name__ == "__main__":
