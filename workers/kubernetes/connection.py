@@ -135,7 +135,7 @@ _FIX = "Check that the API server is up and reachable from here, and that the ku
 
 
 def _said(error: OSError) -> str:
-    """asyncio repeats the address in its message; the error number says it better."""
+    """The message of asyncio repeats the address; the error number says it better."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 

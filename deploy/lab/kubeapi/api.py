@@ -16,7 +16,7 @@ from aiohttp import web
 from deploy.lab.kubeapi import certificates
 from deploy.lab.kubeapi.faults import Faults
 from deploy.lab.kubeapi.resources import RESOURCES
-from deploy.lab.kubeapi.rights import EVERYTHING, USER, Request, Rule
+from deploy.lab.kubeapi.rights import LEAST, USER, Request, Rule
 from deploy.lab.kubeapi.server import Server
 from deploy.lab.kubeapi.store import Store
 
@@ -27,7 +27,7 @@ _PATIENCE_S = 10.0
 class KubeApi:
     """Serves `store` over HTTPS from `start` to `stop` (`close` is the same). Its methods may be called from any thread.
 
-    `kubeconfig` is the file that clients use; `rules` are the rights of its token, everything unless said otherwise.
+    `kubeconfig` is the file that clients use; `rules` are the rights of its token, by default those that the product needs.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class KubeApi:
         store: Store,
         folder: Path,
         *,
-        rules: Iterable[Rule] = EVERYTHING,
+        rules: Iterable[Rule] = LEAST,
         cluster: str = "lab",
         bookmark_every: float = 60.0,
     ) -> None:

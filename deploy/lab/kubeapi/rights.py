@@ -1,10 +1,9 @@
 """Who may do what: RBAC rules as ClusterRoles and Roles write them (kubernetes.io, Using RBAC Authorization)."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deploy.lab.kubeapi.status import RefusalError
+from workers.kubernetes.rights import NEEDED
 
 USER = "system:serviceaccount:netcheck:netcheck"
 
@@ -41,12 +40,9 @@ class Rule:
         )
 
 
+LEAST = tuple(Rule((r.group,), (r.resource,), (r.verb,), (r.name,) if r.name else (), r.namespace or None) for r in NEEDED)
+"""What the product needs and its manifests grant: whoever asks for more is refused in the lab, too."""
 EVERYTHING = (Rule(("*",), ("*",), ("*",)),)
-
-
-def granted(roles: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    """The rules of `ClusterRole` and `Role` objects that are all bound; other objects are passed over."""
-    return tuple(_rule(role, rule) for role in roles if role["kind"] in ("ClusterRole", "Role") for rule in role["rules"])
 
 
 def forbidden(request: Request, plural_path: str) -> RefusalError:
@@ -57,13 +53,6 @@ def forbidden(request: Request, plural_path: str) -> RefusalError:
     message = f'{plural_path}{name} is forbidden: User "{USER}" cannot {request.verb} {what}'
     details = {"kind": request.resource, **({"group": request.group} if request.group else {})}
     return RefusalError(403, "Forbidden", message, details)
-
-
-def _rule(role: Mapping[str, Any], rule: Mapping[str, Any]) -> Rule:
-    namespace = role["metadata"].get("namespace", "") if role["kind"] == "Role" else None
-    return Rule(
-        tuple(rule["apiGroups"]), tuple(rule["resources"]), tuple(rule["verbs"]), tuple(rule.get("resourceNames", ())), namespace
-    )
 
 
 def _holds(allowed: tuple[str, ...], wanted: str) -> bool:
