@@ -17,10 +17,11 @@ class UsageError(Exception):
 
 
 class Unresolved(UsageError):
-    """A well-formed name that names nothing, or too much: `candidates` are full commands' targets to choose from."""
+    """A well-formed name that names nothing, or too much: `candidates` are targets to put in the place of what was `said`."""
 
-    def __init__(self, problem: str, *, candidates: tuple[str, ...] = ()) -> None:
+    def __init__(self, problem: str, *, said: str = "", candidates: tuple[str, ...] = ()) -> None:
         super().__init__(problem, nearest=candidates)
+        self.said = said
         self.candidates = candidates
 
 

@@ -65,8 +65,9 @@ def service(view: View, target: ServiceTarget) -> Service:
         if len(found) == 1:
             return found[0]
         if found:
-            raise Unresolved(f"{target} could be any of {len(found)} services", candidates=_names(found))
-    raise Unresolved(_no("service", target, view), candidates=_nearest(target.name, services, target.namespace or view.namespace))
+            raise Unresolved(f"{target} could be any of {len(found)} services", said=str(target), candidates=_names(found))
+    near = _nearest(target.name, services, target.namespace or view.namespace)
+    raise Unresolved(_no("service", target, view), said=str(target), candidates=near)
 
 
 def node(view: View, target: NodeTarget) -> Node:
@@ -79,7 +80,7 @@ def node(view: View, target: NodeTarget) -> Node:
         return found[0]
     problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
     nearest = tuple(n.name for n in found) or tuple(difflib.get_close_matches(target.name, nodes, 3, 0.5))
-    raise Unresolved(problem, candidates=nearest[:_SHOWN])
+    raise Unresolved(problem, said=str(target), candidates=nearest[:_SHOWN])
 
 
 def any_pod(view: View) -> Pod:
@@ -138,7 +139,7 @@ def _named(name: str, objects: Mapping[Key, N]) -> list[N]:
 def _one(view: View, target: PodTarget, found: list[Pod]) -> Located:
     alike = {(p.namespace, _workload(view, p)) for p in found}
     if len(alike) > 1:
-        raise Unresolved(f"{target} could be any of {len(found)} pods", candidates=_names(found))
+        raise Unresolved(f"{target} could be any of {len(found)} pods", said=str(target), candidates=_names(found))
     worst, *others = sorted(found, key=lambda p: (p.deleting, p.ready, p.key))
     return Located(worst, tuple(others))
 

@@ -1,0 +1,179 @@
+"""One job, from a worker's lease on it to the one message that carries its result.
+
+Every step can be the last of this worker: what it did is found by the next one in the job's record, and done again only where
+doing it twice shows as once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from workers import policy, result
+from workers.check import Check, View
+from workers.errors import Unresolved, UsageError
+from workers.job import Job
+from workers.live import Live
+from workers.objects import Cluster
+from workers.outcome import Outcome
+from workers.params import build
+from workers.queue.errors import QueueAway, QueueError
+from workers.queue.lease import Lease
+from workers.queue.status import State
+from workers.recording import Recording, record
+from workers.render import blocks, notices, progress
+from workers.render.progress import Progress, Stage
+from workers.runner import Asker, FromNodes
+from workers.slotted import Slot, Slotted
+from workers.terminal import now
+from workers.thread import Position, Thread
+
+log = structlog.get_logger()
+FIRST_TELL_S, NEXT_TELLS_S, MOST_TELLS = 1.5, 6.0, 4
+"""Edits are rationed: none for a quick job, a few for a long one (chat.update is limited for each workspace)."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker needs for every job."""
+
+    checks: Mapping[str, Check[Any, Any]]
+    snapshot: Callable[[], Cluster]
+    nodes: Asker
+    slot: Slot
+    thread: Thread
+    rules: Callable[[], policy.Rules]
+    answer_seconds: float = 10.0
+
+    async def do(self, lease: Lease) -> State | None:
+        """Bring one job to its end; its state, None where another worker has it. Raises `QueueError`, `SlackError`."""
+        job = lease.job
+        ts = await lease.position()
+        if ts is None:
+            ts = (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
+            await lease.place(ts)
+        outcome = await self._outcome(lease, Position.of(job.channel, ts))
+        if outcome is None:
+            return None
+        await result.tell(self.thread, lease, outcome.message, took_s=age(job))
+        await lease.finish(outcome.state, outcome.reason)
+        return outcome.state
+
+    async def _outcome(self, lease: Lease, at: Position) -> Outcome | None:
+        stored = await lease.outcome()
+        if stored is not None:
+            return Outcome.loads(stored)
+        made = self._ended_before(lease) or await self._run_while_held(lease, at)
+        if made is not None:
+            await lease.store_outcome(made.dumps())
+        return made
+
+    def _ended_before(self, lease: Lease) -> Outcome | None:
+        job = lease.job
+        if lease.cancelled.is_set():
+            return Outcome(State.CANCELLED, notices.cancelled(job.id, job.text, lease.cancelled_by), "cancelled")
+        if lease.exhausted:
+            return Outcome(State.DEAD, notices.failed(job.id, job.text, lease.exhausted), lease.exhausted)
+        return None
+
+    async def _run_while_held(self, lease: Lease, at: Position) -> Outcome | None:
+        """Run, unless the lease is lost or somebody cancels: then the run is cancelled, and with it the work on the nodes."""
+        run = asyncio.create_task(self._run(lease, at))
+        ends = [asyncio.create_task(event.wait()) for event in (lease.lost, lease.cancelled)]
+        try:
+            await asyncio.wait({run, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if run.done():
+                return await run
+            return None if lease.lost.is_set() else self._ended_before(lease)
+        finally:
+            for task in (run, *ends):
+                task.cancel()
+            await asyncio.gather(run, *ends, return_exceptions=True)
+
+    async def _run(self, lease: Lease, at: Position) -> Outcome | None:
+        job = lease.job
+        try:
+            return await self._checked(lease, at)
+        except Unresolved as e:
+            return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said)))
+        except UsageError as e:
+            return Outcome(State.DONE, notices.usage(e))
+        except QueueError:
+            raise
+        except Exception:  # our own fault, whatever it was: said honestly, logged whole
+            log.exception("job_failed", attempt=lease.attempt)
+            if await lease.retry_later("a fault of netcheck's own"):
+                return None
+            reason = f"netcheck failed {lease.attempt} times at this. Its log has the reason under {job.trace}."
+            return Outcome(State.DEAD, notices.failed(job.id, job.text, reason), "a fault of netcheck's own")
+
+    async def _checked(self, lease: Lease, at: Position) -> Outcome:
+        job = lease.job
+        check = self.checks.get(job.command)
+        if check is None:
+            raise UsageError(f"This worker does not know the command {job.command}; bot and worker differ in version")
+        rules, who, channel = self.rules(), job.requester, job.channel
+        decision = policy.decide(rules, who, channel, check.access, job.cluster, ())
+        if not decision.allowed:
+            log.warning("job_refused", reason=decision.reason)
+            return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
+        view = View(policy.narrowed(rules, who, channel, check.access, self.snapshot()), job.namespace, now())
+        live = Live(self.thread, at)
+        telling = _Telling(live, job)
+        async with live, telling, Slotted(self.nodes, self.slot) as nodes:
+            answers = FromNodes(nodes, job.trace, self.answer_seconds, telling.asking)
+            report, recording = await record(check, build(check.params, job.words), view, answers, time.monotonic)
+        await _keep(lease, recording)
+        log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
+        return Outcome(State.DONE, blocks.message(report))
+
+
+class _Telling:
+    """Says in the message what is being done, when it takes long enough for somebody to wonder."""
+
+    def __init__(self, live: Live, job: Job) -> None:
+        self._live, self._job = live, job
+        self._stage = Stage.LOCATING
+        self._nodes: frozenset[str] = frozenset()
+
+    def asking(self, nodes: frozenset[str]) -> None:
+        """These are being asked now."""
+        self._stage, self._nodes = Stage.ASKING, nodes
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._tell())
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        await asyncio.sleep(FIRST_TELL_S)
+        for _ in range(MOST_TELLS):
+            job = self._job
+            self._live.show(progress.message(Progress(job.id, job.text, self._stage, age(job), tuple(sorted(self._nodes)))))
+            await asyncio.sleep(NEXT_TELLS_S)
+
+
+async def _keep(lease: Lease, recording: Recording) -> None:
+    try:
+        await lease.store_bundle(recording.dumps().encode())
+    except QueueAway as e:
+        log.warning("bundle_not_stored", error=str(e))
+
+
+def age(job: Job) -> float:
+    """Seconds since the job was asked for."""
+    return max(0.0, (datetime.fromisoformat(now()) - datetime.fromisoformat(job.created)).total_seconds())
+
+
+def _template(job: Job, said: str) -> str:
+    """The command with `{}` in place of the target that named nothing, for the buttons of the candidates."""
+    words = {name: "{}" if text == said else text for name, text in job.words.items()}
+    return replace(job, words=words).text

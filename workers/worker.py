@@ -1,0 +1,157 @@
+"""The worker: takes jobs, does them, and looks after those whose bot died. Run as many as wanted; none keeps state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter, Gauge, Histogram
+
+from workers import health, policy_file
+from workers.checks import catalogue
+from workers.cluster import ClusterView
+from workers.errors import UsageError
+from workers.jobs import Jobs, opened
+from workers.queue.errors import LostLease, QueueAway
+from workers.queue.lease import Lease
+from workers.queue.status import State
+from workers.queue.terms import Terms
+from workers.render import progress
+from workers.render.progress import Progress
+from workers.settings import Settings
+from workers.slack import Slack
+from workers.slack_errors import SlackAway, SlackRefused
+from workers.terminal import nodes_of
+from workers.thread import Thread
+from workers.work import Work, age
+
+log = structlog.get_logger()
+JOBS = Counter("netcheck_jobs", "Jobs that this worker brought to an end", ["command", "state"])
+_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SECONDS = Histogram(
+    "netcheck_job_seconds", "From the command to its result", ["command"], buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+)
+BUSY = Gauge("netcheck_jobs_running", "Jobs in this worker's hands")
+OVERDUE_S = 5.0
+"""An intent that its bot has not queued for so long has lost its bot."""
+PAUSE_S = 1.0
+_LAST_S = 20.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker's loop over its parts."""
+
+    name: str
+    jobs: Jobs
+    work: Work
+    thread: Thread
+
+    async def take_turns(self, stopping: asyncio.Event) -> None:
+        """Job after job, until the process is to stop."""
+        while not stopping.is_set():
+            try:
+                async with self.jobs.take(self.name) as lease:
+                    if lease is not None:
+                        await self._one(lease)
+            except QueueAway as e:
+                log.warning("queue_away", reason=str(e))
+                await asyncio.sleep(PAUSE_S)
+
+    async def _one(self, lease: Lease) -> None:
+        job = lease.job
+        with structlog.contextvars.bound_contextvars(job=job.id, trace=job.trace), BUSY.track_inprogress():
+            log.info("job_taken", command=job.command, attempt=lease.attempt, user=job.requester.user)
+            try:
+                state = await self.work.do(lease)
+            except LostLease:
+                log.warning("job_lost")
+            except SlackAway as e:
+                log.warning("job_waits_for_slack", reason=str(e))
+                await lease.retry_later(f"Slack is away: {e}")
+            except SlackRefused as e:
+                log.error("result_refused_by_slack", code=e.code)  # noqa: TRY400  (the code says all)
+                await lease.finish(State.DEAD, str(e))
+            else:
+                if state is not None:
+                    JOBS.labels(job.command, state.value).inc()
+                    SECONDS.labels(job.command).observe(age(job))
+                    log.info("job_ended", state=state.value)
+
+    async def look_after_intents(self) -> None:
+        """Give jobs whose bot died a message and a place in the queue."""
+        while True:
+            await asyncio.sleep(OVERDUE_S / 2)
+            try:
+                for intent in await self.jobs.overdue_intents(OVERDUE_S):
+                    job = intent.job
+                    ts = intent.ts or (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
+                    await self.jobs.placed(job.id, ts)
+                    await self.jobs.queue(job.id)
+                    log.info("intent_adopted", job=job.id, trace=job.trace)
+            except (QueueAway, SlackAway) as e:
+                log.warning("intents_wait", reason=str(e))
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT, then finish what is in hand. `announce` hears the URL of health and metrics."""
+    if settings.slack_bot_token is None:
+        raise UsageError("NETCHECK_SLACK_BOT_TOKEN is not set: the worker posts results with it")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        terms = Terms(lease_s=settings.lease_seconds)
+        url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        jobs = await stack.enter_async_context(
+            opened(url, settings.data_dir, key_file=settings.job_key_file, terms=terms, tag=settings.redis_tag)
+        )
+        slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+        stack.push_async_callback(slack.close)
+        cluster = ClusterView(settings.cluster, settings.kubeconfig)
+        stack.push_async_callback(cluster.aclose)
+        await cluster.start()
+        nodes = nodes_of(settings)
+        stack.push_async_callback(nodes.aclose)
+        thread = Thread(slack)
+        rules = policy_file.load(settings.policy_file)
+        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, lambda: rules, settings.answer_seconds)
+        worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
+        app = web.Application()
+        health.add_routes(app, lambda: _trouble(jobs, cluster))
+        announce(await stack.enter_async_context(health.served(app, settings.worker_listen)))
+        await _until_stopped(worker, stopping, settings.concurrency)
+
+
+async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: int) -> None:
+    after = asyncio.create_task(worker.look_after_intents())
+    turns = [asyncio.create_task(worker.take_turns(stopping)) for _ in range(concurrency)]
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({stopped, after, *turns}, return_when=asyncio.FIRST_COMPLETED)
+        worker.jobs.stop_taking()
+        stopping.set()
+        await asyncio.wait(turns, timeout=_LAST_S)
+    finally:
+        for task in (after, stopped, *turns):
+            task.cancel()
+        ended = await asyncio.gather(after, *turns, return_exceptions=True)
+    for fault in ended:
+        if isinstance(fault, Exception):
+            raise fault
+
+
+async def _trouble(jobs: Jobs, cluster: ClusterView) -> str:
+    try:
+        await jobs.ping()
+    except QueueAway as e:
+        return f"Redis: {e}"
+    never = [b.kind for b in cluster.snapshot().behind if b.never]
+    return f"Kubernetes: {', '.join(never)} not read yet" if never else ""
