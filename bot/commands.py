@@ -16,24 +16,12 @@ from bot.sentence import Sentence
 from bot.usage import usage
 from bot.words import words
 from workers.errors import UsageError, shown
-from workers.params import (
-    ALL,
-    ClusterName,
-    DnsName,
-    HostPort,
-    Namespace,
-    PodTarget,
-    ServiceTarget,
-    Target,
-    arguments,
-    build,
-    phrase,
-)
+from workers.job import Job
+from workers.params import ALL, ClusterName, Namespace, Target, build
+from workers.phrase import line, namespace_matters
 
 _ABOUT = {"node": "node", "svc": "service"}
 """Which command a bare name asks for, by its kind; a name of any other kind asks for the pod behind it."""
-_LOOKED_FOR = frozenset({Target, PodTarget, ServiceTarget, DnsName, HostPort})
-"""Kinds of parameter that mean something else in another namespace."""
 _SHORTEST_PREFIX = 2
 
 
@@ -50,8 +38,7 @@ class Invocation(Generic[E_co]):
     @property
     def text(self) -> str:
         """As it could be typed; reading it again gives the same invocation, the guess aside."""
-        extras = [f"namespace={self.namespace}" if self.namespace else "", f"cluster={self.cluster}" if self.cluster else ""]
-        return " ".join(filter(None, [self.entry.name, phrase(self.params), *extras]))
+        return line(self.entry.name, self.params, self.namespace, self.cluster)
 
 
 def parse(text: str, entries: Mapping[str, E]) -> Invocation[E]:
@@ -63,6 +50,22 @@ def parse(text: str, entries: Mapping[str, E]) -> Invocation[E]:
         return _read(entries["path"], said)
     entry = _verb(said[0].lower().replace("-", "_"), entries)
     return _read(entry, said[1:]) if entry else _bare(said, entries)
+
+
+def again(job: Job, entries: Mapping[str, E]) -> Invocation[E]:
+    """The command of a job. Raises `UsageError` where this version has no such command, or not with these words."""
+    entry = entries.get(job.command)
+    if entry is None:
+        raise UsageError(f"there is no command {shown(job.command)} any more", nearest=_near(job.command, entries))
+    return Invocation(entry, build(entry.params, job.words), job.namespace, job.cluster)
+
+
+def named(verb: str, entries: Mapping[str, E]) -> E:
+    """The command that a person means by this verb. Raises `UsageError` with the nearest ones."""
+    entry = _verb(verb.lower().replace("-", "_"), entries)
+    if entry is None:
+        raise UsageError(f"there is no command {shown(verb)}", nearest=_near(verb.lower(), entries) or ("help",))
+    return entry
 
 
 def _verb(verb: str, entries: Mapping[str, E]) -> E | None:
@@ -131,8 +134,8 @@ def _consistent(entry: Entry, params: Any, namespace: str | None) -> None:
         return
     if namespace == ALL:
         raise UsageError("'all' is no namespace here; a bare name that is not in the usual one is looked for in all")
-    named = [v.namespace for v in vars(params).values() if isinstance(v, Target) and v.kind not in ("ip", "node")]
-    if named and all(n not in (None, namespace) for n in named):
-        raise UsageError(f"two namespaces are said, {shown(str(named[0]))} and {shown(namespace)}")
-    if not any(a.kind in _LOOKED_FOR for a in arguments(entry.params)):
-        raise UsageError(f"a namespace means nothing to {entry.name}")
+    said = sorted({v.namespace for v in vars(params).values() if isinstance(v, Target) and v.namespace})
+    if said and namespace not in said and not namespace_matters(params):
+        raise UsageError(f"two namespaces are said, {shown(said[0])} and {shown(namespace)}")
+    if not said and not namespace_matters(params):
+        raise UsageError(f"{entry.name} knows no namespaces")

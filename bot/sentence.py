@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from bot.nearest import nearest
 from workers.errors import UsageError, shown
-from workers.params import MODIFIERS, PREPOSITIONS, Argument, arguments
+from workers.params import PREPOSITIONS, Argument, arguments
+from workers.phrase import MODIFIERS
 
 _NAMESPACE = MODIFIERS - {"cluster"}
 

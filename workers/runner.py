@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar, cast
 from node_helper.protocol import CannotLook
 from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, View
 from workers.model import Report
-from workers.params import words
+from workers.phrase import line
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -105,7 +105,7 @@ async def run(check: Check[P, S], params: P, view: View, answers: Answers, clock
     asked: dict[str, None] = {}
     seen = await _performed(check.plan(params, view), answers, asked)
     findings = sorted(check.judge(params, view, seen), key=lambda f: -f.severity.rank)
-    said = " ".join([check.name, *words(params).values()])
+    said = line(check.name, params)
     shown = check.show(params, view, seen)
     return Report(said, view.cluster.name, round(clock() - started, 3), tuple(asked), tuple(findings), shown)
 

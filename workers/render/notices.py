@@ -41,6 +41,11 @@ def refused(reason: str) -> Message:
     return _message([f"⛔ {escape.mrkdwn(reason, _LINE)}"])
 
 
+def cancelling(job: str, command: str) -> Message:
+    """A job whose end was asked for; its own message will say when it has ended."""
+    return _message([f"🚫 cancelling job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}"])
+
+
 def cancelled(job: str, command: str, by: str) -> Message:
     """A job that ended because somebody wanted it to. `by` is a Slack user id or a name."""
     return _message([f"🚫 cancelled by {_person(by)}, job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}"])

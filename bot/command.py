@@ -1,0 +1,79 @@
+"""A plain command of the bot: answered by the bot itself, at once, without a job. Described once, like a check."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from bot.commands import Invocation
+from bot.entry import Entry
+from workers.check import Check
+from workers.errors import UsageError
+from workers.job import Channel, Requester
+from workers.params import arguments
+from workers.policy import Decision, Rules, decide
+from workers.queue.status import State, Status
+from workers.render.message import Message
+
+P = TypeVar("P")
+
+
+class Jobs(Protocol):
+    """What plain commands need of `workers.jobs.Jobs`. Everything raises `QueueAway` where Redis does not answer."""
+
+    async def recent(self, user: str, limit: int = 10) -> tuple[Status, ...]:
+        """The person's jobs, newest first."""
+
+    async def status(self, job_id: str) -> Status:
+        """Where a job is. Raises `NoSuchJob`, `Forged`."""
+
+    async def cancel(self, job_id: str, by: str) -> State:
+        """Ask for its end. Answers the state in which it was."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who asks where, and what the bot can do for them.
+
+    `cluster` is the one that commands mean here; `run` puts a command on its way as if it had been typed, policy included.
+    """
+
+    who: Requester
+    channel: Channel
+    entries: Mapping[str, Entry]
+    rules: Rules
+    cluster: str
+    jobs: Jobs
+    run: Callable[[Invocation[Any]], Awaitable[None]]
+
+    def may(self, entry: Entry) -> Decision:
+        """Whether the person may use this command here at all; plain commands are everybody's."""
+        if not isinstance(entry, Check):
+            return Decision(allowed=True, reason="everybody may ask this")
+        return decide(self.rules, self.who, self.channel, entry.access, self.cluster, ())
+
+
+@dataclass(frozen=True)
+class Command(Generic[P]):
+    """`answer` gives the message for the person, None where what it did speaks for itself; it raises `UsageError`."""
+
+    name: str
+    summary: str
+    params: type[P]
+    answer: Callable[[P, Context], Awaitable[Message | None]]
+    examples: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse at import what could only fail at midnight."""
+        if not self.name.isidentifier() or not self.summary or not self.examples:
+            raise TypeError(f"command {self.name!r}: needs a name of letters, a summary and an example")
+        arguments(self.params)
+
+
+async def answered(invocation: Invocation[Command[Any]], ctx: Context) -> Message | None:
+    """The answer of a plain command. Raises `UsageError`, also for a cluster, which means nothing to one."""
+    if invocation.cluster:
+        raise UsageError(f"{invocation.entry.name} knows no clusters", usage=invocation.entry.name)
+    return await invocation.entry.answer(invocation.params, ctx)

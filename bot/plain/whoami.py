@@ -1,0 +1,54 @@
+"""Who a person is to netcheck, where they are, and what policy lets them do there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.command import Command, Context
+from workers.check import Access
+from workers.policy import decide
+from workers.render import listing
+from workers.render.escape import code, mrkdwn
+from workers.render.message import Message
+
+_WORD, _LINE = 60, 300
+_STANDINGS = {
+    "member": "a member of this workspace",
+    "guest": "a guest in this workspace",
+    "foreign": "from another organisation",
+    "bot": "a bot",
+    "unknown": "of unknown standing, since Slack did not say",
+}
+_SHARED = {True: "shared with another organisation", False: "not shared", None: "perhaps shared: that cannot be known"}
+
+
+@dataclass(frozen=True)
+class Params:
+    """There are none."""
+
+
+async def answer(params: Params, ctx: Context) -> Message:
+    """Ids, standing, the channel's defaults, and each kind of access with the reason for the decision."""
+    del params
+    who, channel, defaults = ctx.who, ctx.channel, ctx.rules.defaults(ctx.channel.id)
+    place = f"This channel is {code(channel.id, _WORD)}, {_SHARED[channel.shared]}"
+    lines = [
+        f"You are {code(who.user, _WORD)}, {_STANDINGS[who.standing]}"
+        + (f", in the team {code(who.team, _WORD)}" if who.team else "")
+        + (f", in the groups {code(', '.join(who.groups), _LINE)}" if who.groups else ""),
+        f"{place}; commands mean the cluster {code(ctx.cluster, _WORD)}"
+        + (f" and the namespace {code(defaults.namespace, _WORD)}" if defaults.namespace else ""),
+        *(_access(ctx, access) for access in Access),
+        f"Policy: {code(ctx.rules.source or 'none', _LINE)}",
+    ]
+    return listing.message("Who you are here", lines)
+
+
+def _access(ctx: Context, access: Access) -> str:
+    decision = decide(ctx.rules, ctx.who, ctx.channel, access, ctx.cluster, ())
+    return f"{'✅' if decision.allowed else '⛔'} *{access.name}* {access.value}: {mrkdwn(decision.reason, _LINE)}"
+
+
+COMMAND = Command(
+    name="whoami", summary="Who you are here, and what you may do", params=Params, answer=answer, examples=("whoami",)
+)
