@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deploy.lab.node import Node, Site
-from deploy.lab.plan import GATEWAY, GATEWAY6, NODES, NodePlan
+from deploy.lab.plan import GATEWAY, GATEWAY6, NodePlan
 
 _BRIDGE = "fab0"
 _LINKS_ONLY = ("--mount", "--net")  # in our own pid namespace, where ``netns PID`` names a node
@@ -23,23 +25,26 @@ class Fabric(Node):
             f"link set {_BRIDGE} up",
         )
 
-    def plug(self, node: Node, plan: NodePlan) -> None:
-        """Give ``node`` its ``eth0`` with both addresses, and the routes that a cluster's node has."""
+    def plug(self, node: Node, plan: NodePlan, others: Iterable[NodePlan]) -> None:
+        """Give ``node`` its ``eth0`` with both addresses, and routes to the pods of the ``others``."""
         node.sysctl(_FORWARDING)  # first: a device keeps the defaults it was born with
         name = f"to-{plan.name}"
         add = f"link add {name} type veth peer name eth0 netns {node.pid}\nlink set {name} master {_BRIDGE} up\n"
         self.run(["ip", "-batch", "-"], stdin=add, namespaces=_LINKS_ONLY)
-        self.ip(f"route add {plan.pod_cidr} via {plan.address}", f"route add {plan.pod_cidr6} via {plan.address6}")
-        others = [other for other in NODES if other != plan]
+        self.ip(*_pod_routes(plan))
         node.ip(
             f"addr add {plan.address}/24 dev eth0",
             f"addr add {plan.address6}/64 dev eth0 nodad",
             "link set eth0 up",
             f"route add 0.0.0.0/0 via {GATEWAY}",
-            *(f"route add {other.pod_cidr} via {other.address}" for other in others),
             f"route add ::/0 via {GATEWAY6}",
-            *(f"route add {other.pod_cidr6} via {other.address6}" for other in others),
         )
+        for other in others:
+            node.ip(*_pod_routes(other))
+
+
+def _pod_routes(plan: NodePlan) -> tuple[str, str]:
+    return f"route add {plan.pod_cidr} via {plan.address}", f"route add {plan.pod_cidr6} via {plan.address6}"
 
 
 _FORWARDING = {

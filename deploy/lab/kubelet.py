@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deploy.lab import dns, manifests, proxy, workload
-from deploy.lab.containerd import Containerd
+from deploy.lab import dns, manifests, proxy, runtimes, workload
 from deploy.lab.manifests import Object
 from deploy.lab.node import Node
 from deploy.lab.plan import NodePlan
-from deploy.lab.runtime import PodFacts, PodSpec, Runtime
+from deploy.lab.runtime import PodFacts, PodSpec
 
 
 class Kubelet:
@@ -22,7 +21,7 @@ class Kubelet:
         self._plan = plan
         proxy.prepare(node, plan)
         dns.serve(node, list(workload.services()))
-        self.runtime: Runtime = Containerd(node, plan)
+        self.runtime = runtimes.start(node, plan)
         for archive in archives:
             self.runtime.load(archive)
 

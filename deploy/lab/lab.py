@@ -40,8 +40,9 @@ class Lab:
     slack: SlackStandIn
     ssh_config: Path
 
-    def __init__(self, say: Say = lambda _: None) -> None:
-        """``say`` gets a line for each part that is there."""
+    def __init__(self, say: Say = lambda _: None, plans: Sequence[NodePlan] = NODES) -> None:
+        """``say`` gets a line for each part that is there; ``plans`` are the nodes."""
+        self.plans = plans
         self.nodes: dict[str, Node] = {}
         self.runtimes: dict[str, Runtime] = {}
         self.pods: dict[str, PodFacts] = {}
@@ -70,7 +71,7 @@ class Lab:
         """Do what controllers, kube-proxy and DNS do after a change of the objects: endpoints, rules, records."""
         controlplane.publish_slices(self.store)
         wanted = controlplane.for_proxy(self.store)
-        for plan in NODES:
+        for plan in self.plans:
             proxy.sync(self.nodes[plan.name], plan, wanted)
             dns.serve(self.nodes[plan.name], wanted.services)
         for pod in self.pods.values():
@@ -91,7 +92,7 @@ class Lab:
         """What there is and how to reach it, for people and other processes; JSON's types only."""
         return {
             "folder": str(self.folder),
-            "nodes": {plan.name: f"{plan.address}, {plan.address6}" for plan in NODES},
+            "nodes": {plan.name: f"{plan.address}, {plan.address6}" for plan in self.plans},
             "pods": {name: _place(facts) for name, facts in self.pods.items()},
             "services": dict(controlplane.addresses(self.store)),
             "settings": dict(self.settings()),
@@ -115,9 +116,9 @@ class Lab:
         return Site(self.folder, tools, reaper, cgroups.usual(cgroups.on_this_machine()))
 
     def _start_nodes(self, site: Site) -> None:
-        together([partial(self._start_fabric, site), *(partial(self._start_node, plan, site) for plan in NODES)])
-        for plan in NODES:
-            self.fabric.plug(self.nodes[plan.name], plan)
+        together([partial(self._start_fabric, site), *(partial(self._start_node, plan, site) for plan in self.plans)])
+        for plan in self.plans:
+            self.fabric.plug(self.nodes[plan.name], plan, [other for other in self.plans if other != plan])
             self._say(f"node {plan.name}: {plan.address}, {plan.address6}")
 
     def _start_fabric(self, site: Site) -> None:
@@ -129,11 +130,11 @@ class Lab:
 
     def _start_cluster(self, tools: Tools) -> None:
         archives = images.archives(tools)
-        placed = workload.pods()
-        together(partial(self._run_pods, plan, archives, placed[plan]) for plan in NODES)
-        controlplane.publish(self.store, self.pods.values())
+        placed = workload.pods(self.plans)
+        together(partial(self._run_pods, plan, archives, placed[plan]) for plan in self.plans)
+        controlplane.publish(self.store, self.plans, self.pods.values())
         wanted = controlplane.for_proxy(self.store)
-        together(partial(proxy.sync, self.nodes[plan.name], plan, wanted) for plan in NODES)
+        together(partial(proxy.sync, self.nodes[plan.name], plan, wanted) for plan in self.plans)
         for name, addresses in controlplane.addresses(self.store):
             self._say(f"service {name}: {addresses}")
 
@@ -147,8 +148,9 @@ class Lab:
             self._say(f"pod {name}: {_place(facts)}")
 
     def _open_ssh(self, site: Site) -> None:
-        self.ssh_config = sshd.open_all(self.nodes, self.fabric, site, self._parts)
-        self._say(f"ssh: ssh -F {self.ssh_config} {NODES[0].name}")
+        nodes = {plan: self.nodes[plan.name] for plan in self.plans}
+        self.ssh_config = sshd.open_all(nodes, self.fabric, site, self._parts)
+        self._say(f"ssh: ssh -F {self.ssh_config} {self.plans[0].name}")
 
     def _start_api(self) -> None:
         folder = self.folder / "api"

@@ -30,6 +30,7 @@ class NodePlan:
     name: str
     number: int
     proxy: Proxy
+    runtime: str = "containerd"
 
     @property
     def address(self) -> str:

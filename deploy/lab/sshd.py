@@ -14,7 +14,7 @@ from deploy.lab import helper
 from deploy.lab.forward import Forward, Place
 from deploy.lab.node import Node, Site
 from deploy.lab.parts import Parts
-from deploy.lab.plan import NODES
+from deploy.lab.plan import NodePlan
 from deploy.lab.together import together
 
 _KEY_TYPE = "ssh-ed25519"
@@ -86,17 +86,13 @@ class Access:
         return path
 
 
-def open_all(nodes: Mapping[str, Node], fabric: Node, site: Site, parts: Parts) -> Path:
+def open_all(nodes: Mapping[NodePlan, Node], fabric: Node, site: Site, parts: Parts) -> Path:
     """Start sshd on every node, with the helper behind it; the answer is the client's configuration."""
     built = helper.build(site.tools, site.folder / "helper")
     access = Access.create(site.folder / "ssh")
     here = Place(None, "127.0.0.1", 0)
-    ports = {
-        plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port
-        for plan in NODES
-        if plan.name in nodes
-    }
-    together(partial(_open, node, access, built, ports[name]) for name, node in nodes.items())
+    ports = {plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port for plan in nodes}
+    together(partial(_open, node, access, built, ports[plan.name]) for plan, node in nodes.items())
     return access.write_config(ports)
 
 

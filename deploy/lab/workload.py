@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from deploy.lab import dns, images
 from deploy.lab.manifests import Object, PortPlan, service
-from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, DOMAIN, NODES, NodePlan
+from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, DOMAIN, NodePlan
 from deploy.lab.runtime import PodSpec, Port
 
 HELLO_HASH = "5b446dd74b"  # of the ReplicaSet's pod template
@@ -17,13 +18,12 @@ _HELLO_ADDRESSES = ("10.96.47.200", "fd00:10:96::2fc8")
 _PROXY_HEALTH_PORT = 10256  # k8s.io/kubernetes/pkg/cluster/ports
 _HELLO_LABELS = {"app": "hello-world"}
 _DNS_LABELS = {"k8s-app": "kube-dns"}
-_SUFFIXES = {"node-one": ("pxtzt", "x7k4q", "m2vbn"), "node-two": ("q9wl2", "c5hfd", "t8rjz")}
-_CLIENTS = {"node-one": "client", "node-two": "client-two"}
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generated names (k8s.io/apimachinery/pkg/util/rand)
 
 
-def pods() -> Mapping[NodePlan, tuple[PodSpec, ...]]:
+def pods(plans: Sequence[NodePlan]) -> Mapping[NodePlan, tuple[PodSpec, ...]]:
     """The pods of each node; every call makes new UIDs, as a new cluster has."""
-    return {plan: (_hello(plan), _client(plan), _dns(plan), _proxy(plan)) for plan in NODES}
+    return {plan: (_hello(plan), _client(plan), _dns(plan), _proxy(plan)) for plan in plans}
 
 
 def services() -> Iterator[Object]:
@@ -37,7 +37,7 @@ def services() -> Iterator[Object]:
 def _hello(plan: NodePlan) -> PodSpec:
     serve = f"hostname > /www/index.html; exec httpd -f -p {_HELLO_PORT} -h /www"
     return _pod(
-        name=f"hello-world-{HELLO_HASH}-{_SUFFIXES[plan.name][0]}",
+        name=f"hello-world-{HELLO_HASH}-{_suffix(plan, 'hello-world')}",
         container="hello",
         command=("/bin/sh", "-c", serve),
         labels={**_HELLO_LABELS, "pod-template-hash": HELLO_HASH},
@@ -46,7 +46,7 @@ def _hello(plan: NodePlan) -> PodSpec:
 
 
 def _client(plan: NodePlan) -> PodSpec:
-    name = _CLIENTS[plan.name]
+    name = "client" if plan.number == 1 else plan.name.replace("node", "client")
     return _pod(name=name, container="shell", command=("/pause",), labels={"app": name})
 
 
@@ -71,7 +71,7 @@ def _pod(
 def _dns(plan: NodePlan) -> PodSpec:
     """CoreDNS's place is taken by dnsmasq, which serves the lab's services; it is not its own client (``Default``)."""
     return PodSpec(
-        name=f"kube-dns-{DNS_HASH}-{_SUFFIXES[plan.name][1]}",
+        name=f"kube-dns-{DNS_HASH}-{_suffix(plan, 'kube-dns')}",
         namespace="kube-system",
         uid=str(uuid.uuid4()),
         container="dnsmasq",
@@ -87,7 +87,7 @@ def _proxy(plan: NodePlan) -> PodSpec:
     """kube-proxy's place: a pod in the node's own network that answers its health check; the rules are written for it."""
     serve = f"echo ok > /www/healthz; exec httpd -f -p {_PROXY_HEALTH_PORT} -h /www"
     return PodSpec(
-        name=f"kube-proxy-{_SUFFIXES[plan.name][2]}",
+        name=f"kube-proxy-{_suffix(plan, 'kube-proxy')}",
         namespace="kube-system",
         uid=str(uuid.uuid4()),
         container="kube-proxy",
@@ -96,3 +96,9 @@ def _proxy(plan: NodePlan) -> PodSpec:
         labels={"k8s-app": "kube-proxy"},
         host_network=True,
     )
+
+
+def _suffix(plan: NodePlan, name: str) -> str:
+    """What a controller would make up, but the same in every lab."""
+    digest = hashlib.sha256(f"{name} on {plan.name}".encode()).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:5])

@@ -18,8 +18,9 @@ from deploy.lab.cgroups import Version
 from deploy.lab.errors import LabError
 from deploy.lab.node import Node
 from deploy.lab.plan import NodePlan
-from deploy.lab.runtime import PodFacts, PodSpec
+from deploy.lab.runtime import PodFacts, PodSpec, Runtime
 
+NAME = "containerd"
 _SOCKET = "/run/containerd/containerd.sock"
 _RUNC = "/usr/sbin/runc"
 _SECONDS = 20.0
@@ -54,13 +55,17 @@ os.execv("{_RUNC}", ["runc", *sys.argv[1:]])
 """
 
 
-class Containerd:
+def start(node: Node, plan: NodePlan) -> Runtime:
+    """Write the configuration that a node has, start the daemon and wait until it and its network are ready."""
+    return _Containerd(node, plan)
+
+
+class _Containerd:
     """The node's containerd, from its start on; it ends with the node."""
 
-    name = "containerd"
+    name = NAME
 
     def __init__(self, node: Node, plan: NodePlan) -> None:
-        """Write the configuration a node has, start the daemon and wait until it and its network are ready."""
         self._node = node
         node.write("/etc/containerd/config.toml", _CONFIG.format(sandbox_image=images.PAUSE, runc=_runc(node)))
         node.write("/etc/cni/net.d/10-lab.conflist", json.dumps(_network(plan), indent=1))
