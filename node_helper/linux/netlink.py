@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from typing import Iterator
+from typing import Any, Iterator, Protocol
 
 from node_helper.protocol import CannotLook
 
@@ -68,19 +68,38 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (_aligned(len(value)) - len(value))
 
 
-class Netlink:
-    """A NETLINK_ROUTE socket in the namespace of the thread that makes it. Use it from one thread, and close it."""
+class Channel(Protocol):
+    """What a netlink socket does for us."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.bind((0, 0))
-        self._socket.settimeout(_SECONDS)
+    def send(self, data: bytes, /) -> int:
+        """One datagram to the kernel."""
+
+    def recvmsg(self, size: int, /) -> tuple[bytes, list[Any], int, Any]:
+        """One datagram, its ancillary data, flags, and the sender's (port, groups)."""
+
+    def close(self) -> None:
+        """The end of it."""
+
+
+def connect() -> Netlink:
+    """Reach NETLINK_ROUTE of the calling thread's namespace."""
+    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    channel.bind((0, 0))
+    channel.settimeout(_SECONDS)
+    try:
+        channel.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
+    except OSError as e:
+        if e.errno != errno.ENOPROTOOPT:  # kernels before 4.20 check nothing and need nothing
+            raise
+    return Netlink(channel)
+
+
+class Netlink:
+    """Questions over one channel, one after the other. Use it from one thread, and close it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._socket = channel
         self._sequence = 0
-        try:
-            self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
-        except OSError as e:
-            if e.errno != errno.ENOPROTOOPT:  # kernels before 4.20 check nothing and need nothing
-                raise
 
     def __enter__(self) -> Netlink:  # noqa: PYI034  (typing.Self is not in Python 3.9)
         return self

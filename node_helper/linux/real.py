@@ -10,7 +10,7 @@ from typing import Callable, Iterator, Mapping, Optional, TypeVar
 from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
 from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
-from node_helper.linux.netlink import Netlink
+from node_helper.linux.netlink import Netlink, connect
 from node_helper.linux.probes import dns, icmp, tcp
 from node_helper.linux.probes.waiting import Attempt
 from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
@@ -111,7 +111,7 @@ def _inside(where: Netns, what: str, work: Callable[[], T]) -> T:
 
 def _asked(where: Netns, what: str, ask: Callable[[Netlink], T]) -> T:
     def work() -> T:
-        with Netlink() as netlink:
+        with connect() as netlink:
             return ask(netlink)
 
     return _inside(where, what, work)

@@ -1,0 +1,139 @@
+"""A node that exists on paper: its files, processes, namespaces, devices, daemons, tools and network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from node_helper.kernel import (
+    Address,
+    Completed,
+    Counters,
+    Datagram,
+    Link,
+    Neighbour,
+    Netns,
+    Process,
+    Reply,
+    Route,
+    Socket,
+)
+from node_helper.protocol import CannotLook
+
+NODE = Netns("/proc/1/ns/net", 4026531840)
+ZERO = Counters(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass
+class PretendKernel:
+    """Inodes stand for namespaces; `asked` records what was read, run and requested."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    process_table: tuple[Process, ...] = ()
+    pinned: Mapping[str, int] = field(default_factory=dict)
+    http: Mapping[str, str] = field(default_factory=dict)
+    tools: Callable[[tuple[str, ...]], Completed] | None = None
+    devices: Mapping[int, tuple[Link, ...]] = field(default_factory=dict)
+    address_table: Mapping[int, tuple[Address, ...]] = field(default_factory=dict)
+    ids: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    route_table: tuple[Route, ...] = ()
+    neighbour_table: tuple[Neighbour, ...] = ()
+    socket_table: tuple[Socket, ...] = ()
+    dns: Callable[[Datagram], Reply] | None = None
+    echoes: list[Reply] = field(default_factory=list)
+    handshake: Reply | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def own_netns(self) -> Netns:
+        return NODE
+
+    def netns_of(self, pid: int) -> Netns:
+        for process in self.process_table:
+            if process.pid == pid:
+                return Netns(f"/proc/{pid}/ns/net", process.netns_inode)
+        raise CannotLook(f"process {pid} is no more", kind="gone")
+
+    def netns_at(self, path: str) -> Netns:
+        if path not in self.pinned:
+            raise CannotLook(f"{path} is no namespace", kind="gone")
+        return Netns(path, self.pinned[path])
+
+    def processes(self, mentioning: tuple[str, ...] = ()) -> Iterator[Process]:
+        for process in self.process_table:
+            if not mentioning or any(word in path for word in mentioning for path in process.cgroups):
+                yield process
+
+    def read(self, path: str, limit: int = 1 << 20) -> str | None:
+        self.asked.append(path)
+        text = self.files.get(path)
+        return None if text is None else text[:limit]
+
+    def names_in(self, path: str) -> tuple[str, ...]:
+        below = (name.removeprefix(f"{path}/") for name in self.files if name.startswith(f"{path}/"))
+        return tuple(sorted({name.split("/")[0] for name in below}))
+
+    def read_inside(self, pid: int, path: str, limit: int = 1 << 20) -> str | None:
+        return self.read(f"/proc/{pid}/root{path}", limit)
+
+    def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> str | None:
+        self.asked.append(f"{socket} {path}")
+        return next((body[:limit] for start, body in self.http.items() if path.startswith(start)), None)
+
+    def links(self, netns: Netns) -> tuple[Link, ...]:
+        return self.devices[netns.inode]
+
+    def addresses(self, netns: Netns) -> tuple[Address, ...]:
+        return self.address_table.get(netns.inode, ())
+
+    def netnsid(self, netns: Netns, of: Netns) -> int | None:
+        return self.ids.get((netns.inode, of.inode))
+
+    def routes(self, netns: Netns) -> tuple[Route, ...]:
+        assert netns.path
+        return self.route_table
+
+    def route_to(self, netns: Netns, address: str) -> Route:
+        assert netns.path
+        return next(route for route in self.route_table if route.destination == address)
+
+    def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
+        assert netns.path
+        return self.neighbour_table
+
+    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+        assert netns.path
+        return self.socket_table
+
+    def run(self, argv: tuple[str, ...], netns: Netns | None = None) -> Completed:
+        self.asked.append(f"{netns.path if netns else 'node'}: {' '.join(argv)}")
+        if self.tools is None:
+            raise CannotLook(f"the node has no {argv[0]}", kind="missing")
+        return self.tools(argv)
+
+    def exchange(self, netns: Netns, request: Datagram) -> Reply:
+        assert netns.path
+        assert self.dns is not None
+        return self.dns(request)
+
+    def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
+        self.asked.append(f"{netns.path}: echo {address} {sequence} {seconds:g}")
+        return self.echoes.pop(0)
+
+    def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
+        self.asked.append(f"{netns.path}: connect {address} {port} {seconds:g}")
+        assert self.handshake is not None
+        return self.handshake
+
+    def pause(self, seconds: float) -> None:
+        self.asked.append(f"pause {seconds:g}")
+
+
+def process(pid: int, cgroup: str, netns: int, started: int, comm: str = "app") -> Process:
+    return Process(pid, 1, started, comm, (cgroup,), netns)
+
+
+def link(ifindex: int, name: str, kind: str = "", **known: Any) -> Link:
+    """A device that is up and has nothing else to say than what is `known` of it."""
+    plain = Link(ifindex, name, kind, 1500, "up", ("UP",), "02:00:00:00:00:01", None, None, None, ZERO)
+    return replace(plain, **known)

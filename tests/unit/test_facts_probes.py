@@ -1,0 +1,143 @@
+"""The probing facts ask once, ask again where they must, and call each ending by its name."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from node_helper.facts import connect, dns, ping
+from node_helper.kernel import Datagram, Netns, Reply
+from tests.pretend_kernel import PretendKernel
+
+POD = Netns("/proc/144/ns/net", 4026532890)
+QUERY = dns.Query(POD, "10.96.0.10", "hello-world.default.svc.cluster.local")
+
+
+def answering(request: Datagram, *, flags: int = 0x8580, records: int = 1) -> Reply:
+    header = request.payload[:2] + struct.pack("!5H", flags, 1, records, 0, 0)
+    address = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + bytes([10, 96, 1, 2])
+    return Reply("answered", 0.002, header + request.payload[12:-11] + address * records, request.server)
+
+
+def asked(serve: Callable[[Datagram], Reply], query: dns.Query = QUERY) -> tuple[dns.DnsAnswer, list[Datagram]]:
+    requests: list[Datagram] = []
+
+    def remember(request: Datagram) -> Reply:
+        requests.append(request)
+        return serve(request)
+
+    return dns.collect(PretendKernel(dns=remember), query), requests
+
+
+def test_an_answer_is_told_with_its_records() -> None:
+    found, requests = asked(answering)
+    assert found == dns.DnsAnswer(
+        "answered",
+        0.002,
+        "NOERROR",
+        truncated=False,
+        authoritative=True,
+        records=(dns.Record("hello-world.default.svc.cluster.local.", "A", 5, "10.96.1.2"),),
+        size=71,
+        transport="udp",
+    )
+    assert [(r.server, r.port, r.transport, r.seconds) for r in requests] == [("10.96.0.10", 53, "udp", 2.0)]
+
+
+def test_ids_are_not_the_same_twice_in_a_row() -> None:
+    assert len({asked(answering)[1][0].payload[:2] for _ in range(20)}) > 1
+
+
+@pytest.mark.parametrize("outcome", ["timeout", "refused", "unreachable"])
+def test_no_answer_is_called_by_the_way_in_which_it_did_not_come(outcome: str) -> None:
+    found, requests = asked(lambda _: Reply(outcome, 2.0))
+    assert (found.outcome, found.seconds, found.rcode, len(requests)) == (outcome, 2.0, "", 1)
+
+
+def test_a_server_that_hangs_up_refused() -> None:
+    assert asked(lambda _: Reply("reset", 0.1))[0].outcome == "refused"
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:
+    found, requests = asked(lambda r: answering(r, records=3) if r.transport == "tcp" else answering(r, flags=0x8780, records=0))
+    assert [r.transport for r in requests] == ["udp", "tcp"]
+    assert requests[0].payload[:2] != requests[1].payload[:2] or requests[0].payload[2:] == requests[1].payload[2:]
+    assert (found.transport, found.truncated, len(found.records), found.seconds) == ("tcp", False, 3, 0.004)
+
+
+def test_a_truncated_answer_without_tcp_keeps_its_code_and_tells_how_tcp_ended() -> None:
+    found, _ = asked(lambda r: Reply("timeout", 2.0) if r.transport == "tcp" else answering(r, flags=0x8780, records=0))
+    assert (found.outcome, found.transport, found.truncated, found.rcode) == ("timeout", "tcp", True, "NOERROR")
+
+
+def test_a_truncated_answer_over_tcp_is_not_asked_for_for_ever() -> None:
+    query = dns.Query(POD, "10.96.0.10", "a.example", transport="tcp")
+    found, requests = asked(lambda r: answering(r, flags=0x8780, records=0), query)
+    assert (found.truncated, len(requests)) == (True, 1)
+
+
+@pytest.mark.parametrize("break_it", [lambda p: p[:-1], lambda p: b"\0\0" + p[2:], lambda _: b""])
+def test_an_answer_that_cannot_be_read_is_malformed(break_it: Callable[[bytes], bytes]) -> None:
+    def serve(request: Datagram) -> Reply:
+        asked_id = b"\x01\x01" + request.payload[2:]
+        return Reply("answered", 0.1, break_it(answering(Datagram("", 53, "udp", asked_id, 1)).payload))
+
+    assert asked(serve)[0].outcome == "malformed"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"server": "kube-dns"},
+        {"name": "a..b"},
+        {"type": "BANANA"},
+        {"transport": "carrier-pigeon"},
+        {"seconds": 0},
+        {"seconds": 31},
+        {"port": 0},
+        {"server": "10.96.0.10; rm -rf /"},
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(wrong: dict[str, object]) -> None:
+    fields = {"netns": POD, "server": "10.96.0.10", "name": "a.example", **wrong}
+    with pytest.raises(ValueError, match=r"\S"):
+        dns.Query(**fields)  # type: ignore[arg-type]  # that is the point
+
+
+def test_ping_tells_each_reply_and_waits_between_them() -> None:
+    replies = [
+        Reply("answered", 0.001, sender="10.244.2.3"),
+        Reply("timeout", 1.0),
+        Reply("unreachable", 0.1, sender="10.244.1.1"),
+    ]
+    kernel = PretendKernel(echoes=replies)
+    rows = list(ping.rows(kernel, ping.Query(POD, "10.244.2.3")))
+    assert rows == [
+        ping.Echo(1, "answered", 0.001, "10.244.2.3"),
+        ping.Echo(2, "timeout", 1.0),
+        ping.Echo(3, "unreachable", 0.1, "10.244.1.1"),
+    ]
+    echo = f"{POD.path}: echo 10.244.2.3"
+    assert kernel.asked == [f"{echo} 1 1", "pause 0.2", f"{echo} 2 1", "pause 0.2", f"{echo} 3 1"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"count": 101}, {"interval": 0.0}, {"seconds": 11}, {"address": "hello"}, {"seconds": float("nan")}]
+)
+def test_a_flood_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        ping.Query(**{"netns": POD, "address": "10.0.0.1", **wrong})  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize("outcome", ["answered", "timeout", "refused", "unreachable", "reset"])
+def test_a_handshake_is_told_as_it_ended(outcome: str) -> None:
+    found = connect.collect(PretendKernel(handshake=Reply(outcome, 0.3)), connect.Query(POD, "fd00::1", 443))
+    assert found == connect.Connected(outcome, 0.3)
+
+
+@pytest.mark.parametrize("wrong", [{"port": 0}, {"port": 65536}, {"seconds": 0}, {"address": "db"}])
+def test_a_handshake_with_nobody_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        connect.Query(**{"netns": POD, "address": "10.0.0.1", "port": 80, **wrong})  # type: ignore[arg-type]  # that is the point
