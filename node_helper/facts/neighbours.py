@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from node_helper.kernel import Kernel, Neighbour, Netns
 from node_helper.protocol import Fact
 
+_UNASKED = frozenset({"noarp", "none"})
+
 
 @dataclass(frozen=True)
 class Query:
@@ -24,7 +26,7 @@ class Neighbours:
 
 def collect(kernel: Kernel, query: Query) -> Neighbours:
     """Read both tables."""
-    return Neighbours(tuple(n for n in kernel.neighbours(query.netns) if n.state != "noarp"))
+    return Neighbours(tuple(n for n in kernel.neighbours(query.netns) if n.state not in _UNASKED))
 
 
 FACT = Fact(name="neighbours", query=Query, answer=Neighbours, collect=collect)

@@ -44,13 +44,13 @@ def collect(kernel: Kernel, query: Query) -> ResolvConf:
 
 
 def parse(text: str) -> ResolvConf:
-    """The directives of the file. Lines that begin with '#' or ';' and unknown directives say nothing."""
+    """The directives of the file. Lines that begin with a blank, '#' or ';' and unknown directives say nothing."""
     nameservers: list[str] = []
     options: list[str] = []
     search: tuple[str, ...] = ()
-    for line in text.splitlines():
+    for line in text.split("\n"):
         words = line.split()
-        if not words[1:] or line[0] in "#;":
+        if not words[1:] or line[0] in "#;" or line[0].isspace():
             continue
         if words[0] == "nameserver":
             nameservers.append(words[1])

@@ -48,7 +48,7 @@ def read_inside(pid: int, path: str, limit: int) -> Optional[str]:
     try:
         with translated(f"{root}{path}"):
             try:
-                descriptor = _resolve(top, path)
+                descriptor = resolve(top, path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             return _text(descriptor, f"{root}{path}", limit)
@@ -56,8 +56,8 @@ def read_inside(pid: int, path: str, limit: int) -> Optional[str]:
         os.close(top)
 
 
-def _resolve(top: int, path: str) -> int:
-    """A readable descriptor of the file at `path`, whatever links stand on the way."""
+def resolve(top: int, path: str) -> int:
+    """A readable descriptor of the file at `path` below the folder `top`, whatever links stand on the way. Raises `OSError`."""
     parts, links = _parts(path), 0
     folders = [os.dup(top)]
     try:

@@ -8,15 +8,17 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Sequence
 
 from node_helper.kernel import Completed
+from node_helper.linux import files
 from node_helper.protocol import CannotLook
 from node_helper.stop import Stop
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 _SECONDS = 10.0
-_LIMIT = 8 << 20
+LIMIT = 8 << 20  # bytes of each stream
+_LIMIT_OF_LISTS = 1 << 20
 _CHUNK = 1 << 16
 _SOCKET_MODULES = ("inet_diag", "tcp_diag", "udp_diag")
 
@@ -27,7 +29,12 @@ def run(argv: tuple[str, ...], stop: Stop) -> Completed:
     if path is None:
         raise CannotLook(f"the node has no {argv[0]}", kind="missing", fix=f"install the package that brings {argv[0]}")
     child = subprocess.Popen(
-        [path, *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(), cwd="/"
+        [path, *argv[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment_here(),
+        cwd="/",
     )
     with child:
         try:
@@ -35,7 +42,7 @@ def run(argv: tuple[str, ...], stop: Stop) -> Completed:
             status = child.wait(timeout=_SECONDS)
         finally:
             child.kill()  # does nothing to one that has ended
-    return Completed(status, _text(out), _text(err), cut=len(out) > _LIMIT)
+    return Completed(status, _text(out), _text(err), cut=len(out) > LIMIT)
 
 
 def _drain(child: subprocess.Popen[bytes], name: str, stop: Stop) -> tuple[bytearray, bytearray]:
@@ -63,26 +70,27 @@ def _take(waiting: selectors.BaseSelector, stream: object, kept: dict[IO[bytes],
             data = os.read(mine.fileno(), _CHUNK)
             if not data:
                 waiting.unregister(mine)
-            elif len(text) <= _LIMIT:
+            elif len(text) <= LIMIT:
                 text.extend(data)
 
 
+def _environment_here() -> dict[str, str]:
+    return environment(_lines("/proc/modules"), _lines(f"/lib/modules/{os.uname().release}/modules.builtin"))
+
+
 def _text(data: bytearray) -> str:
-    return bytes(data[:_LIMIT]).decode(errors="backslashreplace")
+    return bytes(data[:LIMIT]).decode(errors="backslashreplace")
 
 
-def _environment() -> dict[str, str]:
-    """A bare environment. ss asks sock_diag, which loads modules, unless it is told to read /proc as it once did."""
+def environment(loaded: Sequence[str], built_in: Sequence[str]) -> dict[str, str]:
+    """A bare environment, by the lines of /proc/modules and modules.builtin.
+
+    `ss` asks sock_diag, which loads modules, unless PROC_ROOT tells it to read the tables as it once did (iproute2, misc/ss.c).
+    """
     bare = {"PATH": _PATH, "LC_ALL": "C"}
-    return bare if _has_socket_modules() else {**bare, "PROC_ROOT": "/proc"}
+    known = {line.split(" ", 1)[0] for line in loaded} | {Path(line).name.split(".", 1)[0] for line in built_in}
+    return bare if all(module in known for module in _SOCKET_MODULES) else {**bare, "PROC_ROOT": "/proc"}
 
 
-def _has_socket_modules() -> bool:
-    loaded = {line.split(" ", 1)[0] for line in _lines(Path("/proc/modules"))}
-    built_in = _lines(Path("/lib/modules", os.uname().release, "modules.builtin"))
-    known = loaded | {Path(line).name.split(".", 1)[0] for line in built_in}
-    return all(module in known for module in _SOCKET_MODULES)
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines() if path.exists() else []
+def _lines(path: str) -> list[str]:
+    return (files.read(path, _LIMIT_OF_LISTS) or "").splitlines()

@@ -52,6 +52,8 @@ def _get(connection: _Connection, path: str, target: str, limit: int) -> Optiona
     body = response.read(limit + 1)
     if len(body) > limit:
         raise CannotLook(f"{path} answered GET {target} with more than {limit} bytes", kind="budget")
+    if response.length:
+        raise http.client.IncompleteRead(body, response.length)
     return body.decode(errors="backslashreplace")
 
 

@@ -1,0 +1,115 @@
+"""Routes, neighbours, sockets, resolv.conf and raw text: what the facts leave out, put in order and refuse."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node_helper.facts import neighbours, raw, resolv_conf, routes, sockets
+from node_helper.kernel import Completed, Neighbour, Netns, NextHop, Route, Socket
+from node_helper.protocol import CannotLook
+from tests.pretend_kernel import PretendKernel
+
+POD = Netns("/proc/144/ns/net", 4026532890)
+
+
+def route(destination: str, kind: str, table: int) -> Route:
+    return Route(2, destination, kind, table, (NextHop(None, "eth0"),))
+
+
+def test_what_the_kernel_keeps_for_its_own_addresses_is_no_route_worth_telling() -> None:
+    worth = (route("default", "unicast", 254), route("10.0.0.0/8", "local", 100), route("10.9.0.0/16", "unicast", 255))
+    noise = tuple(route("10.0.0.1/32", kind, 255) for kind in ("local", "broadcast", "multicast", "anycast"))
+    assert routes.collect(PretendKernel(route_table=(*noise, *worth)), routes.Query(POD)).routes == worth
+
+
+def test_entries_that_need_no_resolution_are_no_neighbours() -> None:
+    table = tuple(Neighbour("10.0.0.1", "eth0", None, state) for state in ("noarp", "none", "failed", "reachable"))
+    found = neighbours.collect(PretendKernel(neighbour_table=table), neighbours.Query(POD)).neighbours
+    assert [one.state for one in found] == ["failed", "reachable"]
+
+
+def test_listening_sockets_come_first() -> None:
+    table = (
+        Socket("tcp", "ESTAB", "10.0.0.1", 40000, "10.0.0.2", 80, 0, 0),
+        Socket("udp", "UNCONN", "0.0.0.0", 53, "0.0.0.0", 0, 0, 0),
+        Socket("tcp", "LISTEN", "0.0.0.0", 8080, "0.0.0.0", 0, 0, 0),
+        Socket("tcp", "TIME-WAIT", "10.0.0.1", 39999, "10.0.0.2", 80, 0, 0),
+    )
+    found = sockets.collect(PretendKernel(socket_table=table), sockets.Query(POD)).sockets
+    assert [(one.state, one.local_port) for one in found] == [
+        ("LISTEN", 8080),
+        ("UNCONN", 53),
+        ("TIME-WAIT", 39999),
+        ("ESTAB", 40000),
+    ]
+
+
+RESOLV = """# made by the kubelet
+; nameserver 192.0.2.1
+search default.svc.cluster.local svc.cluster.local cluster.local
+nameserver 10.96.0.10
+nameserver\tfd00::a
+options ndots:5 single-request-reopen
+options use-vc
+sortlist 130.155.160.0/255.255.240.0
+nameserver
+"""
+
+
+def test_resolv_conf_is_read_as_the_c_library_reads_it() -> None:
+    found = resolv_conf.collect(PretendKernel(files={"/proc/144/root/etc/resolv.conf": RESOLV}), resolv_conf.Query(144))
+    assert found.nameservers == ("10.96.0.10", "fd00::a")
+    assert found.search == ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    assert found.options == ("ndots:5", "single-request-reopen", "use-vc")
+    assert found.text == RESOLV
+
+
+@pytest.mark.parametrize(
+    ("text", "search"),
+    [("search a b\nsearch c\n", ("c",)), ("domain a b\n", ("a",)), ("search a\ndomain b\n", ("b",)), (" search a\n", ())],
+)
+def test_the_last_search_or_domain_counts_and_a_directive_starts_its_line(text: str, search: tuple[str, ...]) -> None:
+    assert resolv_conf.parse(text).search == search
+
+
+def test_a_process_without_the_file_is_said() -> None:
+    with pytest.raises(CannotLook, match=r"sees no /etc/resolv\.conf") as said:
+        resolv_conf.collect(PretendKernel(), resolv_conf.Query(144))
+    assert said.value.kind == "missing"
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_resolv_conf(text: str) -> None:
+    found = resolv_conf.parse(text)
+    assert found.text == text
+    assert all(word for words in (found.nameservers, found.search, found.options) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("what", "argv"),
+    [
+        ("addr", "ip addr"),
+        ("route", "ip route && ip -6 route"),
+        ("neigh", "ip neigh"),
+        ("sockets", "ss -tuna"),
+    ],
+)
+def test_raw_is_what_the_reference_tool_says_inside(what: str, argv: str) -> None:
+    kernel = PretendKernel(tools=lambda argv: Completed(0, f"<{' '.join(argv)}>\n", ""))
+    found = raw.collect(kernel, raw.Query(POD, what))  # type: ignore[arg-type]  # each of the literals
+    assert " ".join(found.argv) == argv
+    assert found.text == "".join(f"<{one}>\n" for one in argv.split(" && "))
+    assert kernel.asked == [f"{POD.path}: {one}" for one in argv.split(" && ")]
+
+
+def test_a_tool_that_fails_is_quoted() -> None:
+    kernel = PretendKernel(tools=lambda _: Completed(2, "half", "Cannot open netlink socket\n"))
+    with pytest.raises(CannotLook, match="status 2: Cannot open netlink socket"):
+        raw.collect(kernel, raw.Query(POD, "addr"))
+
+
+def test_a_node_without_the_tool_says_which() -> None:
+    with pytest.raises(CannotLook, match="no ss"):
+        raw.collect(PretendKernel(), raw.Query(POD, "sockets"))

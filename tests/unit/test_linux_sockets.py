@@ -1,0 +1,66 @@
+"""The kernel's socket tables in text (Documentation/networking/proc_net_tcp.rst)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node_helper.kernel import Socket
+from node_helper.linux.netlink import Malformed
+from node_helper.linux.sockets import parse
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000     0        0 41 1 0000000000000000 100 0 0 10 0
+   1: 0401F40A:A03C 0A00600A:0035 01 00000010:00000002 00:00000000 00000000  1000        0 42 1 0000000000000000 20 4 30 10 -1
+   2: 0100007F:A03D 0100007F:1F90 06 00000000:00000000 03:000017A4 00000000     0        0 0 3 0000000000000000
+"""
+UDP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  121: 00000000000000000000000000000000:0035 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 17 2 0000000000000000 37
+  122: 000000FD000000000000000004000000:D431 000000FD00000000000000000A000000:0035 01 00000000:00000000 00:00000000 00000000     0        0 18 2 0000000000000000 0
+"""  # noqa: E501  (as the kernel prints it)
+
+
+def test_tcp_states_queues_and_addresses_are_read_as_ss_shows_them() -> None:
+    assert list(parse("tcp", TCP)) == [
+        Socket("tcp", "LISTEN", "0.0.0.0", 8080, "0.0.0.0", 0, 3, 0),
+        Socket("tcp", "ESTAB", "10.244.1.4", 41020, "10.96.0.10", 53, 2, 16),
+        Socket("tcp", "TIME-WAIT", "127.0.0.1", 41021, "127.0.0.1", 8080, 0, 0),
+    ]
+
+
+def test_udp_counts_drops_and_ipv6_is_in_words_of_the_machines_order() -> None:
+    assert list(parse("udp6", UDP6)) == [
+        Socket("udp6", "UNCONN", "::", 53, "::", 0, 0, 0, 37),
+        Socket("udp6", "ESTAB", "fd00::4", 54321, "fd00::a", 53, 0, 0, 0),
+    ]
+
+
+def test_an_empty_table_has_no_sockets() -> None:
+    assert list(parse("tcp", "")) == list(parse("tcp", TCP.splitlines()[0])) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "garbage",
+        "0: 00000000:1F90 00000000:0000 0A",
+        "0: 00000000:1F90 00000000:0000 FF 0:0",
+        "0: 0:1 0:1 0A 0:0",
+        "0: 00000000:XX 0:0 0A 0:0",
+    ],
+)
+def test_a_line_that_is_no_socket_is_malformed(line: str) -> None:
+    with pytest.raises(Malformed):
+        list(parse("tcp", f"header\n{line}\n"))
+
+
+@given(st.text(max_size=120), st.sampled_from(["tcp", "tcp6", "udp", "udp6"]))
+def test_any_text_is_sockets_or_malformed(text: str, table: str) -> None:
+    try:
+        found = list(parse(table, f"header\n{text}"))
+    except Malformed:
+        return
+    assert all(one.protocol == table for one in found)
