@@ -114,6 +114,11 @@ def _slices_of(view: View, service: Service) -> list[EndpointSlice]:
     return [s for s in view.cluster.slices.values() if (s.namespace, s.service) == service.key]
 
 
+def address_of(view: View, ip: str) -> Service | None:
+    """The service whose cluster IP this is."""
+    return next((s for s in view.cluster.services.values() if ip in s.cluster_ips), None)
+
+
 def services_of(view: View, pod: Pod) -> list[Service]:
     """The services whose selector matches a pod."""
     services = view.cluster.services.values()

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.lab import dns, manifests, proxy, runtimes, workload
 from deploy.lab.manifests import Object
 from deploy.lab.node import Node
-from deploy.lab.plan import NodePlan
+from deploy.lab.plan import API_PORT, GATEWAY, NodePlan
 from deploy.lab.runtime import PodFacts, PodSpec
 
 
@@ -20,7 +20,7 @@ class Kubelet:
         self._node = node
         self._plan = plan
         proxy.prepare(node, plan)
-        dns.serve(node, list(workload.services()))
+        dns.serve(node, [*workload.services(), manifests.api_service(GATEWAY, API_PORT)[0]])
         self.runtime = runtimes.start(node, plan)
         for archive in archives:
             self.runtime.load(archive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node_helper.facts import interfaces, routes, sandbox
+from node_helper.facts import dns, interfaces, routes, sandbox
 from node_helper.facts.interfaces import Interface
 from node_helper.protocol import CannotLook
 from workers import findings
@@ -30,6 +30,9 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
         yield from _way_back(view, seen)
     for server, answer in seen.dns.items():
         yield from _dns_judge.server(answer, server, seen.dns_name, seen.pod, view.now)
+        if isinstance(answer, dns.DnsAnswer) and answer.rcode == "NXDOMAIN" and seen.cluster_first:
+            tried = Evidence(f"DNS query to {server} inside {seen.pod}", f"{seen.dns_name} NXDOMAIN", view.now)
+            yield _dns_judge.not_found(seen.dns_name, seen.pod, tried)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:

@@ -31,6 +31,12 @@ class Seen:
         """The pod that was looked at."""
         return self.located.pod
 
+    @property
+    def cluster_first(self) -> bool:
+        """Whether the pod asks the cluster's own DNS: its search path names the cluster's domain."""
+        conf = self.resolv_conf
+        return isinstance(conf, resolv_conf.ResolvConf) and any(s.startswith("svc.") for s in conf.search)
+
     def can_ask(self, view: View) -> bool:
         """Whether there is a node that can hold the pod: assigned, still in the cluster, and the pod not finished."""
         return bool(self.pod.node) and not self.finished and not self.node_deleted(view)

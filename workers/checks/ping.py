@@ -12,7 +12,8 @@ from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, stream
 from workers.checks._from_pod import Inside, Resolved, enter, not_resolved, resolve
 from workers.model import Evidence, Finding, Severity, Shown, Table
-from workers.params import Arg, DnsName, PodTarget
+from workers.objects import Service
+from workers.params import Arg, DnsName, HostPort, PodTarget
 
 COUNT = 3
 
@@ -60,7 +61,10 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
         yield findings.unknown(seen.echoes, node=pod.node, what=f"ping from {pod}", now=view.now, subject=str(pod))
         return
     lost = [e for e in seen.echoes if e.outcome != "answered"]
-    if lost:
+    service = findings.address_of(view, seen.resolved.addresses[0]) if lost and seen.resolved else None
+    if service:
+        yield _cluster_ip(params, view, seen, service)
+    elif lost:
         everything = len(lost) == len(seen.echoes)
         said = "does not answer" if everything else f"answers {COUNT - len(lost)} of {COUNT}"
         yield Finding(
@@ -73,6 +77,24 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
             subject=str(params.host),
             node=pod.node,
         )
+
+
+def _cluster_ip(params: Params, view: View, seen: Seen, service: Service) -> Finding:
+    """In iptables and nftables mode kube-proxy translates a cluster IP's ports only: nobody answers an echo request."""
+    address = seen.resolved.addresses[0] if seen.resolved else ""
+    return Finding(
+        id="ping-cluster-ip",
+        severity=Severity.INFO,
+        claim=f"{params.host} is the cluster IP of service {service}: those answer no pings, so this proves nothing",
+        evidence=(Evidence(f"Kubernetes API, service {service}, spec.clusterIPs", address, view.cluster.as_of),),
+        disprove="An echo reply; kube-proxy in IPVS mode gives one, whatever the state of the service.",
+        fix="Try the service's port from the pod instead.",
+        subject=str(service),
+        node=seen.inside.pod.node,
+        look_further=f"connect {address}:{service.ports[0].port} from {seen.inside.pod}"
+        if service.ports and ":" not in address
+        else "",
+    )
 
 
 def show(params: Params, _view: View, seen: Seen) -> Shown:

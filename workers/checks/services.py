@@ -10,7 +10,7 @@ from workers import findings
 from workers.check import Access, Check, Plan, View
 from workers.checks._listing import within
 from workers.model import Finding, Shown, Table
-from workers.objects import Service
+from workers.objects import Endpoint, Service
 from workers.params import Arg, Namespace
 
 COLUMNS = ("namespace", "name", "type", "cluster IPs", "ports", "endpoints ready")
@@ -50,9 +50,14 @@ def _row(view: View, service: Service) -> tuple[str, ...]:
     ips = ", ".join(service.cluster_ips) or (service.external_name if service.type == "ExternalName" else "None")
     ports = ", ".join(f"{p.port}/{p.protocol}" + (f":{p.node_port}" if p.node_port else "") for p in service.ports)
     endpoints = findings.endpoints_of(view, service)
-    ready = len({a for e in endpoints if e.ready for a in e.addresses})
-    total = len({a for e in endpoints for a in e.addresses})
+    ready = len({_who(e) for e in endpoints if e.ready})
+    total = len({_who(e) for e in endpoints})
     return service.namespace, service.name, service.type, ips, ports or "-", f"{ready}/{total}"
+
+
+def _who(endpoint: Endpoint) -> tuple[str, ...]:
+    """A pod is one endpoint, in however many address families."""
+    return (endpoint.pod,) if endpoint.pod else endpoint.addresses
 
 
 CHECK = Check(
