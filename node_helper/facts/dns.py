@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
+import os
 from dataclasses import dataclass, replace
 
 from node_helper.dns import message
@@ -77,7 +77,7 @@ def collect(kernel: Kernel, query: Query) -> DnsAnswer:
 
 
 def _ask(kernel: Kernel, query: Query, transport: str) -> DnsAnswer:
-    asked = message.question(secrets.randbelow(1 << 16), query.name, query.type)
+    asked = message.question(int.from_bytes(os.urandom(2), "big"), query.name, query.type)
     reply = kernel.exchange(query.netns, Datagram(query.server, query.port, transport, asked, query.seconds))
     if reply.outcome != "answered":
         return DnsAnswer("refused" if reply.outcome == "reset" else reply.outcome, reply.seconds, transport=transport)

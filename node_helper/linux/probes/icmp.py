@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import struct
 import time
@@ -26,7 +26,7 @@ def echo(address: str, sequence: int, attempt: Attempt) -> Reply:
     except OSError as e:
         return failed(e, attempt.started)
     with socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _PROTOCOL[family]) as talk:
-        ours = struct.pack("!HH", secrets.randbelow(1 << 16), sequence & 0xFFFF) + secrets.token_bytes(_COOKIE)
+        ours = os.urandom(2) + struct.pack("!H", sequence & 0xFFFF) + os.urandom(_COOKIE)
         refusal.listen(talk)
         try:
             attempt.connect(talk, there)
