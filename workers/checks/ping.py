@@ -91,9 +91,7 @@ def _cluster_ip(params: Params, view: View, seen: Seen, service: Service) -> Fin
         fix="Try the service's port from the pod instead.",
         subject=str(service),
         node=seen.inside.pod.node,
-        look_further=f"connect {address}:{service.ports[0].port} from {seen.inside.pod}"
-        if service.ports and ":" not in address
-        else "",
+        look_further=f"connect {HostPort(address, service.ports[0].port)} from {seen.inside.pod}" if service.ports else "",
     )
 
 
