@@ -134,4 +134,10 @@ def _describe(shape: Any, seen: set[type]) -> str:
     if isinstance(shape, type) and issubclass(shape, enum.Enum):
         return f"{shape.__name__}{[m.value for m in shape]}"
     args = ",".join(_describe(a, seen) if not isinstance(a, (str, int)) else repr(a) for a in typing.get_args(shape))
-    return f"{getattr(typing.get_origin(shape) or shape, '__name__', str(shape))}[{args}]"
+    return f"{_word(typing.get_origin(shape) or shape)}[{args}]"
+
+
+def _word(shape: Any) -> str:
+    """The name of a type; `Union` and `Literal` have none of their own in Python 3.9, and worker and node may differ in theirs."""
+    special = {Union: "Union", typing.Literal: "Literal"}
+    return special.get(shape) or str(getattr(shape, "__name__", shape))
