@@ -3,7 +3,7 @@
 from node_helper.protocol import CannotLook
 from workers.transport import Ended
 
-_INSTALL = "Install node-helper on the node (deploy/node/README.md), or set NETCHECK_SSH_HELPER=push to try without."
+_INSTALL = "Install node-helper on the node (deploy/node/README.md), or set NETCHECK_HELPER=push to try without."
 _SUDOERS = "Install the sudoers line of deploy/node/README.md, or connect as root with the forced command."
 _PYTHON = "Install Python 3.9 or newer on the node and make it the first python3 of the helper's PATH."
 
@@ -16,6 +16,7 @@ _KNOWN = (
     ("a terminal is required", "denied", "sudo asks for a password there", _SUDOERS),
     ("is not in the sudoers file", "denied", "the user may not use sudo there", _SUDOERS),
     ("is not allowed to execute", "denied", "sudo does not allow the helper there", _SUDOERS),
+    ("directory: 'sudo'", "missing", "sudo is not there", "Connect as root."),
     ("sudo: not found", "missing", "sudo is not there", "Connect as root with the forced command of deploy/node/README.md."),
     (
         "sudo: command not found",

@@ -1,7 +1,8 @@
 """A helper for trying out: sent to the node over its own session, run from memory, gone with it.
 
-The command is constant text. It reads one program, which is `node_helper/pushed.py`, and that reads the helper: a zip of this
-very `node_helper`, named by its SHA-256 and checked against it. Nothing is written to the node's disks.
+The command is constant text; a user who is not root needs sudo without a password for it. It reads one program, which is
+`node_helper/pushed.py`, and that reads the helper: a zip of this very `node_helper`, checked against its SHA-256. Nothing is
+written to the node's disks.
 """
 
 import hashlib
@@ -17,10 +18,11 @@ from node_helper.protocol import CannotLook
 from workers.no_helper import no_helper, not_hello
 from workers.transport import Session
 
-_STAGE = (
-    "python3 -I -c 'import sys, json; "
-    'print("netcheck-push", sys.version_info[0], sys.version_info[1], flush=True); '
-    "exec(json.loads(sys.stdin.readline()))'"
+COMMAND = (
+    "python3 -I -c 'import os, sys; "
+    r's = "import sys, json; print(\"netcheck-push\", sys.version_info[0], sys.version_info[1], flush=True); '
+    'exec(json.loads(sys.stdin.readline()))"; '
+    """os.execvp("sudo", ["sudo", "-n", sys.executable, "-I", "-c", s]) if os.geteuid() else exec(s)'"""
 )
 _OLDEST = (3, 9)
 _MAIN = "import sys\nfrom node_helper.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
@@ -28,16 +30,11 @@ _LONGEST = 4096
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def command(sudo: bool) -> str:  # noqa: FBT001  (the setting itself)
-    """What the session runs; sudo must not ask for a password."""
-    return f"sudo -n {_STAGE}" if sudo else _STAGE
-
-
 async def push(node: str, session: Session) -> None:
-    """Bring the helper to a session that runs `command`; its hello comes next. Raises `CannotLook`."""
+    """Bring the helper to a session that runs `COMMAND`; its hello comes next. Raises `CannotLook`."""
     ready = await _line(node, session)
     if ready.startswith(b'{"hello"'):
-        fix = "Set NETCHECK_SSH_HELPER=installed."
+        fix = "Set NETCHECK_HELPER=installed."
         raise CannotLook(f"{node}: the worker's key starts an installed helper there already", kind="denied", fix=fix)
     _check_python(node, ready)
     packed = archive()

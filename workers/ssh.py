@@ -7,9 +7,7 @@ takes the helper itself as data.
 import asyncio
 import contextlib
 import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import asyncssh
 import structlog
@@ -19,31 +17,16 @@ from workers import host_keys, push
 from workers.host_keys import Witness
 from workers.no_helper import printable
 from workers.ssh_errors import FOREIGN, cannot, translated
+from workers.ssh_options import SshSettings, options_for
 from workers.transport import Ended
+
+__all__ = ["Ssh", "SshSession", "SshSettings"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # a Kubernetes node's name: RFC 1123 subdomain
 _CHUNK = 1 << 16
 _LOG_BYTES = 4096
 _LAST_WAIT = 2.0
 _logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class SshSettings:
-    """How nodes are reached. What is empty here is read from the OpenSSH configuration, or is its default.
-
-    `helper` says whether the nodes have it installed behind a forced command, or get it pushed; `sudo` whether a pushed one
-    needs it.
-    """
-
-    config: tuple[Path, ...] = ()  # none: ~/.ssh/config
-    known_hosts: Path | None = None
-    user: str = ""
-    key: Path | None = None
-    connect_seconds: float = 10.0  # name, TCP, key exchange, login
-    keepalive_seconds: float = 15.0  # a dead connection is noticed after three of these
-    helper: Literal["installed", "push"] = "installed"
-    sudo: bool = False
 
 
 class Ssh:
@@ -56,9 +39,7 @@ class Ssh:
         """Connect, verify, log in and start the helper. Raises `CannotLook`."""
         if not _NAME.fullmatch(node):
             raise CannotLook(f"{printable(node)!r} is not the name of a node", kind="malformed")
-        session = await self._session(
-            node, "serve" if self._settings.helper == "installed" else push.command(self._settings.sudo)
-        )
+        session = await self._session(node, "serve" if self._settings.helper == "installed" else push.COMMAND)
         if self._settings.helper == "push":
             try:
                 await push.push(node, session)
@@ -80,50 +61,16 @@ class Ssh:
     async def _connect(self, node: str) -> Any:
         witness = Witness()
         with translated(node):
-            options = self._options()
-            known_hosts = await _known_hosts(node, options)
+            options = await options_for(node, self._settings)
+            known_hosts = options["known_hosts"]
             try:
-                return await asyncssh.connect(node, **{**options, "known_hosts": known_hosts, "client_factory": lambda: witness})
+                return await asyncssh.connect(node, **options, client_factory=lambda: witness)
             except asyncssh.HostKeyNotVerifiable as e:
                 raise host_keys.refusal(node, known_hosts, witness.shown, e.reason) from e
             except asyncssh.KeyExchangeFailed as e:
                 if "host key" in e.reason:  # known_hosts has keys of kinds that the node does not show any more
                     raise host_keys.refusal(node, known_hosts, witness.shown, e.reason) from e
                 raise
-
-    def _options(self) -> dict[str, Any]:
-        """What asyncssh gets told; a key that is not here comes from the OpenSSH configuration."""
-        ours = self._settings
-        options: dict[str, Any] = {
-            "connect_timeout": ours.connect_seconds,
-            "login_timeout": ours.connect_seconds,
-            "keepalive_interval": ours.keepalive_seconds,
-            "password_auth": False,  # nobody is there to type one
-            "kbdint_auth": False,
-            "agent_forwarding": False,  # a node gets nothing of ours
-            "x11_forwarding": False,
-        }
-        chosen = {
-            "config": [str(path) for path in ours.config],
-            "known_hosts": str(ours.known_hosts or ""),
-            "username": ours.user,
-            "client_keys": [str(ours.key)] if ours.key else [],
-        }
-        return options | {name: value for name, value in chosen.items() if value}
-
-
-async def _known_hosts(node: str, options: dict[str, Any]) -> Any:
-    """The files that vouch for the node and for every jump host before it; refused where one of them would not be verified."""
-    resolved = await asyncssh.SSHClientConnectionOptions.construct(host=node, **options)
-    jumps = resolved.tunnel.split(",") if isinstance(resolved.tunnel, str) else []
-    for jump in jumps:
-        host = jump.rpartition("@")[2].partition(":")[0]
-        config = {"config": options["config"]} if "config" in options else {}
-        if (await asyncssh.SSHClientConnectionOptions.construct(host=host, **config)).known_hosts is None:
-            raise host_keys.unverified(host)
-    if resolved.known_hosts is None:
-        raise host_keys.unverified(node)
-    return resolved.known_hosts
 
 
 class SshSession:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
 
+from node_helper import pushed as push_program
+from node_helper.facts import catalogue
 from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
 from tests.unit.local import TOY, until
 from tests.unit.ssh_server import KEY, SshServer
+from workers import push
 from workers.check import Ask
 from workers.nodes import Limits, Nodes
 from workers.ssh import Ssh, SshSettings
@@ -21,7 +26,6 @@ from workers.ssh_errors import FOREIGN, cannot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 LIMITS = Limits(needs_root=False)
 
@@ -226,6 +230,60 @@ async def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     await nodes.aclose()
     assert "nowhere" in said.reason
     assert "NETCHECK_SSH_CONFIG" in said.fix
+
+
+@pytest.fixture
+async def pushed(server: SshServer) -> AsyncIterator[Nodes]:
+    nodes = Nodes(Ssh(SshSettings(config=(server.config,), helper="push")), LIMITS)
+    yield nodes
+    await nodes.aclose()
+
+
+async def test_a_helper_is_pushed_to_a_node_that_has_none(pushed: Nodes, server: SshServer) -> None:
+    server.argv = ()
+    hello = await pushed.hello("n1")
+    assert hello.schemas == {name: fact.schema for name, fact in catalogue().items()}
+    assert (hello.installed, hello.changes) == (False, False)
+    assert server.asked == [push.COMMAND]
+
+
+async def test_pushing_to_a_node_that_has_a_helper_says_so(pushed: Nodes) -> None:
+    said = await refused(pushed)
+    assert said.kind == "denied"
+    assert "NETCHECK_HELPER=installed" in said.fix
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "words"),
+    [
+        ("echo netcheck-push 3 6; cat", "missing", "Python 3.6 is too old"),
+        ("echo netcheck-push 3 11; read line; echo no", "malformed", "did not take the helper"),
+        ("echo 'sudo: a password is required' >&2; exit 1", "denied", "sudo asks for a password"),
+        ("echo \"FileNotFoundError: [Errno 2] No such file or directory: 'sudo'\" >&2; exit 1", "missing", "sudo is not there"),
+        ("echo 'sh: 1: python3: not found' >&2; exit 127", "missing", "no python3"),
+        ("echo netcheck-push x y", "malformed", "netcheck-push x y"),
+    ],
+)
+async def test_a_node_that_cannot_take_a_helper_says_why(
+    pushed: Nodes, server: SshServer, script: str, kind: str, words: str
+) -> None:
+    server.argv = ("/bin/sh", "-c", script)
+    said = await refused(pushed)
+    assert (said.kind, words in said.reason, bool(said.fix)) == (kind, True, True)
+
+
+def test_a_damaged_helper_is_not_run() -> None:
+    program = f"{Path(push_program.__file__).read_text()}"
+    asked = b"5 " + b"0" * 64 + b"\nhello"
+    ended = subprocess.run([sys.executable, "-I", "-c", program], input=asked, capture_output=True, check=False)
+    assert ended.returncode == 1
+    assert b"damaged" in ended.stderr
+
+
+def test_equal_sources_make_equal_helpers() -> None:
+    first = push.archive()
+    push.archive.cache_clear()
+    assert push.archive() == first
 
 
 def exceptions_of_asyncssh() -> list[type[BaseException]]:
