@@ -19,19 +19,22 @@ pid-file=
 log-facility=-
 no-hosts
 no-resolv
-local=/{DOMAIN}/
 server={GATEWAY}
 """
 
 
-def configuration(services: Sequence[Object]) -> str:
-    """The configuration of dnsmasq: addresses and SRV records of each service (Kubernetes DNS specification 1.1.0)."""
-    return _BASE + "".join(f"{line}\n" for service in services for line in _records(service))
+def configuration(services: Sequence[Object], authority: str = "") -> str:
+    """The configuration of dnsmasq: addresses and SRV records of each service (Kubernetes DNS specification 1.1.0).
+
+    ``authority`` is whom it asks for names of the cluster that it has no record of; nobody, in a healthy cluster.
+    """
+    records = (f"{line}\n" for service in services for line in _records(service))
+    return f"{_BASE}server=/{DOMAIN}/{authority}\n{''.join(records)}"
 
 
-def serve(node: Node, services: Sequence[Object]) -> None:
-    """Give the node's DNS pod, which need not run yet, the records of these services."""
-    node.write(_CONFIG, configuration(services))
+def serve(node: Node, services: Sequence[Object], *, authority: str = "") -> None:
+    """Give the node's DNS pod, which need not run yet, its :func:`configuration`."""
+    node.write(_CONFIG, configuration(services, authority))
 
 
 def restart(node: Node, pod: PodFacts) -> None:

@@ -12,10 +12,12 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from deploy.lab import cgroups, controlplane, dns, images, machine, packages, proxy, sshd, upstream, workload
+from deploy.lab.errors import LabError
 from deploy.lab.fabric import Fabric
 from deploy.lab.forward import Forward, Place
 from deploy.lab.kubeapi import KubeApi, Store
 from deploy.lab.kubelet import Kubelet
+from deploy.lab.manifests import Object
 from deploy.lab.node import Node, Site
 from deploy.lab.packages import Say, Tools
 from deploy.lab.parts import Parts
@@ -77,6 +79,25 @@ class Lab:
         for pod in self.pods.values():
             if pod.spec.image == images.DNS:
                 dns.restart(self.nodes[pod.node], pod)
+
+    def find_pods(self, prefix: str) -> Sequence[PodFacts]:
+        """The pods whose name begins so, the first node's first."""
+        order = [plan.name for plan in self.plans]
+        found = (facts for facts in self.pods.values() if facts.spec.name.startswith(prefix))
+        return sorted(found, key=lambda facts: (order.index(facts.node), facts.spec.name))
+
+    def find_pod(self, prefix: str) -> PodFacts:
+        """The first of :meth:`find_pods`. Raises :class:`~deploy.lab.errors.LabError` where there is none."""
+        for facts in self.find_pods(prefix):
+            return facts
+        raise LabError(f"the lab has no pod {prefix}…; it has {', '.join(self.pods)}")
+
+    def api_object(self, pod: PodFacts) -> Object:
+        """The pod as the API has it. Raises :class:`~deploy.lab.errors.LabError` where it was deleted there."""
+        found = self.store.get("Pod", pod.spec.name, pod.spec.namespace)
+        if found is None:
+            raise LabError(f"the lab's API has no pod {pod.spec.namespace}/{pod.spec.name}")
+        return found
 
     def settings(self) -> Mapping[str, str]:
         """The environment with which bot and worker use this cluster."""

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,8 +98,11 @@ class Node:
         for key, value in values.items():
             self.path("/proc/sys/" + key.replace(".", "/")).write_text(str(value), encoding="ascii")
 
-    def daemon(self, argv: Sequence[str], log: str, ready: Callable[[], bool], *, seconds: float = 30.0) -> None:
-        """Start a process that stays, and wait until ``ready()``; what it writes goes to ``log`` in the node's folder."""
+    def daemon(self, argv: Sequence[str], log: str, ready: Callable[[], bool], *, seconds: float = 30.0) -> Callable[[], None]:
+        """Start a process that stays, and wait until ``ready()``; what it writes goes to ``log`` in the node's folder.
+
+        It ends with the node, or when the answer is called.
+        """
         process = self._spawned(self.argv(argv), log, _ENVIRONMENT)
         self._daemons.append(process)
         deadline = time.monotonic() + seconds
@@ -106,6 +110,7 @@ class Node:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"{self.name}: {argv[0]} did not start\n{self.log(log)}")
             time.sleep(_POLL_SECONDS)
+        return partial(os.killpg, process.pid, signal.SIGTERM)  # nsenter, and what it started
 
     def log(self, name: str) -> str:
         """The end of what a daemon wrote."""
