@@ -138,6 +138,6 @@ def _describe(shape: Any, seen: set[type]) -> str:
 
 
 def _word(shape: Any) -> str:
-    """The name of a type; `Union` and `Literal` have none of their own in Python 3.9, and worker and node may differ in theirs."""
+    """The name of a type; `Union` and `Literal` have none in Python 3.9, and worker and node may run different ones."""
     special = {Union: "Union", typing.Literal: "Literal"}
     return special.get(shape) or str(getattr(shape, "__name__", shape))
