@@ -15,9 +15,10 @@ from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
 from deploy.lab.roles import Role
 from deploy.lab.transcript import transcript
+from workers.render import verdict
 
 COMMAND = "pod hello-world"
-VERDICTS = ("✅", "⚠", "🔴", "❔", "ℹ")
+VERDICTS = tuple(verdict.SIGNS.values())
 _RESULT_S, _POLL_S = 30.0, 0.1
 _STARTED = time.monotonic()
 

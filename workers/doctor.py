@@ -1,0 +1,136 @@
+"""What an installation lacks: configuration, Slack, Redis, Kubernetes' rights, SSH to each node; each with what to do about it.
+
+Nothing is changed; every part is tried even where an earlier one fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from node_helper.protocol import CannotLook
+from workers import policy_file
+from workers.cluster import list_once
+from workers.errors import UsageError
+from workers.jobs import opened
+from workers.kubernetes.rights import rights
+from workers.nodes import Nodes
+from workers.queue.errors import QueueError
+from workers.seal import BadKeyFile
+from workers.settings import Settings
+from workers.slack import Slack
+from workers.slack_errors import SlackError
+from workers.terminal import nodes_of
+
+SCOPES = frozenset({"commands", "chat:write", "app_mentions:read", "files:write", "files:read", "users:read"})
+"""What the bot's token must be allowed; deploy/slack-manifest.yaml asks for it."""
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One thing that was tried. `fix` is "" where all is well; `warning` works, but not as it should be left."""
+
+    part: str
+    what: str
+    fix: str = ""
+    warning: bool = False
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.fix
+
+
+async def examine(settings: Settings) -> AsyncIterator[Seen]:
+    """Everything, part by part, as it is known."""
+    for part in (_policy, _slack, _redis, _kubernetes, _nodes):
+        try:
+            async with asyncio.timeout(_SECONDS):
+                async for seen in part(settings):
+                    yield seen
+        except TimeoutError:
+            name = part.__name__.strip("_")
+            yield Seen(
+                name, f"no answer in {_SECONDS:g} s", "See whether the address is right and what is between here and there."
+            )
+
+
+async def _policy(settings: Settings) -> AsyncIterator[Seen]:
+    try:
+        rules = policy_file.load(settings.policy_file)
+    except UsageError as e:
+        yield Seen("policy", e.problem, "Correct the file that NETCHECK_POLICY_FILE names; deploy/policy.toml shows its form.")
+    else:
+        yield Seen("policy", f"{len(rules.rules)} rules from {rules.source}")
+
+
+async def _slack(settings: Settings) -> AsyncIterator[Seen]:
+    if settings.slack_bot_token is None:
+        yield Seen("Slack", "no bot token", "Set NETCHECK_SLACK_BOT_TOKEN; `check` works without it.")
+        return
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    try:
+        who = await slack.identity()
+    except SlackError as e:
+        yield Seen("Slack", str(e), "Install the app again from deploy/slack-manifest.yaml and use its bot token.")
+        return
+    finally:
+        await slack.close()
+    missing = sorted(SCOPES - set(who.scopes))
+    if who.scopes and missing:
+        yield Seen("Slack", f"the token lacks {', '.join(missing)}", "Update the app from deploy/slack-manifest.yaml.")
+    else:
+        yield Seen("Slack", f"bot {who.user} of team {who.team}, scopes {', '.join(sorted(who.scopes)) or 'not told'}")
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Seen]:
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    where = "the configured one" if url else f"embedded, in {settings.data_dir}"
+    try:
+        async with opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
+            await jobs.ping()
+            depth = await jobs.depth()
+            yield Seen("Redis", f"{where}; {depth}")
+    except (QueueError, BadKeyFile, OSError) as e:
+        yield Seen("Redis", f"{where}: {e}", "See whether it runs, and NETCHECK_REDIS_URL, _DATA_DIR and _JOB_KEY_FILE.")
+
+
+async def _kubernetes(settings: Settings) -> AsyncIterator[Seen]:
+    try:
+        allowed = await rights(settings.kubeconfig)
+    except CannotLook as e:
+        yield Seen("Kubernetes", str(e), e.fix or "See whether the API server answers, and NETCHECK_KUBECONFIG.")
+        return
+    for right, granted in allowed.items():
+        if not granted:
+            yield Seen("Kubernetes", f"not allowed: {right}", "Apply deploy/kustomize/base, which grants exactly what is needed.")
+    if all(allowed.values()):
+        yield Seen("Kubernetes", f"all {len(allowed)} rights")
+
+
+async def _nodes(settings: Settings) -> AsyncIterator[Seen]:
+    cluster = await list_once(settings.cluster, settings.kubeconfig)
+    nodes = nodes_of(settings)
+    try:
+        for done in asyncio.as_completed([_node(nodes, name) for name in cluster.nodes]):
+            yield await done
+    finally:
+        await nodes.aclose()
+    if not cluster.nodes:
+        yield Seen("nodes", "none known", "See what is said of Kubernetes.")
+
+
+async def _node(nodes: Nodes, name: str) -> Seen:
+    try:
+        hello = await nodes.hello(name)
+    except CannotLook as e:
+        return Seen(name, e.reason, e.fix or "See whether sshd answers there.")
+    said = f"helper {hello.helper}, kernel {hello.kernel}, Python {hello.python}"
+    if not hello.root:
+        return Seen(name, f"{said}, NOT ROOT", "Let the forced command start the helper as root (deploy/node).")
+    if not hello.installed:
+        fix = "Install the helper (deploy/node): a pushed one refuses all changes."
+        return Seen(name, f"{said}, PUSHED: for trying out only", fix, warning=True)
+    return Seen(name, said)
