@@ -69,8 +69,8 @@ def _notes(report: Report) -> tuple[Block, ...]:
 
 def _cut_notice(hidden: Sequence[Severity], short: Sequence[str]) -> tuple[Block, ...]:
     counts = [f"{verdict.SIGNS[s]} {hidden.count(s)}" for s in sorted(set(hidden), key=lambda s: -s.rank)]
-    what = [f"{len(hidden)} more findings ({', '.join(counts)})"] if hidden else []
-    what += [f"{len(short)} tables in full"] if short else []
+    what = [f"{len(hidden)} more of the findings ({', '.join(counts)})"] if hidden else []
+    what += [f"{len(short)} of the tables"] if short else []
     return (
         {"type": "context", "elements": [mrkdwn_object(f"✂ Cut here, whole in {WHOLE}: {' and '.join(what) or 'long texts'}.")]},
     )

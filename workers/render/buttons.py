@@ -31,7 +31,7 @@ def row(*buttons: dict[str, Any] | None) -> tuple[Block, ...]:
 
 
 def _button(label: str, action: str, value: str) -> dict[str, Any] | None:
-    if not value or len(value) > limits.VALUE or not value.isprintable():
+    if not label.strip() or not value or len(value) > limits.VALUE or not value.isprintable():
         return None
     text = {"type": "plain_text", "text": escape.plain(label, _LABEL), "emoji": False}
     return {"type": "button", "text": text, "action_id": action, "value": value}

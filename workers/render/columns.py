@@ -14,7 +14,7 @@ _GAP = "  "
 def lines(table: Table, most: int) -> Iterator[str]:
     """The heading, if there is one, and the rows; every cell visible and at most `most` characters."""
     rows = ([table.columns] if table.columns else []) + list(table.rows)
-    cells = [[escape.plain(cell, most) for cell in row] for row in rows]
+    cells = [[escape.cell(cell, most) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
     for row in cells:
         yield _aligned(row, widths)

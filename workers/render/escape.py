@@ -15,6 +15,9 @@ _LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001  (
 """Slack has no escape for its formatting characters (the same page names none), so they are replaced where they would format."""
 WIDEST = len("\\U0010ffff") + 2
 """No character becomes longer than this, a code span's backticks included."""
+_CODE = re.compile(r"`([^`\n]+)`")
+_MARK = "\ue000"
+"""Stands for a backtick of ours; a private-use character, which no text of theirs keeps."""
 _EMOJI = re.compile(r":(?=[0-9a-f]*[g-z_+'-][a-z0-9_+'-]{0,100}:)")
 """Opens an emoji's name; those of hexadecimal digits alone (`:bee:`) are let be, for the sake of IPv6 and MAC addresses."""
 
@@ -25,8 +28,15 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def mrkdwn(text: str, most: int) -> str:
-    """Words of ours with names of theirs in them, for mrkdwn: no mention, link, emoji or formatting comes to be."""
-    return _bounded(_EMOJI.sub("∶", text), most, _word)  # noqa: RUF001  (again a likeness)
+    """Words of ours with names of theirs in them, for mrkdwn: no mention, link, emoji or formatting but code comes to be."""
+    head = _CODE.sub(_marked, _EMOJI.sub("∶", text[: most + 1].replace(_MARK, "?")))  # noqa: RUF001  (a likeness)
+    return _bounded(head + text[most + 1 :], most, _word)
+
+
+def cell(text: str, most: int) -> str:
+    """Text for one cell of a table, where a count of what is cut would take the place of what is not."""
+    seen = visible(text[: most + 1])
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
 
 
 def code(text: str, most: int) -> str:
@@ -67,12 +77,19 @@ def _seen(c: str, kept: str) -> str:
     return c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii")
 
 
+def _marked(span: re.Match[str]) -> str:
+    """Its backticks as marks, so that those of any other are told apart."""
+    return f"{_MARK}{span[1]}{_MARK}"
+
+
 def _literal(_before: str, c: str, _after: str) -> str:
     return _ENTITIES.get(c) or (_LOOKALIKES["`"] if c == "`" else _seen(c, ""))
 
 
 def _word(before: str, c: str, after: str) -> str:
     """Formatting characters matter at the edge of a word only: `nf_conntrack_max` stays as it is."""
+    if c == _MARK:
+        return "`"
     if c in _LOOKALIKES and not (before.isalnum() and after.isalnum() and c != "`"):
         return _LOOKALIKES[c]
     return _ENTITIES.get(c) or _seen(c, "")
