@@ -48,13 +48,12 @@ async def examine(settings: Settings) -> AsyncIterator[Seen]:
     for part in (_policy, _slack, _redis, _kubernetes, _nodes):
         try:
             async with asyncio.timeout(_SECONDS):
-                async for seen in part(settings):
-                    yield seen
+                found = [seen async for seen in part(settings)]
         except TimeoutError:
-            name = part.__name__.strip("_")
-            yield Seen(
-                name, f"no answer in {_SECONDS:g} s", "See whether the address is right and what is between here and there."
-            )
+            fix = "See whether the address is right, and what is between here and there."
+            found = [Seen(part.__name__.strip("_"), f"no answer in {_SECONDS:g} s", fix)]
+        for seen in found:
+            yield seen
 
 
 async def _policy(settings: Settings) -> AsyncIterator[Seen]:
