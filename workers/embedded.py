@@ -20,6 +20,8 @@ from workers.queue import keeper
 from workers.queue.errors import QueueAway
 
 log = structlog.get_logger()
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Children of this process; they outlive what started them, as long as there are users."""
 _SOCKET = "redis.sock"
 _SOCKET_PATH_MAX = 107  # sun_path of unix(7), less its terminator
 _START_S = 20.0
@@ -105,13 +107,14 @@ class Embedded:
         """A keeper of ours that has ended, because another was quicker or its server died, is followed by a new one."""
         if self._keeper is not None and self._keeper.poll() is None:
             return
-        failed, self._keeper = self._keeper is not None and self._keeper.returncode != 0, None
+        failed, self._keeper = self._keeper is not None and self._keeper.returncode == keeper.REFUSED, None
         if failed:
             raise QueueAway(f"the embedded Redis does not start: {self._log_tail()}")
         (self._folder / "valkey.conf").write_text(_CONFIG, "ascii")
         argv = [sys.executable, "-I", "-S", keeper.__file__, str(get_binary_path()), "valkey.conf"]
         nothing = subprocess.DEVNULL
         self._keeper = subprocess.Popen(argv, cwd=self._folder, stdin=nothing, stdout=nothing, start_new_session=True)
+        _keepers.append(self._keeper)
         log.info("embedded_redis_started", folder=str(self._folder), keeper=self._keeper.pid)
 
     def _log_tail(self) -> str:

@@ -10,7 +10,10 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+from workers import seal as sealing
+from workers.embedded import Embedded
 from workers.job import Job
 from workers.queue import record
 from workers.queue.claim import Store
@@ -19,19 +22,52 @@ from workers.queue.keys import GROUP, Keys
 from workers.queue.lease import Lease
 from workers.queue.packed import unpack
 from workers.queue.server import Server
+from workers.queue.slots import slot
 from workers.queue.status import FIELDS, DeadLetter, Depth, Intent, State, Status, status
 from workers.queue.taking import Taker
 from workers.queue.terms import Terms
 from workers.seal import Forged, Seal
 
 __all__ = [
-    "DeadLetter", "Depth", "Forged", "Intent", "Jobs", "Lease", "LostLease", "NoSuchJob", "NotPlaced", "QueueAway", "QueueError",
-    "QueueRefused", "Seal", "Server", "State", "Status", "Terms", "TooMany",
+    "DeadLetter",
+    "Depth",
+    "Forged",
+    "Intent",
+    "Jobs",
+    "Lease",
+    "LostLease",
+    "NoSuchJob",
+    "NotPlaced",
+    "QueueAway",
+    "QueueError",
+    "QueueRefused",
+    "Seal",
+    "Server",
+    "State",
+    "Status",
+    "Terms",
+    "TooMany",
+    "opened",
 ]  # fmt: skip
 
 
+@contextlib.asynccontextmanager
+async def opened(
+    url: str | None, data_dir: Path, *, key_file: Path | None = None, terms: Terms | None = None, tag: str = "netcheck"
+) -> AsyncIterator[Jobs]:
+    """The jobs in the Redis at `url` or, without one, in an embedded server with its data in `data_dir`.
+
+    Without a key file the sealing key is `data_dir`/job.key, made at the first start. Raises `BadKeyFile`, `QueueAway`.
+    """
+    seal = sealing.read(key_file) if key_file else sealing.read_or_make(data_dir / "job.key")
+    async with contextlib.AsyncExitStack() as stack:
+        server = Server(url) if url else await _embedded(data_dir, stack)
+        stack.push_async_callback(server.aclose)
+        yield Jobs(server, seal, terms, tag=tag)
+
+
 class Jobs:
-    """The jobs of one installation. `close` ends the connections, nothing else."""
+    """The jobs of one installation. `aclose` ends the connections, nothing else."""
 
     def __init__(self, server: Server, seal: Seal, terms: Terms | None = None, *, tag: str = "netcheck") -> None:
         self._store = Store(server, Keys(tag), seal, terms or Terms())
@@ -92,6 +128,13 @@ class Jobs:
         """From now on `take` gives nothing; who waits in it is told within half a second. Jobs in hand go on."""
         self._taker.stop()
 
+    def node_slot(self, node: str, wait_s: float = 10.0) -> contextlib.AbstractAsyncContextManager[None]:
+        """One of the `Terms.node_slots` places at a node, for the time of the block.
+
+        Raises `CannotLook` when none comes free in that time, and `QueueAway`.
+        """
+        return slot(self._store, node, wait_s)
+
     async def cancel(self, job_id: str, by: str) -> State:
         """Whoever runs the job hears of it within `Terms.heartbeat_s`; one that waits is ended by the worker that takes it.
 
@@ -148,9 +191,9 @@ class Jobs:
         """Returns when Redis answers. Raises `QueueAway`."""
         await self._store.server.command("ECHO", "netcheck")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Ends the connections."""
-        await self._store.server.close()
+        await self._store.server.aclose()
 
     async def _intent(self, job_id: str) -> Intent | None:
         try:
@@ -163,3 +206,10 @@ class Jobs:
     async def _unpacked(self, purpose: str, job_id: str, key: str) -> bytes | None:
         packed = await self._store.server.command("GET", key)
         return None if packed is None else unpack(self._store.seal, purpose, job_id, packed)
+
+
+async def _embedded(data_dir: Path, stack: contextlib.AsyncExitStack) -> Server:
+    embedded = Embedded(data_dir)
+    stack.callback(embedded.stop)
+    await embedded.start()
+    return Server(embedded.url, revive=embedded.start)

@@ -17,11 +17,12 @@ import threading
 
 KEEPER_LOCK = "keeper.lock"
 USERS_LOCK = "users.lock"
+REFUSED = 3
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(server: str, config: str) -> int:
-    """1 when the server refuses to start; 0 when it has ended otherwise, or somebody else keeps one."""
+    """`REFUSED` when the server refuses to start; 0 when it has ended otherwise, or somebody else keeps one."""
     mine = os.open(KEEPER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +36,7 @@ def main(server: str, config: str) -> int:
         preexec_fn=_end_with_parent,  # noqa: PLW1509  (there is no other thread yet)
     )
     threading.Thread(target=_stop_when_unused, args=(child,), daemon=True).start()
-    return 1 if child.wait() > 0 else 0
+    return REFUSED if child.wait() > 0 else 0
 
 
 def _stop_when_unused(child: subprocess.Popen[bytes]) -> None:

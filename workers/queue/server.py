@@ -21,16 +21,18 @@ from workers.queue.scripts import script
 T = TypeVar("T")
 Argument = str | bytes | int | float
 ANSWER_S = 3.0
-"""A Redis that has not answered by then is away; no wait inside Redis may be longer than `BLOCK_S`."""
+"""A Redis that has not answered by then is away."""
 BLOCK_S = 0.5
+"""The longest wait inside Redis."""
 _CONNECTIONS = 512
 
 
 class Server:
     """`revive` brings a server of our own back up; None where Redis is somebody else's."""
 
-    def __init__(self, url: str, *, revive: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self, url: str, *, revive: Callable[[], Awaitable[None]] | None = None, answer_s: float = ANSWER_S) -> None:
         self._url = url
+        self._options = _options(answer_s)
         self._revive = revive
         self._client: Any = None
         self._connecting = asyncio.Lock()
@@ -43,7 +45,7 @@ class Server:
         """The answer of a command. Raises `QueueAway`."""
         return await self._answered(lambda client: client.execute_command(*words))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Ends all connections; the server goes on."""
         client, self._client = self._client, None
         if client is not None:
@@ -61,16 +63,16 @@ class Server:
             return await self._once(call)
 
     async def _once(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        with _translated():
+        with _translated(), _cancellable():
             return await call(self._client or await self._connect())
 
     async def _connect(self) -> Any:
         async with self._connecting:
             if self._client is None:
-                single = redis.asyncio.Redis.from_url(self._url, **_options())
+                single = redis.asyncio.Redis.from_url(self._url, **self._options)
                 try:
                     clustered = (await single.info("cluster")).get("cluster_enabled")
-                    self._client = await _cluster(self._url) if clustered else single
+                    self._client = await _cluster(self._url, self._options) if clustered else single
                 finally:
                     if self._client is not single:
                         await single.aclose()
@@ -99,8 +101,8 @@ async def _evaluate(client: Any, name: str, keys: tuple[str, ...], args: tuple[A
         return await client.eval(code.text, len(keys), *keys, *args)
 
 
-async def _cluster(url: str) -> Any:
-    client = redis.asyncio.RedisCluster.from_url(url, **_options())
+async def _cluster(url: str, options: dict[str, Any]) -> Any:
+    client = redis.asyncio.RedisCluster.from_url(url, **options)
     try:
         return await client.initialize()
     except BaseException:
@@ -108,15 +110,28 @@ async def _cluster(url: str) -> Any:
         raise
 
 
-def _options() -> dict[str, Any]:
-    """One repetition, at once, for a pooled connection that had ended; scripts are harmless to repeat."""
+def _options(answer_s: float) -> dict[str, Any]:
+    """One repetition, at once, for a pooled connection that had ended: every script is harmless to repeat."""
     return {
-        "retry": Retry(NoBackoff(), 1),
-        "socket_timeout": ANSWER_S,
-        "socket_connect_timeout": ANSWER_S,
+        "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
+        "socket_timeout": answer_s,
+        "socket_connect_timeout": answer_s,
         "max_connections": _CONNECTIONS,
         "protocol": 2,
     }
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Keeps a cancellation that came while a command was being sent.
+
+    `asyncio.wait_for` of Python 3.11, which the client uses there, forgets it when the command has just gone out.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 @contextmanager

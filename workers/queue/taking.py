@@ -18,7 +18,6 @@ from workers.queue.status import State
 from workers.seal import Forged
 
 log = structlog.get_logger()
-_SWEEP_S = 0.5
 _SWEPT = 16
 _UNSPOKEN = 3
 """So many times a job that may not be run again is given out to be said so; if that kills workers too, it is just buried."""
@@ -30,6 +29,7 @@ class Taker:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._swept = float("-inf")
+        self._sweep_s = min(BLOCK_S, store.terms.lease_s / 8)
         self._stopped = False
 
     def stop(self) -> None:
@@ -40,19 +40,19 @@ class Taker:
         """The next job; None when there is none in that time, or after `stop`. While Redis is away it is waited for."""
         end = time.monotonic() + block_s
         while not self._stopped:
-            wait = min(end - time.monotonic(), BLOCK_S)
+            wait = min(end - time.monotonic(), self._sweep_s)
             try:
                 lease = await self._look(worker, max(wait, 0.0))
             except QueueAway as e:
                 log.warning("queue_away", reason=str(e))
-                await asyncio.sleep(max(min(wait, BLOCK_S), 0.0))
+                await asyncio.sleep(max(wait, 0.0))
                 lease = None
             if lease or time.monotonic() >= end:
                 return lease
         return None
 
     async def _look(self, worker: str, wait_s: float) -> Lease | None:
-        if time.monotonic() - self._swept >= _SWEEP_S:
+        if time.monotonic() - self._swept >= self._sweep_s:
             self._swept = time.monotonic()
             await self._queue_due()
             lease = await self._take_over(worker)

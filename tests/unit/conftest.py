@@ -1,0 +1,62 @@
+"""A real Valkey on a Unix socket, started once for all tests of a process; each test has keys of its own in it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.queue_parts import QUICK, jobs_at, wait_until_ended
+from workers import seal
+from workers.embedded import Embedded
+from workers.jobs import Jobs, Server, Terms
+
+
+@dataclass(frozen=True)
+class RedisPlace:
+    """An installation of its own in the shared server: where, whose keys seal it, and its tag."""
+
+    url: str
+    key_file: Path
+    tag: str
+
+    def jobs(self, terms: Terms = QUICK) -> Jobs:
+        """Its jobs, as another process sees them; to be closed."""
+        return jobs_at(self.url, self.key_file, terms, self.tag)
+
+    def server(self) -> Server:
+        """The bare server, for who tampers with it; to be closed."""
+        return Server(self.url)
+
+
+@pytest.fixture(scope="session")
+def redis_folder() -> Iterator[tuple[str, Path]]:
+    """The URL of a running server, and a folder that lasts as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        embedded = Embedded(Path(folder))
+        asyncio.run(embedded.start())
+        yield embedded.url, Path(folder)
+        embedded.stop()
+        wait_until_ended(Path(folder))
+
+
+@pytest.fixture
+def redis_place(redis_folder: tuple[str, Path]) -> RedisPlace:
+    """Keys of its own for one test."""
+    url, folder = redis_folder
+    seal.read_or_make(folder / "job.key")
+    return RedisPlace(url, folder / "job.key", f"t{secrets.token_hex(4)}")
+
+
+@pytest_asyncio.fixture
+async def jobs(redis_place: RedisPlace) -> AsyncIterator[Jobs]:
+    """The queue on quick terms."""
+    it = redis_place.jobs()
+    yield it
+    await it.aclose()
