@@ -30,7 +30,7 @@ lint: install  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said"; exit 1; }
 
 format: install  ## rewrite the sources as ruff formats them
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
