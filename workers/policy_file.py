@@ -49,7 +49,7 @@ def parse(text: str, source: str) -> Rules:
     """The rules that the text says. Raises `BadPolicy`."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         raise BadPolicy(f"{source}: {e}") from e
     top = _Table(data, _Place(source, text))
     top.only("version", "rule", "channel")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 from bot.command import Context
+from bot.commands import again
+from bot.entry import Entry
 from bot.nearest import nearest
 from workers.errors import UsageError, shown
+from workers.job import Job
 from workers.params import Arg
+from workers.phrase import line
 from workers.queue.errors import NoSuchJob
 from workers.queue.status import Status
 
@@ -38,6 +43,15 @@ class Params:
     """The job; the person's last one where none is said."""
 
     job: Annotated[JobId | None, Arg("its id; your last job without", bare=True)] = None
+
+
+def said(job: Job, entries: Mapping[str, Entry]) -> str:
+    """The job's command as a person would type it."""
+    try:
+        invocation = again(job, entries)
+    except UsageError:
+        return job.text
+    return line(job.command, invocation.params, job.namespace)
 
 
 async def meant(params: Params, ctx: Context) -> Status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.command import Command, Context
-from bot.plain._job import Params, meant
+from bot.plain._job import Params, meant, said
 from workers.errors import UsageError
 from workers.render import notices
 from workers.render.message import Message
@@ -15,7 +15,7 @@ async def answer(params: Params, ctx: Context) -> Message:
     was = await ctx.jobs.cancel(job.id, ctx.who.user)
     if was.over:
         raise UsageError(f"job {job.id} is over already: it is {was.value}")
-    return notices.cancelling(job.id, job.text)
+    return notices.cancelling(job.id, said(job, ctx.entries))
 
 
 COMMAND = Command(

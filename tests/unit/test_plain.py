@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bot import plain
+from bot.command import Command, Context, answered
+from bot.commands import Invocation, parse
+from tests.slack_limits import refuse_what_slack_refuses
+from workers.checks import catalogue
+from workers.errors import UsageError
+from workers.job import Channel, Job, Requester
+from workers.policy import Rules
+from workers.policy_file import built_in
+from workers.queue.errors import NoSuchJob
+from workers.queue.status import State, Status
+
+ENTRIES: dict[str, Any] = {**plain.catalogue(), **catalogue()}
+ANN = Requester("U0ANN", "T0OWN", (), "member")
+HERE = Channel("C0ANY", shared=False)
+
+
+@dataclass
+class Queue:
+    """The jobs as they are remembered; cancelling is remembered too."""
+
+    known: tuple[Status, ...] = ()
+    cancelled: list[tuple[str, str]] = field(default_factory=list)
+
+    async def recent(self, user: str, limit: int = 10) -> tuple[Status, ...]:
+        return tuple(s for s in self.known if s.job.requester.user == user)[:limit]
+
+    async def status(self, job_id: str) -> Status:
+        for status in self.known:
+            if status.job.id == job_id:
+                return status
+        raise NoSuchJob(job_id)
+
+    async def cancel(self, job_id: str, by: str) -> State:
+        self.cancelled.append((job_id, by))
+        return (await self.status(job_id)).state
+
+
+def job(name: str, state: State = State.RUNNING, user: str = "U0ANN", channel: str = "C0ANY") -> Status:
+    asked = Job(
+        name,
+        "pod",
+        {"pod": "web", "raw": "addr"},
+        "shop",
+        "lab",
+        Requester(user),
+        Channel(channel),
+        name,
+        "t",
+        "2026-01-01T00:00:00Z",
+    )
+    return Status(asked, state, "1.0", 1, "", "", "", 1.0, 2.0, 3.0, 4.5 if state.over else 0.0)
+
+
+@dataclass
+class Bot:
+    """What was said to the person, and what was run."""
+
+    queue: Queue = field(default_factory=Queue)
+    who: Requester = ANN
+    channel: Channel = HERE
+    rules: Rules = field(default_factory=built_in)
+    ran: list[str] = field(default_factory=list)
+
+    async def run(self, invocation: Invocation[Any]) -> None:
+        self.ran.append(invocation.text)
+
+    async def say(self, text: str) -> str:
+        invocation = parse(text, ENTRIES)
+        assert isinstance(invocation.entry, Command)
+        ctx = Context(self.who, self.channel, ENTRIES, self.rules, "lab", self.queue, self.run)
+        message = await answered(invocation, ctx)
+        if message is None:
+            return ""
+        refuse_what_slack_refuses(message)
+        return "\n".join(block["text"]["text"] for block in message.blocks)
+
+
+async def test_help_lists_what_the_person_may_use_here() -> None:
+    said = await Bot().say("help")
+    assert all(name in said for name in ENTRIES)
+    assert "`pod POD [raw=addr|route|neigh|sockets]`" in said
+
+
+async def test_help_hides_what_the_person_may_not_use_and_says_so() -> None:
+    said = await Bot(who=Requester("U0GUEST", "T0OWN", (), "guest")).say("help")
+    assert "`pod POD" not in said
+    assert f"{len(catalogue())} more that you may not use here" in said
+    assert "`whoami`" in said
+
+
+async def test_help_explains_one_command() -> None:
+    said = await Bot().say("help pod")
+    assert "*Usage:* `pod POD [raw=addr|route|neigh|sockets]`" in said
+    assert "`pod hello-world`" in said
+    assert "✅ you may use it here: rule 'members may look and probe' grants READ" in said
+
+
+async def test_help_for_a_mistyped_command_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError) as e:
+        await Bot().say("help pdo")
+    assert e.value.nearest == ("pod",)
+
+
+async def test_whoami_gives_every_access_with_its_reason() -> None:
+    said = await Bot().say("whoami")
+    assert "You are `U0ANN`, a member of this workspace, in the team `T0OWN`" in said
+    assert "This channel is `C0ANY`, not shared; commands mean the cluster `lab`" in said
+    assert "✅ *PROBE* sends packets: rule 'members may look and probe' grants PROBE" in said
+    assert "⛔ *CHANGE* changes a node: no rule grants you CHANGE (changes a node) in this channel" in said
+
+
+async def test_jobs_are_listed_with_their_state() -> None:
+    said = await Bot(Queue((job("j-2"), job("j-1", State.DONE)))).say("jobs")
+    assert "`j-2` `pod web raw=addr namespace=shop` running" in said
+    assert "`j-1` `pod web raw=addr namespace=shop` done after 2.50 s" in said
+
+
+async def test_nobody_has_jobs_at_first() -> None:
+    assert await Bot().say("jobs") == "*You have no jobs yet*"
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("cancel", "j-2"), ("cancel j-1", "j-1"), ("stop j-3", "j-3")])
+async def test_cancel_ends_the_last_job_or_the_one_that_is_named(text: str, wanted: str) -> None:
+    bot = Bot(Queue((job("j-2"), job("j-1"), job("j-3", user="U0BOB"))))
+    assert f"cancelling job `{wanted}`" in await bot.say(text)
+    assert bot.queue.cancelled == [(wanted, "U0ANN")]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("cancel j-9", "there is no job j-9 of yours or of this channel"),
+        ("cancel elsewhere", "there is no job elsewhere of yours or of this channel"),
+        ("cancel over", "job over is over already: it is done"),
+        ("cancel $(id)", "'$(id)' is not the id of a job"),
+        ("again elsewhere", "there is no job elsewhere of yours or of this channel"),
+        ("whoami cluster=other", "whoami knows no clusters"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(text: str, problem: str) -> None:
+    bot = Bot(Queue((job("j-1"), job("over", State.DONE), job("elsewhere", user="U0BOB", channel="C0SECRET"))))
+    with pytest.raises(UsageError) as e:
+        await bot.say(text)
+    assert e.value.problem == problem
+
+
+async def test_without_jobs_there_is_nothing_to_cancel() -> None:
+    with pytest.raises(UsageError, match="you have no jobs yet"):
+        await Bot().say("cancel")
+
+
+async def test_again_runs_the_command_with_the_namespace_and_cluster_that_it_had() -> None:
+    bot = Bot(Queue((job("j-1", State.DONE),)))
+    assert await bot.say("again") == ""
+    assert bot.ran == ["pod web raw=addr namespace=shop cluster=lab"]
