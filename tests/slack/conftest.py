@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.lab.slack import Mode, SlackStandIn
+from tests.unit.conftest import jobs, redis_folder, redis_place
+
+__all__ = ["jobs", "redis_folder", "redis_place"]  # the queue's own fixtures, for the tests in here too
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

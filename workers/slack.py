@@ -1,0 +1,158 @@
+"""Slack's Web API, one call a method: no retries, no opinion, and no error of a client library leaves this file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+from prometheus_client import Counter, Histogram
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from workers.render.message import Block
+from workers.slack_errors import AWAY, SlackAway, SlackError, refused
+
+log = structlog.get_logger()
+
+CALLS = Counter("netcheck_slack_calls", "Calls to Slack's Web API", ["method", "outcome"])
+SECONDS = Histogram("netcheck_slack_call_seconds", "How long Slack took to answer", ["method"])
+_TIMEOUT_S = 10
+_SHORTEST_WAIT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that Slack awaits: its id, and where its bytes go."""
+
+    file_id: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the bot is; `scopes` are those that its token has."""
+
+    team: str
+    user: str
+    scopes: tuple[str, ...]
+
+
+class Slack:
+    """One workspace, as the bot whose token it is. Every method raises `SlackAway` or `SlackRefused`."""
+
+    def __init__(self, token: str, api_url: str) -> None:
+        self._token = token
+        self._api_url = api_url if api_url.endswith("/") else f"{api_url}/"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, channel: str, text: str, blocks: Sequence[Block], thread: str | None) -> str:
+        """A new message, in a thread if one is named; answers its ts."""
+        body: dict[str, Any] = {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
+        if thread:
+            body["thread_ts"] = thread
+        return str((await self._call("chat.postMessage", body | {"blocks": list(blocks)}))["ts"])
+
+    async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Block]) -> None:
+        """Puts this in the place of what the message was; without blocks those that it had go too."""
+        await self._call("chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": list(blocks)})
+
+    async def begin_upload(self, name: str, length: int) -> Upload:
+        """Announces a file of so many bytes."""
+        said = await self._call("files.getUploadURLExternal", {"filename": name, "length": length}, form=True)
+        return Upload(str(said["file_id"]), str(said["upload_url"]))
+
+    async def send_bytes(self, upload: Upload, data: bytes) -> None:
+        """Sends the file's bytes; nobody sees them yet."""
+        with _translated("upload"):
+            async with self._http().post(upload.url, data=data, headers={"Content-Type": "application/octet-stream"}) as answer:
+                await answer.read()
+        if answer.status != 200:  # noqa: PLR2004  (HTTP's OK)
+            raise SlackAway(f"upload: status {answer.status}", after_s=_retry_after(answer.headers))
+
+    async def complete_upload(self, file_id: str, title: str, channel: str, thread: str) -> None:
+        """Shows the file in the thread. Doing it twice may show it twice."""
+        body = {"files": [{"id": file_id, "title": title}], "channel_id": channel, "thread_ts": thread}
+        await self._call("files.completeUploadExternal", body)
+
+    async def is_shared(self, file_id: str) -> bool:
+        """Whether the file can be seen somewhere."""
+        try:
+            said = await self._call("files.info", {"file": file_id}, form=True)
+        except SlackError as e:
+            if getattr(e, "code", "") in ("file_not_found", "file_deleted"):
+                return False
+            raise
+        return any(said["file"].get("shares", {}).values())
+
+    async def identity(self) -> Identity:
+        """Whose token this is."""
+        client = self._client()
+        with _translated("auth.test"):
+            answer = await client.auth_test()
+        scopes = answer.headers.get("x-oauth-scopes", "")
+        return Identity(str(answer["team_id"]), str(answer["user_id"]), tuple(filter(None, scopes.split(","))))
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Mapping[str, Any]:
+        client = self._client()
+        with _translated(method):
+            answer = await (client.api_call(method, data=body) if form else client.api_call(method, json=body))
+        data = answer.data
+        return data if isinstance(data, dict) else {}
+
+    def _client(self) -> AsyncWebClient:
+        """Its default handlers would repeat a post whose answer was lost, so it gets none; `workers.pace` repeats."""
+        return AsyncWebClient(
+            self._token, self._api_url, _TIMEOUT_S, session=self._http(), trust_env_in_session=False, retry_handlers=[]
+        )
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S))
+        return self._session
+
+
+@contextmanager
+def _translated(method: str) -> Iterator[None]:
+    started, outcome = time.monotonic(), "ok"
+    try:
+        yield
+    except SlackApiError as e:
+        error = _of_answer(method, e.response)
+        outcome = getattr(error, "code", "away")
+        raise error from e
+    except (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError, SlackClientError) as e:
+        outcome = "no answer"
+        raise SlackAway(f"{method}: no answer ({type(e).__name__})", maybe_done=True) from e
+    finally:
+        CALLS.labels(method, outcome).inc()
+        SECONDS.labels(method).observe(time.monotonic() - started)
+        log.debug("slack_call", method=method, outcome=outcome, took_ms=round((time.monotonic() - started) * 1000))
+
+
+def _of_answer(method: str, answer: Any) -> SlackError:
+    """`answer` is slack_sdk's record, or aiohttp's where the body was no JSON."""
+    status = int(getattr(answer, "status_code", 0) or getattr(answer, "status", 0))
+    data = getattr(answer, "data", None)
+    code = str(data.get("error", "")) if isinstance(data, dict) else ""
+    if status == 200 and code not in AWAY:  # noqa: PLR2004  (HTTP's OK)
+        return refused(method, code or "an answer without words")
+    known_undone = status == 429 or code in ("ratelimited", "rate_limited")  # noqa: PLR2004  (HTTP's Too Many Requests)
+    return SlackAway(
+        f"{method}: status {status} {code}".strip(), after_s=_retry_after(answer.headers), maybe_done=not known_undone
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    return max(float(said), _SHORTEST_WAIT_S) if said.isdecimal() else 0.0
