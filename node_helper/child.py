@@ -16,7 +16,6 @@ from contextlib import suppress
 
 from node_helper import lock
 from node_helper.job import Job
-from node_helper.log import log
 from node_helper.look import AnyFact, MakeKernel, answer
 from node_helper.protocol import CannotLook
 from node_helper.stop import Stop
@@ -108,7 +107,7 @@ def _in_child(fact: AnyFact, job: Job, make_kernel: MakeKernel, to_parent: int, 
     held = lock.take()
     reader.write(_LOCKED + b"\n")
     answer(fact, job.asked, make_kernel, Stop(max(job.stop.left, 0)), reader)  # its own: a lock of the parent may be held
-    log("child", trace=job.asked.trace, fact=fact.name, lock=type(held).__name__)
+    del held  # until here
     os._exit(0)
 
 

@@ -12,9 +12,10 @@ import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar, Union
+from typing import Any, Callable, TypeVar, Union
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 _PLAIN = (str, int, float, bool, type(None))
 _UNIONS = (Union, getattr(types, "UnionType", Union))
 """Python 3.9 has only the first; records of bot and workers are written `X | None`."""
@@ -23,30 +24,39 @@ _UNIONS = (Union, getattr(types, "UnionType", Union))
 class Malformed(ValueError):
     """The data does not have the declared shape; the message says where."""
 
+    def __init__(self, problem: str, place: str = "") -> None:
+        super().__init__(f"{place}: {problem}" if place else problem)
+        self.problem = problem
+        self.place = place
+
+    def inside(self, step: str) -> Malformed:
+        """The same, said from one step further out."""
+        return Malformed(self.problem, step + self.place)
+
 
 def encode(value: object) -> Any:
     """JSON-ready values of a dataclass, tuple, dict, enum or plain value."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [encode(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): encode(v) for k, v in value.items()}
-    if isinstance(value, _PLAIN):
-        return value
-    raise TypeError(f"{type(value).__name__} does not cross the wire")
+    shape: Any = type(value)
+    return _writer(shape)(value)
 
 
 def decode(shape: type[T], data: object) -> T:
     """The value of type `shape` that `data` describes. Raises `Malformed`."""
-    value: T = _decode(shape, data, shape.__name__)
+    known: Any = shape
+    try:
+        value: T = _reader(known)(data)
+    except Malformed as e:
+        raise e.inside(shape.__name__) from e
     return value
 
 
 def schema(*shapes: type) -> str:
     """12 hex digits that change exactly when a field's name or type, at any depth, does."""
+    return _schema(shapes)
+
+
+@cache
+def _schema(shapes: tuple[type, ...]) -> str:
     seen: set[type] = set()
     text = ";".join(_describe(shape, seen) for shape in shapes)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -57,71 +67,163 @@ def _hints(shape: type) -> dict[str, Any]:
     return typing.get_type_hints(shape)
 
 
-def _decode(shape: Any, data: Any, where: str) -> Any:
-    origin = typing.get_origin(shape)
+@cache
+def _writer(shape: type) -> Callable[[Any], Any]:
+    """How values of one class are written: found out once."""
+    if issubclass(shape, enum.Enum):
+        return lambda value: value.value
+    if is_dataclass(shape):
+        names = tuple(f.name for f in fields(shape))
+        return lambda value: {name: encode(getattr(value, name)) for name in names}
+    if issubclass(shape, (tuple, list)):
+        return lambda value: [encode(v) for v in value]
+    if issubclass(shape, dict):
+        return lambda value: {str(k): encode(v) for k, v in value.items()}
+    if issubclass(shape, _PLAIN):
+        return lambda value: value
+    raise TypeError(f"{shape.__name__} does not cross the wire")
+
+
+@cache
+def _reader(shape: Any) -> Reader:
+    """How data of one declared type is read: found out once."""
+    origin, args = typing.get_origin(shape), typing.get_args(shape)
     if is_dataclass(shape) and isinstance(shape, type):
-        return _record(shape, data, where)
+        return _Record(shape)
     if origin in _UNIONS:
-        return _one_of(typing.get_args(shape), data, where)
+        return _one_of(tuple(a for a in args if a is not type(None)), optional=type(None) in args)
     if origin is tuple:
-        _expect(isinstance(data, list), where, "a list", data)
-        return tuple(_decode(typing.get_args(shape)[0], v, f"{where}[{i}]") for i, v in enumerate(data))
+        return _many(args[0])
     if origin is dict:
-        _expect(isinstance(data, dict), where, "an object", data)
-        return {k: _decode(typing.get_args(shape)[1], v, f"{where}.{k}") for k, v in data.items()}
+        return _table(args[1])
     if origin is typing.Literal:
-        _expect(data in typing.get_args(shape), where, f"one of {typing.get_args(shape)}", data)
-        return data
+        return _literal(args)
     if isinstance(shape, type) and issubclass(shape, enum.Enum):
+        return _enum(shape)
+    return _float if shape is float else _plain(type(None) if shape is None else shape)
+
+
+class _Record:
+    """Reads one dataclass. Its fields are looked at when the first one comes, so that a record may hold its own kind."""
+
+    def __init__(self, shape: Any) -> None:
+        self._shape = shape
+        self._fields: dict[str, Reader] = {}
+        self._needed: frozenset[str] = frozenset()
+
+    def __call__(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _wrong("an object", data)
+        readers, values = self._fields or self._find_fields(), {}
+        for name, value in data.items():
+            reader = readers.get(name)
+            if reader is None:
+                raise _wrong("no field", name)
+            try:
+                values[name] = reader(value)
+            except Malformed as e:
+                raise e.inside(f".{name}") from e
+        for name in self._needed - values.keys():
+            raise Malformed("missing", f".{name}")
+        try:
+            return self._shape(**values)
+        except ValueError as e:
+            raise Malformed(str(e)) from e
+
+    def _find_fields(self) -> dict[str, Reader]:
+        hints, known = _hints(self._shape), fields(self._shape)
+        self._needed = frozenset(f.name for f in known if f.default is MISSING and f.default_factory is MISSING)
+        self._fields = {f.name: _reader(hints[f.name]) for f in known}
+        return self._fields
+
+
+def _one_of(shapes: tuple[Any, ...], *, optional: bool) -> Reader:
+    readers = [_reader(shape) for shape in shapes]
+
+    def read(data: Any) -> Any:
+        if data is None and optional:
+            return None
+        problems = []
+        for reader in readers:
+            try:
+                return reader(data)
+            except Malformed as e:
+                problems.append(e)
+        raise problems[0] if len(problems) == 1 else Malformed("; ".join(map(str, problems)))
+
+    return read
+
+
+def _many(shape: Any) -> Reader:
+    reader = _reader(shape)
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, list):
+            raise _wrong("a list", data)
+        values: list[Any] = []
+        try:
+            for value in data:
+                values.append(reader(value))  # noqa: PERF401  (its length is the place of the one that is malformed)
+        except Malformed as e:
+            raise e.inside(f"[{len(values)}]") from e
+        return tuple(values)
+
+    return read
+
+
+def _table(shape: Any) -> Reader:
+    reader = _reader(shape)
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _wrong("an object", data)
+        values = {}
+        for key, value in data.items():
+            try:
+                values[key] = reader(value)
+            except Malformed as e:
+                raise e.inside(f".{key}") from e
+        return values
+
+    return read
+
+
+def _literal(allowed: tuple[Any, ...]) -> Reader:
+    def read(data: Any) -> Any:
+        if data not in allowed:
+            raise _wrong(f"one of {allowed}", data)
+        return data
+
+    return read
+
+
+def _enum(shape: type[enum.Enum]) -> Reader:
+    def read(data: Any) -> Any:
         try:
             return shape(data)
         except ValueError as e:
-            raise Malformed(f"{where}: {e}") from e
-    return _plain(shape, data, where)
+            raise Malformed(str(e)) from e
+
+    return read
 
 
-def _record(shape: Any, data: Any, where: str) -> Any:
-    _expect(isinstance(data, dict), where, "an object", data)
-    hints = _hints(shape)
-    known = {f.name: f for f in fields(shape)}
-    for name in data:
-        _expect(name in known, where, "no field", name)
-    values = {}
-    for name, field in known.items():
-        if name in data:
-            values[name] = _decode(hints[name], data[name], f"{where}.{name}")
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise Malformed(f"{where}.{name}: missing")
-    try:
-        return shape(**values)
-    except ValueError as e:
-        raise Malformed(f"{where}: {e}") from e
+def _plain(shape: Any) -> Reader:
+    def read(data: Any) -> Any:
+        if type(data) is not shape:
+            raise _wrong(getattr(shape, "__name__", str(shape)), data)
+        return data
+
+    return read
 
 
-def _one_of(shapes: tuple[Any, ...], data: Any, where: str) -> Any:
-    if data is None and type(None) in shapes:
-        return None
-    problems = []
-    for shape in shapes:
-        if shape is not type(None):
-            try:
-                return _decode(shape, data, where)
-            except Malformed as e:
-                problems.append(str(e))
-    raise Malformed("; ".join(problems) or f"{where}: null")
+def _float(data: Any) -> Any:
+    if type(data) is not float and type(data) is not int:
+        raise _wrong("float", data)
+    return float(data)
 
 
-def _plain(shape: Any, data: Any, where: str) -> Any:
-    if shape is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    fits = data is None if shape in (None, type(None)) else type(data) is shape
-    _expect(fits, where, getattr(shape, "__name__", str(shape)), data)
-    return data
-
-
-def _expect(ok: bool, where: str, wanted: str, data: Any) -> None:  # noqa: FBT001  (reads as an assertion)
-    if not ok:
-        raise Malformed(f"{where}: expected {wanted}, found {str(data)[:80]!r}")
+def _wrong(wanted: str, data: Any) -> Malformed:
+    return Malformed(f"expected {wanted}, found {str(data)[:80]!r}")
 
 
 def _describe(shape: Any, seen: set[type]) -> str:

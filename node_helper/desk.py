@@ -112,7 +112,8 @@ class Desk:
                 del self._jobs[job.asked.id]
                 self._working -= 1
             job.stop.close()
-            log("asked", trace=job.asked.trace, fact=fact.name, outcome=job.outcome)
+            if job.outcome != "answered":  # each line crosses the wire too: what went well is told by its answer
+                log("refused", trace=job.asked.trace, fact=fact.name, outcome=job.outcome)
             self._next()
 
     def _tell(self, request: wire.Request) -> None:
