@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from deploy.lab.errors import LabError
+
 _LEAF = (
     "lab"  # where the lab's own processes sit: with cgroup v2 an inner cgroup can have controllers only while it has no process
 )
@@ -69,15 +71,20 @@ class Subtree:
     def plan(cls, name: str, version: Version) -> Subtree:
         """The directories that a node of this name will have; none is made yet."""
         found = [h for h in on_this_machine() if version is Version.V1 or not h.option]
+        if not found:
+            raise LabError("the lab needs cgroups, and none are mounted under /sys/fs/cgroup")
         options = tuple(h.option for h in found if h.option)
         return cls(version, options, tuple(h.own / name for h in found))
 
     def make(self) -> None:
-        """Make the directories; the reaper removes them."""
+        """Make the directories; the reaper removes them. Raises :class:`LabError` where the machine does not let us."""
         for folder in self.folders:
-            for path in (folder, folder / _LEAF):
-                path.mkdir()
-                _fill_cpuset(path)
+            try:
+                for path in (folder, folder / _LEAF):
+                    path.mkdir()
+                    _fill_cpuset(path)
+            except OSError as error:
+                raise LabError(f"the lab needs to make cgroups in {folder.parent}: {error.strerror}") from error
 
     def joining(self, argv: Sequence[str]) -> list[str]:
         """``argv`` wrapped so that it starts in the node's cgroups."""

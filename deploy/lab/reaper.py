@@ -6,6 +6,7 @@ closed the lab, or died.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -24,13 +25,8 @@ class Reaper:
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SCRIPT)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-            cwd="/",
-            text=True,
-        )
+        self._told: list[dict[str, list[str]]] = []
+        self.process = _started()
 
     def cgroups(self, folders: Iterable[Path]) -> None:
         """Remove these cgroup directories at the end, and first whatever still runs in them."""
@@ -42,13 +38,38 @@ class Reaper:
 
     def close(self) -> None:
         """Remove everything now; return when it is gone."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(timeout=_SECONDS)
+        if _finish(self.process) < 0:  # somebody killed it: another one does its work
+            self._again()
+            _finish(self.process)
 
     def _tell(self, what: dict[str, list[str]]) -> None:
-        if self._process.stdin is None:
-            raise LabError("the reaper has no pipe")
         with self._one_at_a_time:
-            self._process.stdin.write(json.dumps(what) + "\n")
-            self._process.stdin.flush()
+            self._told.append(what)
+            try:
+                _write(self.process, [what])
+            except BrokenPipeError:
+                _finish(self.process)
+                self._again()
+
+    def _again(self) -> None:
+        self.process = _started()
+        _write(self.process, self._told)
+
+
+def _started() -> subprocess.Popen[str]:
+    argv = [sys.executable, "-I", "-S", str(_SCRIPT)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True, cwd="/", text=True)
+
+
+def _write(process: subprocess.Popen[str], told: Iterable[dict[str, list[str]]]) -> None:
+    if process.stdin is None:
+        raise LabError("the reaper has no pipe")
+    process.stdin.write("".join(json.dumps(what) + "\n" for what in told))
+    process.stdin.flush()
+
+
+def _finish(process: subprocess.Popen[str]) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.close()
+    return process.wait(timeout=_SECONDS)
