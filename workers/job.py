@@ -42,6 +42,7 @@ class Channel:
 class Job:
     """One job. `delivery` is Slack's id of the delivery that caused it: repeated deliveries make one job.
 
+    `line` is the command as the bot understood it, in the words of the grammar.
     `trace` goes through every log line from Slack's delivery to the helper's answer. Times are RFC 3339, UTC.
     """
 
@@ -55,8 +56,9 @@ class Job:
     delivery: str
     trace: str
     created: str
+    line: str = ""
 
     @property
     def text(self) -> str:
         """The command as a person could type it again."""
-        return " ".join([self.command, *(f"{k}={v}" for k, v in self.words.items())])
+        return self.line or " ".join([self.command, *(f"{k}={v}" for k, v in self.words.items())])

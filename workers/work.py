@@ -131,7 +131,7 @@ class Work:
             report, recording = await record(check, build(check.params, job.words), view, answers, time.monotonic)
         await _keep(lease, recording)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
-        return Outcome(State.DONE, blocks.message(report))
+        return Outcome(State.DONE, blocks.message(report, again=job.text))
 
 
 class _Telling:
@@ -176,4 +176,4 @@ def age(job: Job) -> float:
 def _template(job: Job, said: str) -> str:
     """The command with `{}` in place of the target that named nothing, for the buttons of the candidates."""
     words = {name: "{}" if text == said else text for name, text in job.words.items()}
-    return replace(job, words=words).text
+    return replace(job, words=words, line="").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from workers.render import escape, limits
@@ -9,6 +10,8 @@ from workers.render.message import Block
 
 RUN: Final = "netcheck_run"
 """Run the command that is the button's value, as if it had been typed there. Several in one message: RUN, RUN-1, RUN-2…"""
+RUN_IDS: Final = re.compile(rf"{RUN}(-[0-9]+)?")
+"""All of those."""
 CANCEL: Final = "netcheck_cancel"
 """Cancel the job whose id is the button's value."""
 _LABEL = 40

@@ -22,9 +22,9 @@ _EMOJI = re.compile(r":(?=[0-9a-f]*[g-z_+'-][a-z0-9_+'-]{0,100}:)")
 """Opens an emoji's name; those of hexadecimal digits alone (`:bee:`) are let be, for the sake of IPv6 and MAC addresses."""
 
 
-def visible(text: str, *, lines: bool = False) -> str:
-    """The text with everything unprintable as an escape; with `lines`, line breaks and tabs stay."""
-    return "".join(_seen(c, "\n\t" if lines else "") for c in text)
+def visible(text: str) -> str:
+    """The text on one line, with everything unprintable as an escape."""
+    return text if text.isprintable() else "".join(map(_seen, text))
 
 
 def mrkdwn(text: str, most: int) -> str:
@@ -51,7 +51,7 @@ def literal(text: str, most: int) -> str:
 
 def plain(text: str, most: int) -> str:
     """Text for a plain_text object, where nothing is interpreted."""
-    return _bounded(text, most, lambda _before, c, _after: _seen(c, ""))
+    return _bounded(text, most, lambda _before, c, _after: _seen(c))
 
 
 def _bounded(text: str, most: int, piece: Callable[[str, str, str], str]) -> str:
@@ -73,8 +73,8 @@ def _cut(count: int) -> str:
     return f"… ({count} more characters)"
 
 
-def _seen(c: str, kept: str) -> str:
-    return c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii")
+def _seen(c: str) -> str:
+    return c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
 
 
 def _marked(span: re.Match[str]) -> str:
@@ -83,7 +83,7 @@ def _marked(span: re.Match[str]) -> str:
 
 
 def _literal(_before: str, c: str, _after: str) -> str:
-    return _ENTITIES.get(c) or (_LOOKALIKES["`"] if c == "`" else _seen(c, ""))
+    return _ENTITIES.get(c) or (_LOOKALIKES["`"] if c == "`" else _seen(c))
 
 
 def _word(before: str, c: str, after: str) -> str:
@@ -92,4 +92,4 @@ def _word(before: str, c: str, after: str) -> str:
         return "`"
     if c in _LOOKALIKES and not (before.isalnum() and after.isalnum() and c != "`"):
         return _LOOKALIKES[c]
-    return _ENTITIES.get(c) or _seen(c, "")
+    return _ENTITIES.get(c) or _seen(c)

@@ -14,7 +14,7 @@ _USER = re.compile(r"[UW][A-Z0-9]{2,30}")
 
 
 def usage(error: UsageError) -> Message:
-    """One line on what is wrong, the usage, and the nearest matches; ones that are whole commands as buttons."""
+    """One line on what is wrong, the usage, and the nearest matches."""
     lines = [f"❌ {escape.mrkdwn(error.problem, _LINE)}"]
     if error.usage:
         lines.append(f"Usage: {escape.code(f'/netcheck {error.usage}', _LINE)}")
