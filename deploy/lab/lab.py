@@ -42,9 +42,12 @@ class Lab:
     slack: SlackStandIn
     ssh_config: Path
 
-    def __init__(self, say: Say = lambda _: None, plans: Sequence[NodePlan] = NODES) -> None:
-        """``say`` gets a line for each part that is there; ``plans`` are the nodes."""
+    def __init__(
+        self, say: Say = lambda _: None, plans: Sequence[NodePlan] = NODES, version: cgroups.Version | None = None
+    ) -> None:
+        """``say`` gets a line for each part that is there; ``plans`` are the nodes; ``version``: None is the machine's."""
         self.plans = plans
+        self._version = version
         self.nodes: dict[str, Node] = {}
         self.runtimes: dict[str, Runtime] = {}
         self.pods: dict[str, PodFacts] = {}
@@ -134,7 +137,7 @@ class Lab:
         reaper.folder(self.folder)
         self.folder.mkdir(mode=0o700)
         (self.folder / "data").mkdir()
-        return Site(self.folder, tools, reaper, cgroups.usual(cgroups.on_this_machine()))
+        return Site(self.folder, tools, reaper, self._version or cgroups.usual(cgroups.on_this_machine()))
 
     def _start_nodes(self, site: Site) -> None:
         together([partial(self._start_fabric, site), *(partial(self._start_node, plan, site) for plan in self.plans)])
@@ -161,7 +164,7 @@ class Lab:
 
     def _run_pods(self, plan: NodePlan, archives: Sequence[Path], pods: Sequence[PodSpec]) -> None:
         kubelet = Kubelet(self.nodes[plan.name], plan, archives)
-        self.runtimes[plan.name] = kubelet.runtime
+        self.runtimes[plan.name] = self._parts.opened(kubelet.runtime)
         self.store.put(kubelet.registration())
         for facts in kubelet.run(pods):
             name = f"{facts.spec.namespace}/{facts.spec.name}"

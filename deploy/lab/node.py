@@ -29,6 +29,7 @@ _INIT = Path(__file__).with_name("node-init.sh")
 _NAMESPACES = ("--cgroup", "--net", "--mount", "--pid", "--uts", "--ipc")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 _START_SECONDS = 20.0
+_RUN_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 _LOG_TAIL = 3000  # characters of a log that an error shows
 
@@ -75,15 +76,19 @@ class Node:
         self, argv: Sequence[str], *, stdin: str = "", check: bool = True, namespaces: Sequence[str] = ("--all",)
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end. With ``check``, a status other than 0 is a :class:`LabError` that shows what it wrote."""
-        done = subprocess.run(
-            self.argv(argv, namespaces=namespaces),
-            env=_ENVIRONMENT,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-        )
+        try:
+            done = subprocess.run(
+                self.argv(argv, namespaces=namespaces),
+                env=_ENVIRONMENT,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd="/",
+                timeout=_RUN_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{self.name}: {' '.join(argv)} did not end in {_RUN_SECONDS:g} s") from error
         if check and done.returncode != 0:
             said = (done.stdout + done.stderr).strip()
             raise LabError(f"{self.name}: {' '.join(argv)} ended with {done.returncode}\n{said}")
@@ -126,8 +131,9 @@ class Node:
 
     def close(self) -> None:
         """End the node and everything in it; the reaper removes its cgroups."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        if self._unshare.poll() is None:  # PID 1's parent: while that is there, the number is not somebody else's
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         for process in (self._unshare, *self._daemons):
             for stream in (process.stdin, process.stdout):
                 if stream is not None:

@@ -131,6 +131,8 @@ def _publish(cache: Path, root: Path) -> None:
 
 
 def _fetched(cache: Path) -> Path:
+    for unfinished in (path for path in cache.glob("root-*") if not (path / "stamp").exists()):
+        shutil.rmtree(unfinished)
     root = Path(tempfile.mkdtemp(prefix="root-", dir=cache))
     try:
         root.chmod(0o755)

@@ -17,7 +17,7 @@ from pathlib import Path
 from deploy.lab.errors import LabError
 
 _SCRIPT = Path(__file__).with_name("reap.py")
-_SECONDS = 20.0
+_SECONDS = 30.0  # more than the script's own patience
 
 
 class Reaper:

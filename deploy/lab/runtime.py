@@ -76,6 +76,10 @@ class Runtime(Protocol):
         """``name://version``, as a node's status has it."""
         ...
 
+    def close(self) -> None:
+        """Let go of the runtime; it ends with its node."""
+        ...
+
     def remove(self, pod: PodFacts) -> None:
         """Stop the pod and forget it."""
         ...

@@ -5,27 +5,13 @@ A new file in `deploy/lab/faults/` is a new test here.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from typing import Any
-
 import pytest
 
 from deploy.lab import faults
 from deploy.lab.lab import Lab
+from tests.faults.asking import check
 
 pytestmark = pytest.mark.e2e
-
-
-def check(lab: Lab, ask: str) -> Any:
-    words = {"hello": lab.find_pod("hello-world").spec.name, "client": lab.find_pod("client").spec.name}
-    argv = [sys.executable, "-m", "bot", "check", *ask.format(**words).split(), "--output", "json"]
-    environment = {**os.environ, **lab.settings()}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("fault", faults.find().values(), ids=lambda fault: fault.name)

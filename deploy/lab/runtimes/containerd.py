@@ -69,9 +69,9 @@ class _Containerd:
         self._node = node
         node.write("/etc/containerd/config.toml", _CONFIG.format(sandbox_image=images.PAUSE, runc=_runc(node)))
         node.write("/etc/cni/net.d/10-lab.conflist", json.dumps(_network(plan), indent=1))
-        channel = grpc.insecure_channel(f"unix://{node.path(_SOCKET)}", options=[("grpc.enable_http_proxy", 0)])
-        self._runtime = cri_grpc.RuntimeServiceStub(channel)
-        self._images = cri_grpc.ImageServiceStub(channel)
+        self._channel = grpc.insecure_channel(f"unix://{node.path(_SOCKET)}", options=[("grpc.enable_http_proxy", 0)])
+        self._runtime = cri_grpc.RuntimeServiceStub(self._channel)
+        self._images = cri_grpc.ImageServiceStub(self._channel)
         node.daemon(["containerd"], "containerd.log", self._is_ready)
 
     def load(self, archive: Path) -> None:
@@ -103,6 +103,10 @@ class _Containerd:
         with _translated(pod.spec.name):
             self._runtime.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
             self._runtime.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the runtime; it ends with its node."""
+        self._channel.close()
 
     def version(self) -> str:
         """``containerd://1.6.20``, as the node's status has it."""
