@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot import plain
 from bot.commands import Invocation, again, parse
 from bot.usage import usage
-from bot.words import LONGEST
+from bot.words import LONGEST, after_mention
 from workers.checks import catalogue
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
@@ -177,6 +177,21 @@ def test_shell_and_slack_syntax_are_characters_that_no_type_accepts(typed: str) 
 
 def test_ten_kilobytes_are_refused_without_being_repeated() -> None:
     assert refused("pod " + "a" * 10_240).problem == f"the command is 10244 characters long; {LONGEST} are read at most"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<@U0BOT> pod web", "pod web"),
+        ("<@U0BOT|netcheck> pod web", "pod web"),
+        ("can you look? <@U0BOT> pod web", "pod web"),
+        ("pod web <@U0BOT>", "pod web"),
+        ("<@U0BOT> audit <@U0ANN>", "audit <@U0ANN>"),
+        ("<@U0BOT>", ""),
+    ],
+)
+def test_a_mention_is_taken_off_the_command(text: str, said: str) -> None:
+    assert after_mention(text, "U0BOT") == said
 
 
 def test_errors_about_arguments_show_the_usage() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.slack_limits import refuse_what_slack_refuses
@@ -37,11 +37,13 @@ reports = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(reports, text)
 def test_every_report_becomes_a_message_that_slack_takes_and_that_pings_nobody(report: Report, again: str) -> None:
     refuse_what_slack_refuses(blocks.message(report, again=again))
 
 
+@settings(max_examples=40)
 @given(reports)
 def test_every_report_becomes_text_that_does_nothing_to_a_terminal(report: Report) -> None:
     said = terminal.text(report)
