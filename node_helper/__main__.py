@@ -1,4 +1,4 @@
-"""`node-helper serve`: the only way in. Started by an SSH forced command where it is installed, with --pushed for trying out."""
+"""`node-helper serve`: started by an SSH forced command where it is installed, with --pushed for trying out."""
 
 import sys
 
@@ -11,15 +11,21 @@ if sys.version_info < OLDEST:  # said here, because the other files would fail t
 
 
 def main(argv: list[str]) -> int:
-    """Serve, or say how this is called."""
-    if argv not in (["serve"], ["serve", "--pushed"]):
-        sys.stderr.write("usage: node-helper serve [--pushed]\n")
+    """Serve; print the schemas that an installation keeps beside the code; or say how this is called."""
+    if argv not in (["serve"], ["serve", "--pushed"], ["schemas"]):
+        sys.stderr.write("usage: node-helper serve [--pushed] | schemas\n")
         return 2
-    from node_helper.facts import catalogue
+    from node_helper import known
+
+    if argv == ["schemas"]:
+        from node_helper.wire import text
+
+        sys.stdout.write(text(known.ours().schemas) + "\n")
+        return 0
     from node_helper.linux import Linux
     from node_helper.serve import serve
 
-    serve(catalogue(), Linux, installed="--pushed" not in argv)
+    serve(known.ours(), Linux, installed="--pushed" not in argv)
     return 0
 
 

@@ -7,7 +7,6 @@ Literal and dataclasses of these. A value of another type, a missing field witho
 from __future__ import annotations
 
 import enum
-import hashlib
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
@@ -57,6 +56,8 @@ def schema(*shapes: type) -> str:
 
 @cache
 def _schema(shapes: tuple[type, ...]) -> str:
+    import hashlib  # here, because a helper that keeps its schemas has no need of it
+
     seen: set[type] = set()
     text = ";".join(_describe(shape, seen) for shape in shapes)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

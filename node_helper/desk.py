@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Mapping, Optional
+from typing import Optional
 
 from node_helper import stop, wire
-from node_helper.child import answer_in_child
 from node_helper.codec import Malformed
 from node_helper.job import Job, Outlet
+from node_helper.known import Facts
 from node_helper.log import log
-from node_helper.look import AnyFact, MakeKernel, answer
+from node_helper.look import MakeKernel, answer
 from node_helper.protocol import CannotLook
 
 AT_ONCE = 8
@@ -21,7 +21,7 @@ IN_LINE = 64
 class Desk:
     """Everything asked on one connection. `take`, `expire` and `close` are called from one thread only."""
 
-    def __init__(self, facts: Mapping[str, AnyFact], make_kernel: MakeKernel, outlet: Outlet) -> None:
+    def __init__(self, facts: Facts, make_kernel: MakeKernel, outlet: Outlet) -> None:
         self._facts = facts
         self._make_kernel = make_kernel
         self._outlet = outlet
@@ -80,11 +80,11 @@ class Desk:
         self._next()
 
     def _refusal(self, asked: wire.Asked) -> Optional[CannotLook]:
-        fact = self._facts.get(asked.ask)
+        schema = self._facts.schemas.get(asked.ask)
         if asked.id in self._jobs:
             return CannotLook(f"question {asked.id} is being answered already", kind="malformed")
-        if fact is None or fact.schema != asked.schema:
-            known = "another form of" if fact else "no"
+        if schema is None or schema != asked.schema:
+            known = "another form of" if schema else "no"
             fix = "Install the worker's version of node-helper on this node."
             return CannotLook(f"this helper knows {known} {asked.ask[:80]!r}", kind="old-helper", fix=fix)
         if len(self._line) >= IN_LINE:
@@ -101,20 +101,29 @@ class Desk:
         threading.Thread(target=self._work, args=(job,), daemon=True).start()
 
     def _work(self, job: Job) -> None:
-        fact = self._facts[job.asked.ask]
         try:
-            if fact.heavy:
-                answer_in_child(fact, job, self._make_kernel, self._outlet.descriptor)
-            else:
-                answer(fact, job.asked, self._make_kernel, job.stop, job)
+            self._answer(job)
+        except Exception as e:  # noqa: BLE001  (a fact that cannot be loaded, a child that cannot be forked)
+            job.refuse(CannotLook(f"the helper failed: {type(e).__name__}: {e}", kind="bug", fix="Install the helper again."))
         finally:
             with self._lock:
                 del self._jobs[job.asked.id]
                 self._working -= 1
             job.stop.close()
             if job.outcome != "answered":  # each line crosses the wire too: what went well is told by its answer
-                log("refused", trace=job.asked.trace, fact=fact.name, outcome=job.outcome)
+                log("refused", trace=job.asked.trace, fact=job.asked.ask, outcome=job.outcome)
             self._next()
+
+    def _answer(self, job: Job) -> None:
+        if job.outcome:
+            return  # cancelled while it stood in line
+        fact = self._facts.find(job.asked.ask)
+        if fact.heavy:
+            from node_helper.child import answer_in_child
+
+            answer_in_child(fact, job, self._make_kernel, self._outlet.descriptor)
+        else:
+            answer(fact, job.asked, self._make_kernel, job.stop, job)
 
     def _tell(self, request: wire.Request) -> None:
         job = self._jobs.get(request.id)

@@ -9,7 +9,6 @@ import os
 import sys
 from typing import Mapping, Optional
 
-from node_helper.look import AnyFact
 from node_helper.wire import Hello
 
 VERSION = "0.1.0"
@@ -22,11 +21,11 @@ _BACKENDS = {
 _LISTED = {"iptables-legacy": "/proc/net/ip_tables_names", "ip6tables-legacy": "/proc/net/ip6_tables_names"}
 
 
-def hello(facts: Mapping[str, AnyFact], *, installed: bool) -> Hello:
+def hello(schemas: Mapping[str, str], *, installed: bool) -> Hello:
     """The first line. A pushed helper offers no changes, ever."""
     return Hello(
         helper=VERSION,
-        schemas={name: fact.schema for name, fact in facts.items()},
+        schemas=dict(schemas),
         hostname=os.uname().nodename,
         machine_id=_text("/etc/machine-id") or "",
         kernel=os.uname().release,

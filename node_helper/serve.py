@@ -8,20 +8,21 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import Mapping, Optional
+from typing import Optional
 
 from node_helper import hello, wire
 from node_helper.codec import Malformed
 from node_helper.desk import Desk
 from node_helper.job import Outlet
-from node_helper.look import AnyFact, MakeKernel
+from node_helper.known import Facts
+from node_helper.look import MakeKernel
 
 IDLE_SECONDS = 900.0
 _CHUNK = 1 << 16
 _LAST_WAIT = 1.0
 
 
-def serve(facts: Mapping[str, AnyFact], make_kernel: MakeKernel, *, installed: bool, idle: float = IDLE_SECONDS) -> None:
+def serve(facts: Facts, make_kernel: MakeKernel, *, installed: bool, idle: float = IDLE_SECONDS) -> None:
     """Serve standard input and output; afterwards they are closed for everybody else, so that only the wire uses them."""
     requests, replies = _claim_wire()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -29,7 +30,7 @@ def serve(facts: Mapping[str, AnyFact], make_kernel: MakeKernel, *, installed: b
     outlet = Outlet(replies)
     desk = Desk(facts, make_kernel, outlet)
     try:
-        outlet.write(wire.hello_line(hello.hello(facts, installed=installed)))
+        outlet.write(wire.hello_line(hello.hello(facts.schemas, installed=installed)))
         _read(requests, desk, outlet, idle)
     except SystemExit:
         pass  # a signal: the same end as the end of the input

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import node_helper
-from node_helper import pushed
+from node_helper import known, pushed, wire
 from node_helper.protocol import CannotLook
 from workers.no_helper import no_helper, not_hello
 from workers.transport import Session
@@ -50,9 +50,11 @@ def archive() -> bytes:
     """The helper as a zip that Python can run; equal sources make equal bytes."""
     folder = Path(node_helper.__file__).parent
     sources = {f"node_helper/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*.py")}
+    schemas = wire.text(known.ours().schemas).encode()
+    made = {"__main__.py": _MAIN.encode(), f"node_helper/{known.FILE}": schemas}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, source in sorted({**sources, "__main__.py": _MAIN.encode()}.items()):
+        for name, source in sorted({**sources, **made}.items()):
             file.writestr(zipfile.ZipInfo(name, _EPOCH), source, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import Any, Union
 
 from node_helper.protocol import Fact, RowFact
@@ -11,6 +10,8 @@ from node_helper.protocol import Fact, RowFact
 
 def catalogue() -> dict[str, Union[Fact[Any, Any], RowFact[Any, Any]]]:
     """Every fact by its name. Raises `TypeError` for a module without a `FACT` of its own name."""
+    import pkgutil  # here, because whoever imports one fact of this package has no need of it
+
     found: dict[str, Union[Fact[Any, Any], RowFact[Any, Any]]] = {}
     for module in pkgutil.iter_modules(__path__):
         fact = getattr(importlib.import_module(f"{__name__}.{module.name}"), "FACT", None)

@@ -1,6 +1,7 @@
 """One node's real kernel."""
 
 # ruff: noqa: D102  (what each method promises stands in Kernel)
+# What most questions have no need of is imported where it is used: http.client alone costs 18 ms of the helper's start.
 
 from __future__ import annotations
 
@@ -11,8 +12,6 @@ from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Ne
 from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink, connect
-from node_helper.linux.probes import dns, icmp, tcp
-from node_helper.linux.probes.waiting import Attempt
 from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
 from node_helper.stop import Stop
 
@@ -50,7 +49,7 @@ class Linux:
         return files.read_inside(pid, path, limit)
 
     def http_get(self, socket: str, path: str, limit: int = 1 << 22) -> Optional[str]:
-        from node_helper.linux import unix_http  # here, because http.client costs 18 ms of the helper's start
+        from node_helper.linux import unix_http
 
         return unix_http.get(socket, path, limit)
 
@@ -80,17 +79,26 @@ class Linux:
         return _inside(netns, "the sockets", sockets.read)
 
     def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
-        from node_helper.linux import tools  # here, because subprocess and pathlib cost 12 ms of the helper's start
+        from node_helper.linux import tools
 
         return _inside(netns or self.own_netns(), argv[0], lambda: tools.run(argv, self._stop))
 
     def exchange(self, netns: Netns, request: Datagram) -> Reply:
+        from node_helper.linux.probes import dns
+        from node_helper.linux.probes.waiting import Attempt
+
         return _inside(netns, "a DNS query", lambda: dns.exchange(request, Attempt(request.seconds, self._stop)))
 
     def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
+        from node_helper.linux.probes import icmp
+        from node_helper.linux.probes.waiting import Attempt
+
         return _inside(netns, "an echo request", lambda: icmp.echo(address, sequence, Attempt(seconds, self._stop)))
 
     def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
+        from node_helper.linux.probes import tcp
+        from node_helper.linux.probes.waiting import Attempt
+
         return _inside(netns, "a connection", lambda: tcp.connect(address, port, Attempt(seconds, self._stop)))
 
     def pause(self, seconds: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from node_helper.kernel import Kernel
+from node_helper.known import these
 from node_helper.protocol import CannotLook, Fact, RowFact
 from node_helper.serve import serve
 from node_helper.stop import Stop
@@ -137,4 +138,4 @@ FACTS: dict[str, Any] = {
 
 if __name__ == "__main__":
     idle = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    serve(FACTS, lambda stop: cast("Kernel", ToyKernel(stop)), installed=True, idle=idle)
+    serve(these(FACTS), lambda stop: cast("Kernel", ToyKernel(stop)), installed=True, idle=idle)
