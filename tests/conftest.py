@@ -1,20 +1,29 @@
-"""What all tests share: the lab, started at the first test that needs it and ended after the last; and no clock in properties."""
+"""What all tests share: who needs the real thing, and the lab, once for all tests that need it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+from deploy.lab import machine
+from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
 
-settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("netcheck")
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on real parts need root on Debian 12; there none is skipped."""
+    try:
+        machine.require()
+    except LabError as error:
+        skip = pytest.mark.skip(reason=str(error))
+        for item in items:
+            if item.get_closest_marker("live") or item.get_closest_marker("e2e"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A healthy cluster. A test that breaks something puts it back."""
+    """A healthy cluster, started at the first test that needs it. A test that breaks something puts it back."""
     with Lab() as cluster:
         yield cluster

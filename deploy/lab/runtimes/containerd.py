@@ -13,7 +13,7 @@ import grpc
 from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc as cri_grpc
 
-from deploy.lab import images
+from deploy.lab import cri_messages, images
 from deploy.lab.cgroups import Version
 from deploy.lab.errors import LabError
 from deploy.lab.node import Node
@@ -82,11 +82,13 @@ class _Containerd:
         """Start the pod's sandbox and its container."""
         with _translated(pod.name):
             self._await_image(pod.image)
-            sandbox = _sandbox(pod)
+            sandbox = cri_messages.sandbox(pod)
             self._node.path(f"{sandbox.log_directory}/{pod.container}").mkdir(parents=True)
             request = cri.RunPodSandboxRequest(config=sandbox)
             sandbox_id = self._runtime.RunPodSandbox(request, timeout=_SECONDS).pod_sandbox_id
-            created = cri.CreateContainerRequest(pod_sandbox_id=sandbox_id, config=_container(pod), sandbox_config=sandbox)
+            created = cri.CreateContainerRequest(
+                pod_sandbox_id=sandbox_id, config=cri_messages.container(pod), sandbox_config=sandbox
+            )
             container_id = self._runtime.CreateContainer(created, timeout=_SECONDS).container_id
             self._runtime.StartContainer(cri.StartContainerRequest(container_id=container_id), timeout=_SECONDS)
             return self._facts(pod, sandbox_id, container_id)
@@ -181,45 +183,6 @@ def _network(plan: NodePlan) -> Mapping[str, object]:
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
     return {"cniVersion": "0.4.0", "name": "lab", "plugins": [bridge, ports]}
-
-
-def _sandbox(pod: PodSpec) -> Any:
-    dns = cri.DNSConfig(servers=pod.nameservers, searches=pod.searches, options=["ndots:5"])
-    return cri.PodSandboxConfig(
-        metadata=cri.PodSandboxMetadata(name=pod.name, namespace=pod.namespace, uid=pod.uid),
-        hostname="" if pod.host_network else pod.name,
-        log_directory=f"/var/log/pods/{pod.namespace}_{pod.name}_{pod.uid}",
-        labels={**pod.labels, **_kubelet_labels(pod)},
-        dns_config=dns if pod.nameservers else None,
-        linux=cri.LinuxPodSandboxConfig(
-            cgroup_parent=f"/kubepods/besteffort/pod{pod.uid}",
-            security_context=cri.LinuxSandboxSecurityContext(namespace_options=_namespaces(pod)),
-        ),
-    )
-
-
-def _container(pod: PodSpec) -> Any:
-    return cri.ContainerConfig(
-        metadata=cri.ContainerMetadata(name=pod.container),
-        image=cri.ImageSpec(image=pod.image, user_specified_image=pod.image),
-        command=list(pod.command),
-        log_path=f"{pod.container}/0.log",
-        labels={**_kubelet_labels(pod), "io.kubernetes.container.name": pod.container},
-        mounts=[cri.Mount(host_path=h, container_path=c, readonly=True) for h, c in pod.mounts.items()],
-        linux=cri.LinuxContainerConfig(security_context=cri.LinuxContainerSecurityContext(namespace_options=_namespaces(pod))),
-    )
-
-
-def _kubelet_labels(pod: PodSpec) -> Mapping[str, str]:
-    return {
-        "io.kubernetes.pod.name": pod.name,
-        "io.kubernetes.pod.namespace": pod.namespace,
-        "io.kubernetes.pod.uid": pod.uid,
-    }
-
-
-def _namespaces(pod: PodSpec) -> Any:
-    return cri.NamespaceOption(network=cri.NODE if pod.host_network else cri.POD, pid=cri.CONTAINER, ipc=cri.POD)
 
 
 def _netns(info: Mapping[str, Any]) -> str:
