@@ -1,14 +1,18 @@
-"""What all tests share: who needs the real thing, and the lab, once for all tests that need it."""
+"""What all tests share: who needs real parts, the lab, once for all tests that need it, and no clock in properties."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.lab import machine
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
+
+settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("netcheck")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
