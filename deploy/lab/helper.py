@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,17 +12,19 @@ from pathlib import Path
 from deploy.lab.errors import LabError
 from deploy.lab.node import Node
 from deploy.lab.packages import Tools, exclusive
+from node_helper import facts, known
 
 FOLDER = "/usr/local/lib/netcheck"
 LAUNCHER = f"{FOLDER}/node-helper"
 COMMAND = f"{LAUNCHER} serve"
 _PYTHON = "/usr/bin/python3"
 _LAUNCHER_TEXT = f"""#!{_PYTHON} -ISB
-import runpy
 import sys
 
 sys.path.insert(0, "{FOLDER}")
-runpy.run_module("node_helper", run_name="__main__", alter_sys=True)
+from node_helper.__main__ import main
+
+sys.exit(main(sys.argv[1:]))
 """
 _SOURCES = shutil.ignore_patterns("__pycache__", "*.pyc")
 
@@ -30,6 +33,8 @@ def build(tools: Tools, folder: Path) -> Path:
     """Make ``folder``, which then holds all that :func:`install` puts on a node."""
     shutil.copytree(_pyroute2(tools), folder / "pyroute2")
     shutil.copytree(_package("node_helper"), folder / "node_helper", ignore=_SOURCES)
+    schemas = known.these(facts.catalogue()).schemas
+    (folder / "node_helper" / known.FILE).write_text(json.dumps(schemas), encoding="ascii")
     _compile(tools, folder / "node_helper")
     launcher = folder / Path(LAUNCHER).name
     launcher.write_text(_LAUNCHER_TEXT, encoding="ascii")
