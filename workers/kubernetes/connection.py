@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ class Connection:
     @asynccontextmanager
     async def lines(self, path: str, query: Query, quiet_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """A stream of lines, which breaks when nothing comes for `quiet_s` seconds. Raises as `get` does."""
-        async with self._request("GET", path, query, None, quiet_s) as response:
-            yield _lines(response)
+        async with self._request("GET", path, query, None, quiet_s) as response, aclosing(_lines(response)) as lines:
+            yield lines
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -70,7 +70,7 @@ class Connection:
                     raise _refused(response.status, await response.read())
                 yield response
             finally:
-                response.close()
+                _abandon(response)
 
     async def _answered(self, method: str, path: str, query: Query, body: Any, quiet_s: float) -> aiohttp.ClientResponse:
         async with self._opening:
@@ -102,7 +102,14 @@ class Connection:
         return True
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Give the connection back, or cut it where more would have come: TLS's polite end waits for a server that may be gone."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     while line := await response.content.readline():
         yield line
 
