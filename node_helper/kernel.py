@@ -167,6 +167,9 @@ class Kernel(Protocol):
     def links(self, netns: Netns) -> tuple[Link, ...]:
         """Every device, by ifindex."""
 
+    def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
+        """Those of these devices that are there, without reading all that a node has."""
+
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         """Every address, IPv4 and IPv6."""
 

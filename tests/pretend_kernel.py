@@ -83,6 +83,10 @@ class PretendKernel:
     def links(self, netns: Netns) -> tuple[Link, ...]:
         return self.devices[netns.inode]
 
+    def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
+        self.asked.extend(f"{netns.path}: link {index}" for index in indexes)
+        return tuple(one for one in self.devices[netns.inode] if one.ifindex in indexes)
+
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         return self.address_table.get(netns.inode, ())
 

@@ -48,7 +48,7 @@ class Interfaces:
 
 @dataclass(frozen=True)
 class _Node:
-    """The node's side, read once: its devices by index, and by which id each side knows the other."""
+    """The node's side: the devices that matter by index, and by which id each side knows the other."""
 
     links: dict[int, Link]
     known_to_pod_as: Optional[int]
@@ -56,15 +56,19 @@ class _Node:
 
 
 def collect(kernel: Kernel, query: Query) -> Interfaces:
-    """Read both namespaces and match their devices."""
+    """Read the pod's devices, then of the node's only those that they point to and the masters of these."""
     node = kernel.own_netns()
     addresses = kernel.addresses(query.netns)
     links = kernel.links(query.netns)
     if node.inode == query.netns.inode:
         return Interfaces(tuple(Interface(link, _of(link, addresses), None, "a device of the node itself") for link in links))
+    known_to_pod_as = kernel.netnsid(query.netns, node)
+    across = tuple(link.link for link in links if link.link and link.link_netnsid in {known_to_pod_as} - {None})
+    there = kernel.links_at(node, across)
+    masters = kernel.links_at(node, tuple({link.master for link in there if link.master}))
     side = _Node(
-        links={link.ifindex: link for link in kernel.links(node)},
-        known_to_pod_as=kernel.netnsid(query.netns, node),
+        links={link.ifindex: link for link in (*masters, *there)},
+        known_to_pod_as=known_to_pod_as,
         knows_pod_as=kernel.netnsid(node, query.netns),
     )
     return Interfaces(tuple(_interface(link, _of(link, addresses), side) for link in links))
@@ -104,7 +108,8 @@ def _alone(link: Link, node: _Node) -> str:
     if link.link is None or link.link_netnsid is None or link.link_netnsid != node.known_to_pod_as:
         return what
     below = node.links.get(link.link)
-    return f"{what} on {below.name}" if below else f"{what} on ifindex {link.link}, which is not on this node"
+    where = below.name if below else f"ifindex {link.link}, which is not on this node"
+    return f"netkit, whose other end is {where}" if link.kind == "netkit" else f"{what} on {where}"
 
 
 FACT = Fact(name="interfaces", query=Query, answer=Interfaces, collect=collect)

@@ -56,6 +56,9 @@ class Linux:
     def links(self, netns: Netns) -> tuple[Link, ...]:
         return _asked(netns, "the devices", links.read)
 
+    def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
+        return _asked(netns, "devices", lambda netlink: links.read_at(netlink, indexes))
+
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         return _asked(netns, "the addresses", addresses.read)
 

@@ -88,7 +88,7 @@ def test_another_device_under_the_peers_index_is_no_peer() -> None:
         (link(3, "eth0", "macvlan", link=2, link_netnsid=0), "macvlan on ens5"),
         (link(3, "eth0", "ipvlan", link=2, link_netnsid=0), "ipvlan on ens5"),
         (link(3, "eth0", "ipvlan", link=9, link_netnsid=0), "ipvlan on ifindex 9, which is not on this node"),
-        (link(3, "eth0", "netkit", link=11, link_netnsid=0), "netkit on veth4f7342d"),
+        (link(3, "eth0", "netkit", link=11, link_netnsid=0), "netkit, whose other end is veth4f7342d"),
         (link(3, "net1", "", flags=("UP",)), "physical device or SR-IOV function"),
         (link(3, "dummy0", "dummy"), "dummy"),
         (link(3, "vlan5", "vlan", link=4), "vlan"),
@@ -97,6 +97,16 @@ def test_another_device_under_the_peers_index_is_no_peer() -> None:
 def test_a_device_without_a_pair_is_named_for_what_it_is(device: Link, why: str) -> None:
     found = seen((device,), (link(2, "ens5"), veth()))[device.name]
     assert (found.peer, found.pairless) == (None, why)
+
+
+def test_a_pods_question_does_not_read_the_whole_node() -> None:
+    others = tuple(veth(100 + i, f"veth{i}") for i in range(200))
+    kernel = PretendKernel(
+        devices={POD.inode: (LO, eth0()), NODE.inode: (link(5, "cni0", "bridge"), veth(), *others)},
+        ids={(POD.inode, NODE.inode): NODE_AS_POD_KNOWS_IT, (NODE.inode, POD.inode): POD_AS_NODE_KNOWS_IT},
+    )
+    interfaces.collect(kernel, interfaces.Query(POD))
+    assert kernel.asked == [f"{NODE.path}: link 11", f"{NODE.path}: link 5"]
 
 
 def test_on_the_host_network_every_device_is_the_nodes_own() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
-from typing import Optional
+from typing import Iterable, Optional
 
 from node_helper.kernel import Counters, Link
 from node_helper.linux.netlink import Malformed, Netlink, attribute, attributes, unpack
@@ -45,6 +46,20 @@ def read(netlink: Netlink) -> tuple[Link, ...]:
     """Every device, by ifindex."""
     found = map(decode, netlink.dump(_GET, _HEADER.pack(0, 0, 0, 0, 0)))
     return tuple(sorted(found, key=lambda link: link.ifindex))
+
+
+def read_at(netlink: Netlink, indexes: Iterable[int]) -> tuple[Link, ...]:
+    """The devices of these indexes; those that are not there are left out."""
+    return tuple(link for link in (_at(netlink, index) for index in indexes) if link is not None)
+
+
+def _at(netlink: Netlink, index: int) -> Optional[Link]:
+    try:
+        return decode(netlink.get(_GET, _HEADER.pack(0, 0, index, 0, 0)))
+    except OSError as e:
+        if e.errno != errno.ENODEV:
+            raise
+        return None
 
 
 def names(netlink: Netlink) -> dict[int, str]:
