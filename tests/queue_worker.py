@@ -7,6 +7,7 @@ journal, a line a deed, in one write each.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import dataclasses
 import os
 import random
@@ -18,14 +19,16 @@ from tests.queue_parts import QUICK, jobs_at
 from workers.jobs import Jobs, Lease, LostLease, State
 
 HANDS = 4
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TERMS = dataclasses.replace(QUICK, attempts=100)
 
 
 def main(url: str, key_file: str, tag: str, journal: str) -> None:
-    """Starts workers until stdin ends; they end with this process' group."""
+    """Starts workers until stdin ends; they end with this process."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in sys.stdin:
         if (pid := os.fork()) == 0:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             asyncio.run(_work(jobs_at(url, Path(key_file), TERMS, tag), Path(journal)))
             os._exit(0)
         print(pid, flush=True)  # noqa: T201  (its answer)
