@@ -131,6 +131,8 @@ class Helper:
         except Malformed as e:
             self.abort(f"it broke the rules of the wire: {e}")
             _logger.warning("helper-malformed", node=self.node, reason=str(e))
+        finally:
+            self._over("nobody reads it any more")
 
     def _dispatch(self, lines: list[bytes]) -> None:
         for line in lines:

@@ -19,7 +19,7 @@ from node_helper.wire import Hello
 from workers.check import Ask, Samples
 from workers.helper import CREDIT, Helper, Lost
 from workers.no_helper import not_root, old_helper
-from workers.one_node import Node
+from workers.one_node import Node, closing
 from workers.replies import Answer, Cannot, Part, Reply, Rows
 from workers.transport import Transport
 
@@ -50,6 +50,7 @@ class Nodes:
         self._starting = asyncio.Semaphore(self._limits.starting)
         self._nodes: dict[str, Node] = {}
         self._sweeping: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def ask(self, ask: Ask[Q, A], *, trace: str, seconds: float) -> A:
         """The answer of one node. Raises `CannotLook`; cancelling stops the work on the node."""
@@ -83,7 +84,8 @@ class Nodes:
             return helper.hello
 
     async def aclose(self) -> None:
-        """End every helper."""
+        """End every helper; what is being asked, or asked from now on, is refused."""
+        self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -145,6 +147,8 @@ class Nodes:
             raise not_root(ask.node)
 
     def _node(self, name: str) -> Node:
+        if self._closed:
+            raise closing(name)
         if self._sweeping is None:
             self._sweeping = asyncio.create_task(self._sweep(), name="end idle helpers")
         if name not in self._nodes:

@@ -67,7 +67,13 @@ class Node:
         if self._starting is None:
             self._starting = asyncio.create_task(self._replace(), name=f"start the helper of {self._name}")
             self._starting.add_done_callback(_seen)
-        return await asyncio.shield(self._starting)  # others wait for it too
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)  # others wait for it too
+        except asyncio.CancelledError:
+            if starting.cancelled():
+                raise closing(self._name) from None  # not we were cancelled, it was
+            raise
 
     async def _replace(self) -> Helper:
         try:
@@ -78,6 +84,11 @@ class Node:
             return self._helper
         finally:
             self._starting = None
+
+
+def closing(node: str) -> CannotLook:
+    """The refusal of a worker that ends."""
+    return CannotLook(f"{node}: not asked, the worker is ending", kind="cancelled", fix="Ask again.")
 
 
 def _seen(task: asyncio.Task[Helper]) -> None:
