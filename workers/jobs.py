@@ -50,6 +50,9 @@ __all__ = [
     "opened",
 ]  # fmt: skip
 
+_ANSWERED_S = 3600
+"""Slack repeats a delivery after at most some minutes."""
+
 
 @contextlib.asynccontextmanager
 async def opened(
@@ -99,6 +102,18 @@ class Jobs:
             raise NoSuchJob(job_id)
         if said == b"unplaced":
             raise NotPlaced(f"job {job_id} has no message yet: post one, store its ts with `placed`, then queue")
+
+    async def abandon(self, job: Job, reason: str) -> None:
+        """Ends a job that cannot be queued, since its message has no place to be; one that is queued already is left alone."""
+        keys, user = self._store.keys, job.requester.user
+        await self._store.server.run(
+            "abandon", (keys.job(job.id), keys.intents, keys.unfinished(user)), job.id, reason, self._store.terms.keep_s
+        )
+
+    async def first_time(self, delivery: str) -> bool:
+        """Whether nobody has asked this about the delivery before; for deliveries that make no job. Raises `QueueAway`."""
+        said = await self._store.server.command("SET", self._store.keys.answered(delivery), "1", "NX", "EX", _ANSWERED_S)
+        return said is not None
 
     async def overdue_intents(self, older_than_s: float, limit: int = 100) -> tuple[Intent, ...]:
         """Jobs whose bot died before it queued them; each is given to one caller only, and again after that time."""

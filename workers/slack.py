@@ -15,8 +15,10 @@ from prometheus_client import Counter, Histogram
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from workers.render.message import Block
-from workers.slack_errors import AWAY, SlackAway, SlackError, refused
+from workers.job import Requester, Standing
+from workers.render.message import Block, Message
+from workers.slack_errors import AWAY, NotInChannel, SlackAway, SlackError, refused
+from workers.slack_methods import NEEDS
 
 log = structlog.get_logger()
 
@@ -41,6 +43,14 @@ class Identity:
     team: str
     user: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """The bot in a channel: whether it is in there, and whether other organisations read it, None where Slack did not say."""
+
+    member: bool
+    shared: bool | None
 
 
 class Slack:
@@ -98,12 +108,38 @@ class Slack:
         scopes = answer.headers.get("x-oauth-scopes", "")
         return Identity(str(answer["team_id"]), str(answer["user_id"]), tuple(filter(None, scopes.split(","))))
 
+    async def seat(self, channel: str) -> Seat:
+        """What the bot may know of a channel before it writes there."""
+        try:
+            said = (await self._call("conversations.info", {"channel": channel}, form=True))["channel"]
+        except NotInChannel:
+            return Seat(member=False, shared=None)
+        marks = [said.get(mark) for mark in ("is_ext_shared", "is_pending_ext_shared")]
+        shared = None if None in marks else any(marks)
+        return Seat(member=bool(said.get("is_member") or said.get("is_im")), shared=shared)
+
+    async def person(self, user: str, team: str) -> Requester:
+        """Somebody, and what they are to the workspace `team`."""
+        said = (await self._call("users.info", {"user": user}, form=True))["user"]
+        return Requester(user, str(said.get("team_id", "")), standing=_standing(said, team))
+
+    async def respond(self, url: str, message: Message, *, replace: bool = False) -> None:
+        """Says it to one person alone, by the `response_url` of what they did (5 times within 30 minutes)."""
+        body = {"response_type": "ephemeral", "replace_original": replace, "text": message.text, "blocks": list(message.blocks)}
+        with _translated("response_url"):
+            async with self._http().post(url, json=body) as answer:
+                await answer.read()
+        if answer.status != 200:  # noqa: PLR2004  (HTTP's OK)
+            raise SlackAway(f"response_url: status {answer.status}", after_s=_retry_after(answer.headers))
+
     async def close(self) -> None:
         """Ends the connections."""
         if self._session is not None:
             await self._session.close()
 
     async def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Mapping[str, Any]:
+        if method not in NEEDS:
+            raise ValueError(f"{method}: say in slack_methods.py which scopes it needs")
         client = self._client()
         with _translated(method):
             answer = await (client.api_call(method, data=body) if form else client.api_call(method, json=body))
@@ -120,6 +156,18 @@ class Slack:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S))
         return self._session
+
+
+def _standing(said: Mapping[str, Any], team: str) -> Standing:
+    """By the marks that docs.slack.dev, reference/objects/user-object describes."""
+    if said.get("is_bot") or said.get("is_workflow_bot"):
+        return "bot"
+    if said.get("is_stranger") or said.get("team_id") != team:
+        return "foreign"
+    marks = (said.get("is_restricted"), said.get("is_ultra_restricted"))
+    if None in marks:
+        return "unknown"
+    return "guest" if any(marks) else "member"
 
 
 @contextmanager

@@ -59,6 +59,10 @@ class Keys:
         """The id of the job that a delivery of Slack's made."""
         return f"{{{self.tag}}}:delivery:{delivery}"
 
+    def answered(self, delivery: str) -> str:
+        """Set while a delivery that made no job is known to have been answered."""
+        return f"{{{self.tag}}}:answered:{delivery}"
+
     def unfinished(self, user: str) -> str:
         """Sorted set of a person's unfinished jobs, by time (ms)."""
         return f"{{{self.tag}}}:unfinished:{user}"

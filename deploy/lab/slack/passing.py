@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage, WSMsgType, web
 
+from deploy.lab.slack.completing import completed
 from deploy.lab.slack.faults import Call, Fault, Kind
 
 _REMEMBERED = 20_000
@@ -127,8 +128,10 @@ class Proxy:
         url = f"http://{self._base}{request.raw_path}"
         async with self._inside.request(request.method, url, data=body, headers=_passed(request.headers)) as answer:
             said = await answer.read()
-            response = web.Response(status=answer.status, body=said, headers=_passed(answer.headers))
-            return answer.status, _json(said) if request.path.startswith("/api/") else {}, response
+            if not request.path.startswith("/api/"):
+                return answer.status, {}, web.Response(status=answer.status, body=said, headers=_passed(answer.headers))
+            whole = completed(_method(request.path), _json(said))
+            return answer.status, whole, web.json_response(whole, status=answer.status)
 
     async def _bridge(self, request: web.Request) -> web.WebSocketResponse:
         near = web.WebSocketResponse(max_msg_size=0)

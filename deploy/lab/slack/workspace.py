@@ -20,22 +20,24 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True)
 class Workspace:
-    """Ids are Slack's shapes. The bot is in every channel but ``outside``."""
+    """Ids are Slack's shapes. The bot is in every channel but ``outside``; another organisation reads ``shared``."""
 
     team: str = "T0LAB"
     bot: str = "U0NETCHECK"
     alice: str = "U0ALICE"
     bob: str = "U0BOB"
+    guest: str = "U0GUEST"
     incidents: str = "C0INCIDENTS"
     platform: str = "C0PLATFORM"
     outside: str = "C0OUTSIDE"
+    shared: str = "C0SHARED"
     bot_token: str = "xoxb-lab"  # noqa: S105  (opens nothing but the stand-in)
     app_token: str = "xapp-lab"  # noqa: S105  (the same)
     signing_secret: str = "lab-signing-secret"  # noqa: S105  (the same)
 
     def config(self, mode: Mode, request_url: str) -> Mapping[str, Any]:
         """The stand-in's configuration file, as a value."""
-        people = [self.alice, self.bob]
+        people = [self.alice, self.bob, self.guest]
         return {
             "workspace": {"name": "Lab", "domain": "lab", "teamId": self.team},
             "app": {
@@ -46,11 +48,13 @@ class Workspace:
             "users": [
                 {"id": self.alice, "name": "alice", "real_name": "Alice"},
                 {"id": self.bob, "name": "bob", "real_name": "Bob"},
+                {"id": self.guest, "name": "gast", "real_name": "A guest"},
             ],
             "channels": [
                 {"id": self.incidents, "name": "incidents", "members": [*people, self.bot]},
                 {"id": self.platform, "name": "platform", "members": [*people, self.bot]},
                 {"id": self.outside, "name": "outside", "members": people},
+                {"id": self.shared, "name": "shared-with-others", "members": [*people, self.bot]},
             ],
         }  # fmt: skip
 

@@ -1,0 +1,124 @@
+"""Slack's deliveries, by Socket Mode and by signed HTTP: acknowledged at once, then handed to the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import Histogram
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import asked
+from bot.asked import Asked
+from bot.desk import Desk
+from workers.render.buttons import CANCEL, RUN
+from workers.slack import Identity
+
+log = structlog.get_logger()
+
+ACKED = Histogram(
+    "netcheck_ack_seconds",
+    "From a delivery to its acknowledgement",
+    ["way"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.5, 3),
+)
+EVENTS_PATH = "/slack/events"
+_ACTIONS = re.compile(rf"^({re.escape(RUN)}(-\d+)?|{re.escape(CANCEL)})$")
+_PING_S = 5.0
+_SILENT = logging.getLogger("netcheck.slack_libraries")
+_SILENT.setLevel(logging.CRITICAL + 1)  # their messages hold bodies of deliveries and URLs with tickets
+
+
+class Front:
+    """The app that Slack talks to. What it started goes on after the acknowledgement; `drain` waits for that."""
+
+    def __init__(self, desk: Desk, who: Identity, token: str, signing_secret: str) -> None:
+        self._desk = desk
+        self._bot = who.user
+        self._tasks: set[asyncio.Task[None]] = set()
+        known = AuthorizeResult(enterprise_id=None, team_id=who.team, bot_user_id=who.user, bot_token=token)
+
+        async def authorize() -> AuthorizeResult:
+            return known
+
+        self.bolt = AsyncApp(
+            logger=_SILENT, signing_secret=signing_secret, authorize=authorize, process_before_response=True, name="netcheck"
+        )
+        self._listen()
+
+    def _listen(self) -> None:
+        self.bolt.command("/netcheck")(self._listener(asked.command))
+        self.bolt.event("app_mention")(self._listener(lambda body: asked.mention(body, self._bot)))
+        self.bolt.action(_ACTIONS)(self._listener(asked.button))
+        for event in ("channel_shared", "channel_unshared"):
+            self.bolt.event(event)(self._channel_changed)
+
+    def _listener(self, read: Callable[[dict[str, Any]], Asked]) -> Callable[..., Awaitable[None]]:
+        async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
+            started = time.monotonic()
+            await ack()
+            try:
+                delivered = read(body)
+            except (KeyError, IndexError, TypeError) as e:
+                log.error("delivery_not_understood", missing=str(e), type=str(body.get("type", "command")))  # noqa: TRY400
+                return
+            self._start(self._desk.serve(delivered))
+            ACKED.labels(delivered.way).observe(time.monotonic() - started)
+
+        return listener
+
+    async def _channel_changed(self, body: dict[str, Any]) -> None:
+        self._desk.directory.forget(str(body.get("event", {}).get("channel", "")))
+
+    def _start(self, serving: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(serving)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """A signed request of Slack's; one with another signature, or an old one, is refused by bolt with 401."""
+        return await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+
+    async def drain(self, seconds: float) -> None:
+        """Returns when what was started is done, or after that time."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+
+class Socket:
+    """One Socket Mode connection, kept up: it comes again by itself, whatever ends it."""
+
+    def __init__(self, front: Front, app_token: str, api_url: str) -> None:
+        client = AsyncWebClient(app_token, api_url, logger=_SILENT)
+        self._handler = AsyncSocketModeHandler(front.bolt, app_token, logger=_SILENT, web_client=client, ping_interval=_PING_S)
+
+    async def connected(self) -> bool:
+        """Whether Slack can deliver now."""
+        return bool(await self._handler.client.is_connected())
+
+    async def connect(self) -> None:
+        """Returns when it is connected, however long that takes."""
+        await self._handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk's
+
+    async def watch(self) -> None:
+        """Logs every change, until it is cancelled."""
+        was: bool | None = None
+        while True:
+            if (now := await self.connected()) is not was:
+                was = now
+                log.info("socket_mode", connected=now)
+            await asyncio.sleep(1)
+
+    async def close(self) -> None:
+        """No delivery comes any more; Slack gives them to other connections."""
+        await self._handler.client.close()  # type: ignore[no-untyped-call]  # slack_sdk's

@@ -1,0 +1,145 @@
+"""Where every command arrives: understood, decided, and answered at once or made a job."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import structlog
+from prometheus_client import Counter
+
+from bot import trouble
+from bot.aside import Asides
+from bot.asked import Asked
+from bot.command import Command, Context, answered
+from bot.commands import Invocation, parse
+from bot.directory import Directory
+from bot.entry import Entry
+from bot.placing import Placing
+from workers.errors import UsageError
+from workers.job import Channel, Job, Requester
+from workers.jobs import Jobs, QueueAway
+from workers.params import words
+from workers.policy import Rules, decide
+from workers.render import notices
+from workers.thread import Thread
+
+log = structlog.get_logger()
+
+ASKED = Counter("netcheck_asked", "Commands that reached the bot, by how they came and what became of them", ["way", "outcome"])
+
+
+@dataclass(frozen=True)
+class Home:
+    """What commands mean where neither they nor the channel's policy say it, and the bot's own user id."""
+
+    cluster: str
+    namespace: str
+    bot: str
+
+
+class Desk:
+    """Serves commands, as many at once as come."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        thread: Thread,
+        directory: Directory,
+        entries: Mapping[str, Entry],
+        rules: Callable[[], Rules],
+        home: Home,
+    ) -> None:
+        self.jobs, self.directory, self.entries, self.rules, self.home = jobs, directory, entries, rules, home
+        self.asides = Asides(jobs, thread)
+        self.placing = Placing(self.asides, home.bot)
+
+    async def serve(self, asked: Asked) -> None:
+        """The person has an answer, or will get one in the job's message. Raises nothing."""
+        trace = f"t-{secrets.token_hex(6)}"
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            log.info("asked", way=asked.way, user=asked.user, channel=asked.channel)
+            outcome = await self._guarded(asked, trace)
+            ASKED.labels(asked.way, outcome).inc()
+            log.info("served", outcome=outcome)
+
+    async def _guarded(self, asked: Asked, trace: str) -> str:
+        try:
+            return await self._served(asked, trace)
+        except QueueAway as e:
+            log.warning("queue_away", reason=str(e))
+            return await self.asides.say(asked, trouble.queue_away(), "queue away")
+        except Exception:  # our own fault, whatever it was: said honestly, logged whole
+            log.exception("command_failed")
+            return await self.asides.say(asked, trouble.fault(trace), "fault")
+
+    async def _served(self, asked: Asked, trace: str) -> str:
+        seat = await self.directory.seat(asked.channel)
+        if not seat.member:
+            return await self.asides.once(asked, trouble.not_in_channel(self.home.bot), "not in channel")
+        who = await self.directory.person(asked.user)
+        try:
+            return await _Turn(self, asked, who, Channel(asked.channel, asked.thread, seat.shared), trace).taken()
+        except UsageError as e:
+            return await self.asides.once(asked, notices.usage(e), "usage")
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One command of one person in one channel."""
+
+    desk: Desk
+    asked: Asked
+    who: Requester
+    channel: Channel
+    trace: str
+
+    async def taken(self) -> str:
+        """What became of it. Raises `UsageError`, `QueueAway`."""
+        invocation = parse(self.asked.text if self.asked.text.strip() else "help", self.desk.entries)
+        if isinstance(invocation.entry, Command):
+            return await self._answered(cast("Invocation[Command[Any]]", invocation))
+        return await self._run(invocation)
+
+    async def _answered(self, invocation: Invocation[Command[Any]]) -> str:
+        """Once, like what it does: a click that Slack repeats does not cancel the next job as well."""
+        desk = self.desk
+        if not await desk.jobs.first_time(self.asked.delivery):
+            return "repeated"
+        cluster = self._cluster(None)
+        context = Context(self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again)
+        try:
+            message = await answered(invocation, context)
+        except UsageError as e:
+            message = notices.usage(e)
+        return "ran" if message is None else await desk.asides.say(self.asked, message, "answered")
+
+    async def _again(self, invocation: Invocation[Any]) -> None:
+        await self._run(invocation)
+
+    async def _run(self, invocation: Invocation[Any]) -> str:
+        desk, cluster = self.desk, self._cluster(invocation.cluster)
+        named = (invocation.namespace,) if invocation.namespace else ()
+        decision = decide(desk.rules(), self.who, self.channel, invocation.entry.access, cluster, named)
+        log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
+        if not decision.allowed:
+            return await desk.asides.say(self.asked, notices.refused(decision.reason), "refused")
+        return await desk.placing.place(self.asked, self._job(invocation, cluster))
+
+    def _cluster(self, named: str | None) -> str:
+        home = self.desk.home.cluster
+        cluster = named or self.desk.rules().defaults(self.channel.id).cluster or home
+        if cluster != home:
+            raise UsageError(f"there is no cluster {cluster!r} here, only {home!r}", nearest=(f"cluster={home}",))
+        return cluster
+
+    def _job(self, invocation: Invocation[Any], cluster: str) -> Job:
+        namespace = invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
+        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return Job(
+            secrets.token_hex(6), invocation.entry.name, words(invocation.params), namespace, cluster,
+            self.who, self.channel, self.asked.delivery, self.trace, created, invocation.text,
+        )  # fmt: skip

@@ -1,0 +1,105 @@
+"""The bot's process: its parts put together, kept up, and ended in an order in which nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from bot import plain
+from bot.app import EVENTS_PATH, Front, Socket
+from bot.desk import Desk, Home
+from bot.directory import Directory
+from bot.entry import Entry
+from bot.settings import BotSettings
+from workers import checks, health, intents, policy_file
+from workers.errors import UsageError
+from workers.jobs import Jobs, QueueAway, opened
+from workers.slack import Identity, Slack
+from workers.slack_errors import SlackAway, SlackRefused
+from workers.thread import Thread
+
+log = structlog.get_logger()
+
+_LAST_S = 15.0
+"""What is being served when the bot is to stop has this long; longer ones are intents that another process finds."""
+_PATIENCE_S = 120.0
+
+
+async def serve(settings: BotSettings, announce: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT, then finish what was asked. `announce` hears the URL of health and metrics."""
+    settings.check_ways_in()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        await running(settings, announce, stack)
+        await stopping.wait()
+        log.info("stopping")
+
+
+async def running(settings: BotSettings, announce: Callable[[str], None], stack: AsyncExitStack) -> None:
+    """The bot runs until the stack is closed. Raises `UsageError` where a setting is wrong or Slack refuses the token."""
+    entries: dict[str, Entry] = {**checks.catalogue(), **plain.catalogue()}
+    rules = policy_file.load(settings.policy_file)
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    jobs = await stack.enter_async_context(opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag))
+    slack = Slack(settings.bot_token, settings.slack_api_url)
+    stack.push_async_callback(slack.close)
+    thread = Thread(slack)
+    who = await _identity(thread)
+    home = Home(settings.cluster, settings.namespace, who.user)
+    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team), entries, lambda: rules, home)
+    secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
+    front = Front(desk, who, settings.bot_token, secret)
+    _kept(stack, intents.look_after(jobs, thread))
+    stack.push_async_callback(front.drain, _LAST_S)
+    app = web.Application()
+    socket = await _opened(settings, front, stack)
+    if secret:
+        app.router.add_post(EVENTS_PATH, front.handle)
+    health.add_routes(app, lambda: _trouble(jobs, socket))
+    announce(await stack.enter_async_context(health.served(app, settings.bot_listen)))
+
+
+async def _identity(thread: Thread) -> Identity:
+    try:
+        return await thread.pace.patiently("", thread.slack.identity, _PATIENCE_S)
+    except SlackRefused as e:
+        raise UsageError(f"Slack refuses the bot token ({e.code}): install the app again and set NETCHECK_SLACK_BOT_TOKEN") from e
+    except SlackAway as e:
+        raise UsageError(f"Slack does not answer: {e}. Is NETCHECK_SLACK_API_URL right, and is there a way out?") from e
+
+
+async def _opened(settings: BotSettings, front: Front, stack: AsyncExitStack) -> Socket | None:
+    if settings.slack_app_token is None:
+        return None
+    socket = Socket(front, settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    stack.push_async_callback(socket.close)
+    _kept(stack, socket.connect())
+    _kept(stack, socket.watch())
+    return socket
+
+
+def _kept(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Runs it beside the rest until the stack is closed."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+
+async def _trouble(jobs: Jobs, socket: Socket | None) -> str:
+    try:
+        await jobs.ping()
+    except QueueAway as e:
+        return f"Redis: {e}"
+    return "Slack: Socket Mode is not connected" if socket is not None and not await socket.connected() else ""
