@@ -101,10 +101,8 @@ class Netlink:
         self._socket = channel
         self._sequence = 0
 
-    def __enter__(self) -> Netlink:  # noqa: PYI034  (typing.Self is not in Python 3.9)
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Give the socket back."""
         self._socket.close()
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:

@@ -11,7 +11,9 @@ from typing import Callable, Iterator, Mapping, Optional, TypeVar
 from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
 from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
-from node_helper.linux.netlink import Netlink, connect
+from node_helper.linux.netlink import Netlink
+from node_helper.linux.netlinks import Netlinks
+from node_helper.linux.netns import inside, open_verified
 from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
 from node_helper.stop import Stop
 
@@ -26,6 +28,7 @@ class Linux:
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
+        self._netlinks = Netlinks()
 
     def own_netns(self) -> Netns:
         return netns.own()
@@ -54,79 +57,67 @@ class Linux:
         return unix_http.get(socket, path, limit)
 
     def links(self, netns: Netns) -> tuple[Link, ...]:
-        return _asked(netns, "the devices", links.read)
+        return self._asked(netns, "the devices", links.read)
 
     def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
-        return _asked(netns, "devices", lambda netlink: links.read_at(netlink, indexes))
+        return self._asked(netns, "devices", lambda netlink: links.read_at(netlink, indexes))
 
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
-        return _asked(netns, "the addresses", addresses.read)
+        return self._asked(netns, "the addresses", addresses.read)
 
     def netnsid(self, netns: Netns, of: Netns) -> Optional[int]:
-        descriptor = _open(of)
+        descriptor = open_verified(of)
         try:
-            return _asked(netns, "the id of a namespace", lambda netlink: nsids.read(netlink, descriptor))
+            return self._asked(netns, "the id of a namespace", lambda netlink: nsids.read(netlink, descriptor))
         finally:
             os.close(descriptor)
 
     def routes(self, netns: Netns) -> tuple[Route, ...]:
-        return _asked_with_names(netns, "the routes", routes.read)
+        return self._asked(netns, "the routes", _with_names(routes.read))
 
     def route_to(self, netns: Netns, address: str) -> Route:
-        return _asked_with_names(netns, "a route", lambda netlink, names: routes.lookup(netlink, names, address))
+        return self._asked(netns, "a route", lambda netlink: routes.lookup(netlink, address))
 
     def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
-        return _asked_with_names(netns, "the neighbour tables", neighbours.read)
+        return self._asked(netns, "the neighbour tables", _with_names(neighbours.read))
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
-        return _inside(netns, "the sockets", sockets.read)
+        return self._inside(netns, "the sockets", sockets.read)
 
     def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
         from node_helper.linux import tools
 
-        return _inside(netns or self.own_netns(), argv[0], lambda: tools.run(argv, self._stop))
+        return self._inside(netns or self.own_netns(), argv[0], lambda: tools.run(argv, self._stop))
 
     def exchange(self, netns: Netns, request: Datagram) -> Reply:
         from node_helper.linux.probes import dns
         from node_helper.linux.probes.waiting import Attempt
 
-        return _inside(netns, "a DNS query", lambda: dns.exchange(request, Attempt(request.seconds, self._stop)))
+        return self._inside(netns, "a DNS query", lambda: dns.exchange(request, Attempt(request.seconds, self._stop)))
 
     def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
         from node_helper.linux.probes import icmp
         from node_helper.linux.probes.waiting import Attempt
 
-        return _inside(netns, "an echo request", lambda: icmp.echo(address, sequence, Attempt(seconds, self._stop)))
+        return self._inside(netns, "an echo request", lambda: icmp.echo(address, sequence, Attempt(seconds, self._stop)))
 
     def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
         from node_helper.linux.probes import tcp
         from node_helper.linux.probes.waiting import Attempt
 
-        return _inside(netns, "a connection", lambda: tcp.connect(address, port, Attempt(seconds, self._stop)))
+        return self._inside(netns, "a connection", lambda: tcp.connect(address, port, Attempt(seconds, self._stop)))
 
     def pause(self, seconds: float) -> None:
         self._stop.pause(seconds)
 
-
-_inside_netns = netns.inside
-_open = netns.open_verified
-
-
-def _inside(where: Netns, what: str, work: Callable[[], T]) -> T:
-    def translating() -> T:
+    def _asked(self, where: Netns, what: str, ask: Callable[[Netlink], T]) -> T:
         with translated(what):
-            return work()
+            return self._netlinks.ask(where, ask)
 
-    return _inside_netns(where, translating)
-
-
-def _asked(where: Netns, what: str, ask: Callable[[Netlink], T]) -> T:
-    def work() -> T:
-        with connect() as netlink:
-            return ask(netlink)
-
-    return _inside(where, what, work)
+    def _inside(self, where: Netns, what: str, work: Callable[[], T]) -> T:
+        with translated(what):
+            return inside(where, work)
 
 
-def _asked_with_names(where: Netns, what: str, ask: Callable[[Netlink, Mapping[int, str]], T]) -> T:
-    return _asked(where, what, lambda netlink: ask(netlink, links.names(netlink)))
+def _with_names(ask: Callable[[Netlink, Mapping[int, str]], T]) -> Callable[[Netlink], T]:
+    return lambda netlink: ask(netlink, links.names(netlink))

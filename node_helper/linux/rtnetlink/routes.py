@@ -10,6 +10,7 @@ from typing import Iterator, Mapping, Optional
 
 from node_helper.kernel import NextHop, Route
 from node_helper.linux.netlink import Malformed, Netlink, attribute, attributes, unpack
+from node_helper.linux.rtnetlink import links
 from node_helper.linux.rtnetlink.addresses import address, scope
 
 _GET = 26
@@ -63,17 +64,19 @@ def read(netlink: Netlink, names: Mapping[int, str]) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def lookup(netlink: Netlink, names: Mapping[int, str], destination: str) -> Route:
+def lookup(netlink: Netlink, destination: str) -> Route:
     """Where a packet for one address would go (fib_lookup; `ip route get`); the kind says why where it would go nowhere."""
     wanted = ipaddress.ip_address(destination)
     family, flags = (int(socket.AF_INET), _LOOKUP_TABLE) if wanted.version == 4 else (int(socket.AF_INET6), 0)  # noqa: PLR2004
     request = _HEADER.pack(family, wanted.max_prefixlen, 0, 0, 0, 0, 0, 0, flags)
     try:
-        return decode(netlink.get(_GET, request + attribute(_DESTINATION, wanted.packed)), names)
+        body = netlink.get(_GET, request + attribute(_DESTINATION, wanted.packed))
     except OSError as e:
         if e.errno not in _REFUSALS:
             raise
         return Route(family, f"{wanted}/{wanted.max_prefixlen}", _REFUSALS[e.errno], 0, ())
+    device = _number(attributes(body, _HEADER.size).get(_DEVICE))
+    return decode(body, {link.ifindex: link.name for link in links.read_at(netlink, (device,))} if device else {})
 
 
 def decode(body: bytes, names: Mapping[int, str]) -> Route:

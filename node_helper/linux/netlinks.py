@@ -1,0 +1,36 @@
+"""A question's netlink sockets: one a namespace, made at the first need, closed when nobody holds the collection any more."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Callable, TypeVar
+
+from node_helper.kernel import Netns
+from node_helper.linux.netlink import Netlink, connect
+from node_helper.linux.netns import inside, open_verified
+
+T = TypeVar("T")
+
+
+class Netlinks:
+    """Sockets stay in the namespace in which they were made, so only the first question to each has to go there."""
+
+    def __init__(self) -> None:
+        self._by_inode: dict[int, Netlink] = {}
+        self._one_at_a_time = threading.Lock()
+        weakref.finalize(self, _close, self._by_inode)
+
+    def ask(self, where: Netns, ask: Callable[[Netlink], T]) -> T:
+        """What a namespace answers. `CannotLook` of kind ``gone`` once its path opens another."""
+        os.close(open_verified(where))
+        with self._one_at_a_time:
+            if where.inode not in self._by_inode:
+                self._by_inode[where.inode] = inside(where, connect)
+            return ask(self._by_inode[where.inode])
+
+
+def _close(open_ones: dict[int, Netlink]) -> None:
+    for netlink in open_ones.values():
+        netlink.close()
