@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,8 @@ from workers.thread import Position, Thread
 
 log = structlog.get_logger()
 
+Allowed = Callable[[], Awaitable[bool]]
+"""Asked right before each edit: a worker that was stopped for a while may have lost the job meanwhile."""
 APART_S = 1.0
 """Between the first two edits; doubled for each further one, since a long job is not watched by the second."""
 _MOST_APART_S = 30.0
@@ -25,9 +28,10 @@ class Live:
     One that Slack does not take is left out: it is no result.
     """
 
-    def __init__(self, thread: Thread, at: Position, *, apart_s: float = APART_S) -> None:
+    def __init__(self, thread: Thread, at: Position, allowed: Allowed, *, apart_s: float = APART_S) -> None:
         self._thread = thread
         self._at = at
+        self._allowed = allowed
         self._apart_s = apart_s
         self._newest: Message | None = None
         self._fresh = asyncio.Event()
@@ -61,7 +65,7 @@ class Live:
             apart_s = min(2 * apart_s, _MOST_APART_S)
 
     async def _send(self) -> None:
-        if self._newest is None:
+        if self._newest is None or not await self._allowed():
             return
         try:
             await self._thread.edit_once(self._at, self._newest)

@@ -58,8 +58,10 @@ class Work:
         if ts is None:
             ts = (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
             await lease.place(ts)
-        outcome = await self._outcome(lease, Position.of(job.channel, ts))
+        at = Position.of(job.channel, ts)
+        outcome = await self._outcome(lease, at)
         if outcome is None:
+            await self._mend(lease, at)
             return None
         await result.tell(self.thread, lease, outcome.message, took_s=age(job))
         await lease.finish(outcome.state, outcome.reason)
@@ -73,6 +75,12 @@ class Work:
         if made is not None:
             await lease.store_outcome(made.dumps())
         return made
+
+    async def _mend(self, lease: Lease, at: Position) -> None:
+        """A worker that lost the job while an edit of its progress was under way may have written over the other's result."""
+        stored = await lease.outcome() if lease.lost.is_set() else None
+        if stored is not None:
+            await self.thread.edit(at, Outcome.loads(stored).message)
 
     def _ended_before(self, lease: Lease) -> Outcome | None:
         job = lease.job
@@ -124,7 +132,7 @@ class Work:
             log.warning("job_refused", reason=decision.reason)
             return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
         view = View(policy.narrowed(rules, who, channel, check.access, self.snapshot()), job.namespace, now())
-        live = Live(self.thread, at)
+        live = Live(self.thread, at, lambda: _still_held(lease))
         telling = _Telling(live, job)
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
             answers = FromNodes(nodes, job.trace, self.answer_seconds, telling.asking)
@@ -159,6 +167,14 @@ class _Telling:
             job = self._job
             self._live.show(progress.message(Progress(job.id, job.text, self._stage, age(job), tuple(sorted(self._nodes)))))
             await asyncio.sleep(NEXT_TELLS_S)
+
+
+async def _still_held(lease: Lease) -> bool:
+    try:
+        await lease.progress("running")
+    except QueueError:
+        return False
+    return True
 
 
 async def _keep(lease: Lease, recording: Recording) -> None:

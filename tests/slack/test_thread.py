@@ -24,6 +24,14 @@ async def thread(slack: SlackStandIn) -> AsyncIterator[Thread]:
         yield it
 
 
+async def always() -> bool:
+    return True
+
+
+async def never() -> bool:
+    return False
+
+
 def here(slack: SlackStandIn, in_thread: str | None = None) -> Channel:
     return Channel(slack.workspace.incidents, in_thread, shared=False)
 
@@ -130,9 +138,27 @@ async def test_no_token_and_no_words_of_a_message_are_in_an_error(slack: SlackSt
     assert slack.workspace.bot_token not in str(caught.value)
 
 
+async def held() -> bool:
+    """The job is in this worker's hands."""
+    return True
+
+
+async def lost() -> bool:
+    """It is not any more."""
+    return False
+
+
+async def test_a_worker_that_lost_the_job_says_nothing_of_its_progress(slack: SlackStandIn, thread: Thread) -> None:
+    position = await thread.place(Channel(slack.workspace.incidents), said("the result"))
+    async with Live(thread, position, lost, apart_s=0.01) as live:
+        live.show(said("asking"))
+        await asyncio.sleep(0.1)
+    assert texts(of_the_bot(slack)) == ["the result"]
+
+
 async def test_progress_is_shown_seldom_and_the_newest_counts(slack: SlackStandIn, thread: Thread) -> None:
     position = await thread.place(here(slack), said("queued"))
-    async with Live(thread, position, apart_s=0.3) as live:
+    async with Live(thread, position, held, apart_s=0.3) as live:
         for number in range(60):
             live.show(said(f"step {number}"))
             await asyncio.sleep(0.01)
@@ -141,10 +167,18 @@ async def test_progress_is_shown_seldom_and_the_newest_counts(slack: SlackStandI
     assert all(later.at - earlier.at >= 0.3 for earlier, later in pairwise(edits))
 
 
+async def test_who_has_lost_the_job_shows_no_progress(slack: SlackStandIn, thread: Thread) -> None:
+    position = await thread.place(here(slack), said("queued"))
+    async with Live(thread, position, never, apart_s=0.01) as live:
+        live.show(said("judging"))
+        await asyncio.sleep(0.1)
+    assert not slack.calls(UPDATE)
+
+
 async def test_no_progress_comes_after_the_result(slack: SlackStandIn, thread: Thread) -> None:
     position = await thread.place(here(slack), said("queued"))
     slack.fail(Fault(UPDATE, Kind.DELAYED, seconds=0.5))
-    async with Live(thread, position) as live:
+    async with Live(thread, position, held) as live:
         live.show(said("judging"))
         await until(live._sending.locked)
     await thread.edit(position, said("the result"))
@@ -156,7 +190,7 @@ async def test_no_progress_comes_after_the_result(slack: SlackStandIn, thread: T
 async def test_progress_that_slack_refuses_is_left_out(slack: SlackStandIn, thread: Thread) -> None:
     position = await thread.place(here(slack), said("queued"))
     slack.fail(Fault(UPDATE, Kind.SERVER_ERROR))
-    async with Live(thread, position, apart_s=0.05) as live:
+    async with Live(thread, position, held, apart_s=0.05) as live:
         live.show(said("one"))
         await until(lambda: slack.calls(UPDATE))
         live.show(said("two"))

@@ -13,6 +13,7 @@ from workers.checks import _dns_judge, _pod_states
 from workers.checks._pod_seen import Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
+AF_INET, AF_INET6 = 2, 10  # Linux: include/linux/socket.h
 _NEEDED = ("pods", "nodes", "services", "slices")
 _DEAD = frozenset({"down", "lowerlayerdown", "notpresent", "dormant"})
 
@@ -59,9 +60,20 @@ def _devices(view: View, seen: Seen) -> Iterator[Finding]:
         yield _broken(seen, claim, Evidence("netlink RTM_GETADDR in the pod", ", ".join(sorted(carried)) or "none", view.now))
     for device in devices:
         yield from _device(view, seen, device)
-    if devices and isinstance(seen.routes, routes.Routes) and not any(r.destination == "default" for r in seen.routes.routes):
-        shown = "; ".join(r.destination for r in seen.routes.routes[:5]) or "none"
-        yield _broken(seen, "has no default route inside", Evidence("netlink RTM_GETROUTE in the pod", shown, view.now))
+    if devices and isinstance(seen.routes, routes.Routes):
+        yield from _default_routes(view, seen, seen.routes)
+
+
+def _default_routes(view: View, seen: Seen, inside: routes.Routes) -> Iterator[Finding]:
+    """One for each family in which the pod has an address."""
+    for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
+        there = [r for r in inside.routes if r.family == family]
+        wanted = any((":" in ip) == (family == AF_INET6) for ip in seen.pod.ips)
+        if wanted and not any(r.destination == "default" for r in there):
+            shown = "; ".join(r.destination for r in there[:5]) or "none"
+            yield _broken(
+                seen, f"has no {name} default route inside", Evidence("netlink RTM_GETROUTE in the pod", shown, view.now)
+            )
 
 
 def _device(view: View, seen: Seen, device: Interface) -> Iterator[Finding]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from node_helper.facts import dns, interfaces, raw, resolv_conf, routes, sandbox, sockets
 from node_helper.facts.interfaces import Interface
-from node_helper.kernel import Route
+from node_helper.kernel import Link, Route
 from workers.check import View
 from workers.checks._pod_seen import Seen
 from workers.findings import services_of
@@ -39,18 +40,21 @@ def _place(seen: Seen, services: list[str]) -> Table:
 def _devices(seen: Seen) -> tuple[Table, ...]:
     if not isinstance(seen.interfaces, interfaces.Interfaces):
         return ()
-    rows = tuple(_device_row(i) for i in seen.interfaces.interfaces if "LOOPBACK" not in i.link.flags)
-    return (Table("Interfaces", rows, ("inside", "addresses", "on the node", "master", "MTU", "state", "packets in/out")),)
+    rows = [row for i in seen.interfaces.interfaces if "LOOPBACK" not in i.link.flags for row in _device_rows(i)]
+    return (Table("Interfaces", tuple(rows)),)
 
 
-def _device_row(i: Interface) -> tuple[str, ...]:
-    here, peer = i.link, i.peer
-    there = f"↔ {peer.link.name} (index {peer.link.ifindex})" if peer else f"no pair: {i.pairless}"
-    mtu = str(here.mtu) if not peer or peer.link.mtu == here.mtu else f"{here.mtu}/{peer.link.mtu}"
-    state = here.state if not peer or peer.link.state == here.state else f"{here.state}/{peer.link.state}"
-    count = f"{here.counters.rx_packets}/{here.counters.tx_packets}"
-    master = (peer.master if peer else None) or "-"
-    return f"{here.name} (index {here.ifindex})", " ".join(i.addresses), there, master, mtu, state, count
+def _device_rows(i: Interface) -> Iterator[tuple[str, str]]:
+    """The device inside, and its peer on the node, one below the other."""
+    yield f"{i.link.name}, index {i.link.ifindex}", f"{', '.join(i.addresses) or 'no address'}; {_state(i.link)}"
+    if i.peer:
+        yield f"↔ {i.peer.link.name}, index {i.peer.link.ifindex}", f"master {i.peer.master or 'none'}; {_state(i.peer.link)}"
+    else:
+        yield f"{i.link.name} has no pair", i.pairless
+
+
+def _state(link: Link) -> str:
+    return f"MTU {link.mtu}, {link.state}, packets in/out {link.counters.rx_packets}/{link.counters.tx_packets}"
 
 
 def _routes(seen: Seen) -> tuple[Table, ...]:
