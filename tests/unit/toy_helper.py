@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Optional, cast
 
 from node_helper.kernel import Kernel
 from node_helper.known import these
@@ -22,7 +22,7 @@ class Query:
     text: str = ""
     size: int = 0
     seconds: float = 0.0
-    path: str | None = None
+    path: Optional[str] = None  # noqa: UP045  (read by the helper on Python 3.9)
 
 
 @dataclass(frozen=True)
