@@ -62,6 +62,7 @@ class Front:
         self.bolt.action(_ACTIONS)(self._listener(asked.button))
         for event in ("channel_shared", "channel_unshared"):
             self.bolt.event(event)(self._channel_changed)
+        self.bolt.event("message")(_not_for_us)
 
     def _listener(self, read: Callable[[dict[str, Any]], Asked]) -> Callable[..., Awaitable[None]]:
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -93,6 +94,10 @@ class Front:
         """Returns when what was started is done, or after that time."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+
+
+async def _not_for_us() -> None:
+    """What people say to each other. It is not subscribed to; where it comes anyway, an answer keeps Slack from repeating it."""
 
 
 class Socket:

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
-from workers import health, policy_file
+from workers import health, intents, policy_file
 from workers.checks import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
@@ -23,8 +23,6 @@ from workers.queue.errors import LostLease, QueueAway
 from workers.queue.lease import Lease
 from workers.queue.status import State
 from workers.queue.terms import Terms
-from workers.render import progress
-from workers.render.progress import Progress
 from workers.settings import Settings
 from workers.slack import Slack
 from workers.slack_errors import SlackAway, SlackRefused
@@ -39,8 +37,6 @@ SECONDS = Histogram(
     "netcheck_job_seconds", "From the command to its result", ["command"], buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 )
 BUSY = Gauge("netcheck_jobs_running", "Jobs in this worker's hands")
-OVERDUE_S = 5.0
-"""An intent that its bot has not queued for so long has lost its bot."""
 PAUSE_S = 1.0
 _LAST_S = 20.0
 
@@ -85,20 +81,6 @@ class Worker:
                     SECONDS.labels(job.command).observe(age(job))
                     log.info("job_ended", state=state.value)
 
-    async def look_after_intents(self) -> None:
-        """Give jobs whose bot died a message and a place in the queue."""
-        while True:
-            await asyncio.sleep(OVERDUE_S / 2)
-            try:
-                for intent in await self.jobs.overdue_intents(OVERDUE_S):
-                    job = intent.job
-                    ts = intent.ts or (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
-                    await self.jobs.placed(job.id, ts)
-                    await self.jobs.queue(job.id)
-                    log.info("intent_adopted", job=job.id, trace=job.trace)
-            except (QueueAway, SlackAway) as e:
-                log.warning("intents_wait", reason=str(e))
-
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in hand. `announce` hears the URL of health and metrics."""
@@ -131,7 +113,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: int) -> None:
-    after = asyncio.create_task(worker.look_after_intents())
+    after = asyncio.create_task(intents.look_after(worker.jobs, worker.thread))
     turns = [asyncio.create_task(worker.take_turns(stopping)) for _ in range(concurrency)]
     stopped = asyncio.create_task(stopping.wait())
     try:

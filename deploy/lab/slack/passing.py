@@ -182,6 +182,7 @@ class Proxy:
         elif what == "disconnect":
             for near in list(self._sockets):
                 await near.send_str(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
+                await near.close()
         elif what == "calls":
             return web.json_response([asdict(call) for call in self._book.calls])
         else:
