@@ -66,7 +66,7 @@ class Address:
 
 @dataclass(frozen=True)
 class NextHop:
-    """Where a route sends packets: a gateway (None: on link), a device, a weight; flags such as dead, linkdown, onlink."""
+    """Where a route sends packets: a gateway (None: on link), a device, a weight, flags (dead, linkdown, onlink, nhid N)."""
 
     via: Optional[str]
     device: Optional[str]

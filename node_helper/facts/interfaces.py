@@ -47,10 +47,11 @@ class Interfaces:
 
 
 @dataclass(frozen=True)
-class _Node:
-    """The node's side: the devices that matter by index, and by which id each side knows the other."""
+class _Sides:
+    """Both sides: the devices that matter by index, and by which id each side knows the other."""
 
     links: dict[int, Link]
+    pod_links: dict[int, Link]
     known_to_pod_as: Optional[int]
     knows_pod_as: Optional[int]
 
@@ -63,51 +64,60 @@ def collect(kernel: Kernel, query: Query) -> Interfaces:
     if node.inode == query.netns.inode:
         return Interfaces(tuple(Interface(link, _of(link, addresses), None, "a device of the node itself") for link in links))
     known_to_pod_as = kernel.netnsid(query.netns, node)
-    across = tuple(link.link for link in links if link.link and link.link_netnsid in {known_to_pod_as} - {None})
+    across = tuple(
+        link.link for link in links if link.link and link.link_netnsid is not None and link.link_netnsid == known_to_pod_as
+    )
     there = kernel.links_at(node, across)
     masters = kernel.links_at(node, tuple({link.master for link in there if link.master}))
-    side = _Node(
-        links={link.ifindex: link for link in (*masters, *there)},
+    sides = _Sides(
+        links=_by_index((*masters, *there)),
+        pod_links=_by_index(links),
         known_to_pod_as=known_to_pod_as,
         knows_pod_as=kernel.netnsid(node, query.netns),
     )
-    return Interfaces(tuple(_interface(link, _of(link, addresses), side) for link in links))
+    return Interfaces(tuple(_interface(link, _of(link, addresses), sides) for link in links))
+
+
+def _by_index(links: tuple[Link, ...]) -> dict[int, Link]:
+    return {link.ifindex: link for link in links}
 
 
 def _of(link: Link, addresses: tuple[Address, ...]) -> tuple[str, ...]:
     return tuple(a.address for a in addresses if a.ifindex == link.ifindex)
 
 
-def _interface(link: Link, addresses: tuple[str, ...], node: _Node) -> Interface:
-    why = _pairless(link, node)
+def _interface(link: Link, addresses: tuple[str, ...], sides: _Sides) -> Interface:
+    why = _pairless(link, sides)
     if why:
         return Interface(link, addresses, None, why)
-    there = node.links[link.link or 0]
-    master = node.links.get(there.master or 0)
-    mutual = there.link == link.ifindex and there.link_netnsid is not None and there.link_netnsid == node.knows_pod_as
+    there = sides.links[link.link or 0]
+    master = sides.links.get(there.master or 0)
+    mutual = there.link == link.ifindex and there.link_netnsid is not None and there.link_netnsid == sides.knows_pod_as
     return Interface(link, addresses, Peer(there, master.name if master else None, mutual))
 
 
-def _pairless(link: Link, node: _Node) -> str:
+def _pairless(link: Link, sides: _Sides) -> str:
     if "LOOPBACK" in link.flags:
         return "loopback"
     if link.kind != "veth":
-        return _alone(link, node)
+        return _alone(link, sides)
     if link.link is None or link.link_netnsid is None:
         return "its peer is in the pod's own namespace"
-    if link.link_netnsid != node.known_to_pod_as:
+    if link.link_netnsid != sides.known_to_pod_as:
         return f"its peer ifindex {link.link} is in a namespace that is not the node's"
-    there = node.links.get(link.link)
+    there = sides.links.get(link.link)
     if there is None:
         return f"peer ifindex {link.link} is not on this node"
     return "" if there.kind == "veth" else f"ifindex {there.ifindex} on this node is {there.name}, not a veth"
 
 
-def _alone(link: Link, node: _Node) -> str:
+def _alone(link: Link, sides: _Sides) -> str:
     what = link.kind or "physical device or SR-IOV function"
-    if link.link is None or link.link_netnsid is None or link.link_netnsid != node.known_to_pod_as:
+    if link.link is not None and link.link_netnsid is None and link.link in sides.pod_links:
+        return f"{what} on the pod's {sides.pod_links[link.link].name}"
+    if link.link is None or link.link_netnsid is None or link.link_netnsid != sides.known_to_pod_as:
         return what
-    below = node.links.get(link.link)
+    below = sides.links.get(link.link)
     where = below.name if below else f"ifindex {link.link}, which is not on this node"
     return f"netkit, whose other end is {where}" if link.kind == "netkit" else f"{what} on {where}"
 

@@ -26,23 +26,25 @@ class Query:
 
 @dataclass(frozen=True)
 class Text:
-    """The commands as a person types them, "&&" between two, and what they printed, byte for byte (cut at the budget)."""
+    """The commands as a person types them, "&&" between two, and what they printed, byte for byte; `cut`: it was more."""
 
     argv: tuple[str, ...]
     text: str
+    cut: bool = False
 
 
 def collect(kernel: Kernel, query: Query) -> Text:
     """Run them. ``missing`` where the node has no such tool; ``malformed`` where it failed, in its own words."""
     words: list[str] = []
-    text = ""
+    text, cut = "", False
     for argv in _COMMANDS[query.what]:
         done = kernel.run(argv, query.netns)
         if done.status != 0:
             raise CannotLook(f"{' '.join(argv)} failed with status {done.status}: {done.err.strip()[:200]}", kind="malformed")
         words += ["&&", *argv] if words else argv
         text += done.out
-    return Text(tuple(words), text)
+        cut |= done.cut
+    return Text(tuple(words), text, cut)
 
 
 FACT = Fact(name="raw", query=Query, answer=Text, collect=collect)

@@ -91,7 +91,8 @@ def test_another_device_under_the_peers_index_is_no_peer() -> None:
         (link(3, "eth0", "netkit", link=11, link_netnsid=0), "netkit, whose other end is veth4f7342d"),
         (link(3, "net1", "", flags=("UP",)), "physical device or SR-IOV function"),
         (link(3, "dummy0", "dummy"), "dummy"),
-        (link(3, "vlan5", "vlan", link=4), "vlan"),
+        (link(4, "vlan5", "vlan", link=4), "vlan on the pod's vlan5"),
+        (link(4, "vlan5", "vlan", link=9), "vlan"),
     ],
 )
 def test_a_device_without_a_pair_is_named_for_what_it_is(device: Link, why: str) -> None:

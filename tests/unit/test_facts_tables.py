@@ -104,6 +104,12 @@ def test_raw_is_what_the_reference_tool_says_inside(what: str, argv: str) -> Non
     assert kernel.asked == [f"{POD.path}: {one}" for one in argv.split(" && ")]
 
 
+def test_text_that_was_too_much_is_said_to_be_cut() -> None:
+    kernel = PretendKernel(tools=lambda argv: Completed(0, "x", "", cut="-6" not in argv))
+    assert raw.collect(kernel, raw.Query(POD, "route")).cut
+    assert not raw.collect(PretendKernel(tools=lambda _: Completed(0, "x", "")), raw.Query(POD, "route")).cut
+
+
 def test_a_tool_that_fails_is_quoted() -> None:
     kernel = PretendKernel(tools=lambda _: Completed(2, "half", "Cannot open netlink socket\n"))
     with pytest.raises(CannotLook, match="status 2: Cannot open netlink socket"):

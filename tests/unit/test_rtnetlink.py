@@ -123,6 +123,10 @@ def hop(device: int, *attributes: bytes, flags: int = 0, weight: int = 1) -> byt
             Route(10, "fd00::/64", "unicast", 254, (NextHop(None, "if9", flags=("linkdown",)),), None, None, "kernel", "link"),
         ),
         (
+            route_body(socket.AF_INET, attr(30, u32(5))),
+            Route(2, "default", "unicast", 254, (NextHop(None, None, flags=("nhid 5",)),), None, None, "kernel", "link"),
+        ),
+        (
             route_body(socket.AF_INET, attr(1, bytes([10, 9, 0, 0])), kind=6, length=16),
             Route(2, "10.9.0.0/16", "blackhole", 254, (), None, None, "kernel", "link"),
         ),

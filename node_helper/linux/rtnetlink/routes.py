@@ -20,7 +20,18 @@ _HEADER = struct.Struct(
 _HOP = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, weight - 1, device
 _VIA = struct.Struct("=H")  # struct rtvia: family, then the address
 _U32 = struct.Struct("=I")
-_DESTINATION, _DEVICE, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TABLE, _OTHER_GATEWAY = 1, 4, 5, 6, 7, 8, 9, 15, 18
+_DESTINATION, _DEVICE, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TABLE, _OTHER_GATEWAY, _OBJECT = (
+    1,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    15,
+    18,
+    30,
+)
 _METRIC_MTU = 2
 _CLONED = 0x200  # RTM_F_CLONED: a cache entry
 _LOOKUP_TABLE = 0x1000  # RTM_F_LOOKUP_TABLE: say which table answered; IPv6 says so always and refuses the flag
@@ -105,7 +116,8 @@ def _hops(family: int, flags: int, found: dict[int, bytes], names: Mapping[int, 
     device = _number(found.get(_DEVICE))
     via = _via(family, found)
     if device is None and via is None:
-        return ()
+        # With nexthop_compat_mode 0 the kernel names a nexthop object instead of telling what is in it.
+        return (NextHop(None, None, flags=(f"nhid {_number(found[_OBJECT])}",)),) if _OBJECT in found else ()
     return (NextHop(via, _name(device, names), flags=_hop_flags(flags)),)
 
 
