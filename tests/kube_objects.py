@@ -75,7 +75,15 @@ def like_a_real_pod(number: int) -> Api:
     running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     made["status"] |= {
         "containerStatuses": [
-            {"name": "web", "ready": True, "restartCount": 0, "state": running, "containerID": "containerd://0"}
+            {
+                "name": "web",
+                "ready": True,
+                "restartCount": 0,
+                "image": "web",
+                "imageID": "web@sha256:0",
+                "state": running,
+                "containerID": "containerd://0",
+            }
         ]
     }
     return made

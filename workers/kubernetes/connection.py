@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client
 
-from workers.kubernetes import configuration
+from workers.kubernetes import collecting, configuration
 from workers.kubernetes.errors import ApiTrouble, Expired, Malformed
 
 CONNECT_S = 10.0
@@ -116,7 +116,8 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        with collecting.put_off():
+            return json.loads(body)
     except (ValueError, RecursionError) as e:
         raise Malformed("the answer", body[:40], "JSON") from e
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workers.kubernetes import collecting
 from workers.kubernetes.connection import Connection
 from workers.kubernetes.errors import Expired
 from workers.kubernetes.fields import mapping, required, section, text
@@ -29,7 +30,8 @@ async def _paged(connection: Connection, kind: Kind, limit: int) -> tuple[str, d
     query: dict[str, str | int] = {"limit": limit} if limit else {}
     while True:
         page = mapping(await connection.get(kind.path, query))
-        records.update(read_list(kind, page))
+        with collecting.put_off():
+            records.update(read_list(kind, page))
         metadata = section(page, "metadata")
         more = text(metadata, "continue")
         if not more:
