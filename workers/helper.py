@@ -1,7 +1,7 @@
 """One running helper: questions overlap on it, answers find their way back, a slow reader stops the sender.
 
-A question whose asker goes away is cancelled on the node. A helper that breaks the rules of the wire
-is ended: the next question starts another.
+A question whose asker goes away is cancelled on the node. A helper that breaks the rules of the wire is ended: the next
+question starts another.
 """
 
 import asyncio
@@ -67,7 +67,6 @@ class Helper:
         """Everything said about one question up to its last line. Closing it early cancels on the node.
 
         Raises `Lost`, and `TimeoutError` when the last line did not come `grace` seconds after the question's own time.
-
         The number in `asked` is replaced; `credit` is given back as the replies are taken.
         """
         self._last += 1
@@ -158,13 +157,18 @@ class _Inbox:
         self._credit = credit
         self._left = credit
         self._taken = 0
+        self._complete = False
         self._queue: asyncio.Queue[Reply | Lost] = asyncio.Queue()
 
     def put(self, reply: Reply) -> None:
+        if self._complete:
+            raise Malformed("more after the last line of an answer")
         if isinstance(reply, Part | Rows):
             self._left -= 1
             if self._left < 0:
                 raise Malformed("a part without credit")
+        else:
+            self._complete = True
         self._queue.put_nowait(reply)
 
     def end(self, why: str) -> None:

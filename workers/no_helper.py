@@ -1,6 +1,9 @@
 """Why a session showed no helper: from its exit status and its log to a reason in words and what to do. Pure."""
 
+import re
+
 from node_helper.protocol import CannotLook
+from workers.replies import Cannot
 from workers.transport import Ended
 
 _INSTALL = "Install node-helper on the node (deploy/node/README.md), or set NETCHECK_HELPER=push to try without."
@@ -35,6 +38,7 @@ _KNOWN = (
     ("not found", "missing", "it has no helper", _INSTALL),
     ("no such file", "missing", "it has no helper", _INSTALL),
 )
+_KIND = re.compile(r"[a-z-]{1,20}")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 
@@ -44,7 +48,8 @@ def no_helper(node: str, ended: Ended) -> CannotLook:
     for words, kind, what, fix in _KNOWN:
         if words in log.lower():
             return CannotLook(f"{node}: {what} ({log})", kind=kind, fix=fix)
-    if ended.status in (_NOT_EXECUTABLE, _NOT_FOUND):
+    if ended.status in (_KIND = re.compile(r"[a-z-]{1,20}")
+_NOT_EXECUTABLE, _NOT_FOUND):
         return CannotLook(f"{node}: it has no helper (status {ended.status})", kind="missing", fix=_INSTALL)
     status = "the connection was lost" if ended.status is None else f"status {ended.status}"
     reason = f"{node}: the helper ended before it said hello ({status}{', ' + log if log else ''})"
@@ -69,6 +74,12 @@ def old_helper(node: str, fact: str, helper: str) -> CannotLook:
     return CannotLook(
         reason, kind="old-helper", fix="Install the worker's version of node-helper on the node (deploy/node/README.md)."
     )
+
+
+def said_no(node: str, said: Cannot) -> CannotLook:
+    """The helper's own refusal, in words that a node cannot misuse."""
+    kind = said.kind if _KIND.fullmatch(said.kind) else "malformed"
+    return CannotLook(f"{node}: {printable(said.reason)}", kind=kind, fix=printable(said.fix))
 
 
 def printable(text: str, most: int = 300) -> str:

@@ -18,7 +18,7 @@ from node_helper.protocol import CannotLook
 from node_helper.wire import Hello
 from workers.check import Ask, Samples
 from workers.helper import CREDIT, Helper, Lost
-from workers.no_helper import not_root, old_helper
+from workers.no_helper import not_root, old_helper, said_no
 from workers.one_node import Node, closing
 from workers.replies import Answer, Cannot, Part, Reply, Rows
 from workers.transport import Transport
@@ -133,7 +133,7 @@ class Nodes:
                 async with aclosing(helper.replies(asked, self._limits.grace_seconds)) as replies:
                     async for reply in replies:
                         if isinstance(reply, Cannot):
-                            raise CannotLook(f"{ask.node}: {reply.reason}", kind=reply.kind, fix=reply.fix)
+                            raise said_no(ask.node, reply)
                         yield reply
             except TimeoutError as e:
                 helper.abort("it did not answer in time")  # its own clock should have: something hangs there, or on the way

@@ -72,6 +72,8 @@ async def test_a_helper_without_root_is_refused_unless_asked_what_it_is() -> Non
         b"".join(line(1, part=i, z=piece) for i, piece in enumerate(cut(b"[" * 900_000))) + line(1, end=True, took=0, cpu=0),
         line(1, part=0, z="") * 9,
         line(1, rows=[]) * 9,
+        line(1, end=True, took=0, cpu=0) * 2,
+        line(1, cannot={"kind": "x" * 999, "reason": "", "fix": ""}),
         line(1, rows=[1]) + line(1, end=True, took=0, cpu=0),
         b'{"cannot":{"kind":"malformed","reason":"what?","fix":""}}\n',
         b"x" * ((1 << 20) + 1),
@@ -96,6 +98,15 @@ def test_whatever_a_node_says_nothing_else_is_raised(said: bytes) -> None:
 @settings(max_examples=100, deadline=None)
 def test_whatever_a_node_says_first_nothing_else_is_raised(first: bytes) -> None:
     asyncio.run(refusal(Scripted(first + b"\n"), Limits(grace_seconds=0.0), seconds=0.01))
+
+
+async def test_a_refusal_cannot_carry_what_a_terminal_would_act_on() -> None:
+    no = line(1, cannot={"kind": "gone", "reason": "\033[2J<!channel>\n" + "y" * 5000, "fix": "\x07"})
+    said = await refusal(Scripted(KNOWN, lambda request: no if "ask" in request else b""))
+    assert said.kind == "gone"
+    assert said.reason.isprintable()
+    assert said.fix.isprintable()
+    assert len(said.reason) < 400
 
 
 async def test_an_answer_of_too_many_bytes_is_refused_while_it_comes() -> None:
