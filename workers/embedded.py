@@ -62,11 +62,14 @@ class Embedded:
 
     async def start(self) -> None:
         """Returns when the server answers, whoever started it. Raises `QueueAway`."""
-        async with self._starting, asyncio.timeout(_START_S):
-            await self._use()
-            while not await self._answers():
-                self._keep()
-                await asyncio.sleep(0.02)
+        try:
+            async with self._starting, asyncio.timeout(_START_S):
+                await self._use()
+                while not await self._answers():
+                    self._keep()
+                    await asyncio.sleep(0.02)
+        except TimeoutError as e:
+            raise QueueAway(f"the embedded Redis does not answer after {_START_S:g} s: {self._log_tail()}") from e
 
     def stop(self) -> None:
         """Says that this process does not use it any more; the server ends if no other does."""

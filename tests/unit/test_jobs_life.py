@@ -152,6 +152,29 @@ async def test_a_job_that_is_not_finished_is_handed_back_at_once(jobs: Jobs) -> 
         assert (lease.job, lease.attempt, lease.fence) == (asked, 1, 2)
 
 
+async def test_a_job_that_is_put_off_comes_back_as_often_as_it_takes(jobs: Jobs) -> None:
+    asked = await queued(jobs)
+    for _ in range(QUICK.attempts + 1):
+        async with jobs.take("w") as lease:
+            assert lease is not None
+            assert (lease.job, lease.attempt, lease.exhausted) == (asked, 1, "")
+            await lease.put_off("Slack is away", 0.01)
+    assert (await jobs.status(asked.id)).reason == "Slack is away"
+    assert (await jobs.depth()).later == 1
+
+
+async def test_a_job_without_a_place_is_abandoned_and_never_queued(jobs: Jobs) -> None:
+    asked = job()
+    await jobs.intend(asked)
+    await jobs.abandon(asked, "not in channel")
+    await jobs.placed(asked.id, "1.0")
+    await jobs.queue(asked.id)
+    status = await jobs.status(asked.id)
+    assert (status.state, status.reason) == (State.REFUSED, "not in channel")
+    assert await jobs.overdue_intents(0) == ()
+    assert await _taken(jobs, 0) is None
+
+
 async def test_a_worker_that_shuts_down_takes_nothing_more(jobs: Jobs) -> None:
     waiting = asyncio.create_task(_taken(jobs, 60))
     await asyncio.sleep(0)

@@ -115,6 +115,15 @@ class Life(RuleBasedStateMachine):
         self.model.jobs[asked.id] = Known(user)
         return asked.id
 
+    @rule(target=names, user=USERS, delivery=st.uuids().map(str))
+    def ask(self, user: str, delivery: str) -> Any:
+        """All that a bot does, so that workers have much to do."""
+        name = self.intend(user, delivery)
+        if isinstance(name, str):
+            self.placed(name, "1.0")
+            self.queue(name)
+        return name
+
     @rule(name=names, ts=st.sampled_from(["1.0", "2.0"]))
     def placed(self, name: str, ts: str) -> None:
         known = self.model.jobs[name]
@@ -197,6 +206,13 @@ class Life(RuleBasedStateMachine):
         assert self.do(self.jobs.cancel(name, "U9")) is known.state
         if not known.state.over:
             known.cancelled_by, known.counts = "U9", False
+
+    @rule(name=names)
+    def abandon(self, name: str) -> None:
+        known = self.model.jobs[name]
+        self.do(self.jobs.abandon(self.do(self.jobs.record(name)), "not in channel"))
+        if known.state is State.INTENDED:
+            known.state, known.counts = State.REFUSED, False
 
     @invariant()
     def depth_agrees(self) -> None:

@@ -94,6 +94,13 @@ class Lease:
         delay = self._store.terms.retry_delay_s * 2 ** (self.attempt - 1)
         return await self._requeue(round(delay * 1000), reason, self._store.terms.attempts)
 
+    async def put_off(self, reason: str, seconds: float) -> None:
+        """Some worker takes the job after that time, and the attempt does not count. Raises `LostLease`, `QueueAway`.
+
+        For what fails through no fault of the job's, however often: Slack is away.
+        """
+        await self._requeue(round(seconds * 1000), reason, 0)
+
     async def hand_back(self) -> None:
         """Another worker takes the job at once, and the attempt does not count. Raises `LostLease`, `QueueAway`."""
         await self._requeue(0, "", 0)
@@ -111,7 +118,7 @@ class Lease:
         """At the end of a worker's hold on the job, whatever ended it: what is not finished is handed back."""
         if not self._ended and not self.lost.is_set():
             with contextlib.suppress(LostLease, QueueAway):  # then another worker takes it over when the lease lapses
-                await self.hand_back()
+                await self._requeue(0, "", 0, patience_s=0)
 
     async def _renew(self) -> None:
         keys, claim = self._store.keys, self._claim
@@ -122,11 +129,11 @@ class Lease:
         elif not self._ended:
             self._lose()
 
-    async def _requeue(self, delay_ms: int, reason: str, allowed: int) -> bool:
+    async def _requeue(self, delay_ms: int, reason: str, allowed: int, *, patience_s: float | None = None) -> bool:
         keys, claim = self._store.keys, self._claim
         all_keys = (keys.job(self.job.id), keys.queue, keys.later)
         args = (self.fence, GROUP, claim.entry, claim.job_id, delay_ms, reason, allowed)
-        return bool(await self._last(lambda: self._store.server.run("requeue", all_keys, *args)) == b"ok")
+        return bool(await self._last(lambda: self._store.server.run("requeue", all_keys, *args), patience_s) == b"ok")
 
     async def _store_packed(self, purpose: str, key: str, data: bytes) -> None:
         packed = pack(self._store.seal, purpose, self.job.id, data)
@@ -137,19 +144,19 @@ class Lease:
         all_keys = (self._store.keys.job(self.job.id), *keys)
         await self._held(lambda: self._store.server.run(script, all_keys, self.fence, *args))
 
-    async def _last(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _last(self, call: Callable[[], Awaitable[Any]], patience_s: float | None = None) -> Any:
         """A write that ends the hold; the heartbeat that finds it ended is not told that the lease was lost."""
         self._check()
         said = None
         try:
             self._ended = True
-            said = await self._held(call)
+            said = await self._held(call, patience_s)
         finally:
             self._ended = said == b"ok"
         return said
 
-    async def _held(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        said = await patiently(call, self._store.terms.patience_s)
+    async def _held(self, call: Callable[[], Awaitable[Any]], patience_s: float | None = None) -> Any:
+        said = await patiently(call, self._store.terms.patience_s if patience_s is None else patience_s)
         if said == b"lost":
             self._lose()
             raise LostLease(f"job {self.job.id}: another worker has it")

@@ -31,6 +31,7 @@ class Taker:
         self._swept = float("-inf")
         self._sweep_s = min(BLOCK_S, store.terms.lease_s / 8)
         self._stopped = False
+        self._away = ""
 
     def stop(self) -> None:
         """No job is taken from now on; who waits for one is told within half a second."""
@@ -44,12 +45,20 @@ class Taker:
             try:
                 lease = await self._look(worker, max(wait, 0.0))
             except QueueAway as e:
-                log.warning("queue_away", reason=str(e))
+                self._seen(str(e))
                 await asyncio.sleep(max(wait, 0.0))
                 lease = None
+            else:
+                self._seen("")
             if lease or time.monotonic() >= end:
                 return lease
         return None
+
+    def _seen(self, away: str) -> None:
+        """Says once that Redis is away, and once that it is back, however many wait."""
+        if bool(away) is not bool(self._away):
+            log.warning("queue_away" if away else "queue_back", reason=away or self._away)
+        self._away = away
 
     async def _look(self, worker: str, wait_s: float) -> Lease | None:
         if time.monotonic() - self._swept >= self._sweep_s:
