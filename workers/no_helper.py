@@ -48,8 +48,7 @@ def no_helper(node: str, ended: Ended) -> CannotLook:
     for words, kind, what, fix in _KNOWN:
         if words in log.lower():
             return CannotLook(f"{node}: {what} ({log})", kind=kind, fix=fix)
-    if ended.status in (_KIND = re.compile(r"[a-z-]{1,20}")
-_NOT_EXECUTABLE, _NOT_FOUND):
+    if ended.status in (_NOT_EXECUTABLE, _NOT_FOUND):
         return CannotLook(f"{node}: it has no helper (status {ended.status})", kind="missing", fix=_INSTALL)
     status = "the connection was lost" if ended.status is None else f"status {ended.status}"
     reason = f"{node}: the helper ended before it said hello ({status}{', ' + log if log else ''})"
