@@ -15,6 +15,7 @@ from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
 from deploy.lab.roles import Role
 from deploy.lab.transcript import transcript
+from workers.checks.pod import USUAL_RAW
 from workers.render import verdict
 
 COMMAND = "pod hello-world"
@@ -73,7 +74,7 @@ def _thread(lab: Lab) -> Sequence[Mapping[str, Any]]:
     said: list[dict[str, Any]] = []
     while time.monotonic() < end:
         said = [m for m in lab.slack.messages() if m.get("user") == lab.slack.workspace.bot or m.get("bot_id")]
-        if _has_verdict(said) and any(m.get("files") for m in said):
+        if _has_verdict(said) and sum(len(m.get("files") or ()) for m in said) == len(USUAL_RAW):
             break
         time.sleep(_POLL_S)
     return said

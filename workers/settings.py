@@ -1,6 +1,7 @@
 """The settings of worker and terminal, from the environment (NETCHECK_...) and one TOML file, validated at start.
 
-NETCHECK_CONFIG names the file; the environment wins over it. Secrets come from the environment or from files named here, never from arguments.
+NETCHECK_CONFIG names the file; the environment wins over it.
+Secrets come from the environment or from files named here, never from arguments.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Shared(BaseSettings):
     policy_file: Path | None = Field(default=None, description="who may do what; unset: the built-in policy (deploy/policy.toml)")
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb-...")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another one only for tests and proxies")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged, from this on")
 
     @classmethod
     def settings_customise_sources(

@@ -38,6 +38,8 @@ SECONDS = Histogram(
 )
 BUSY = Gauge("netcheck_jobs_running", "Jobs in this worker's hands")
 PAUSE_S = 1.0
+SLACK_AWAY_S = 5.0
+"""Until a result that Slack did not take is sent again; as often as it takes, since nothing is wrong with the job."""
 _LAST_S = 20.0
 
 
@@ -71,7 +73,7 @@ class Worker:
                 log.warning("job_lost")
             except SlackAway as e:
                 log.warning("job_waits_for_slack", reason=str(e))
-                await lease.retry_later(f"Slack is away: {e}")
+                await lease.put_off(f"Slack is away: {e}", SLACK_AWAY_S)
             except SlackRefused as e:
                 log.error("result_refused_by_slack", code=e.code)  # noqa: TRY400  (the code says all)
                 await lease.finish(State.DEAD, str(e))

@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+NEWLINE = "\n"
+
 
 def transcript(messages: Sequence[Mapping[str, Any]]) -> str:
     """The messages one after the other, files and buttons named."""
@@ -26,8 +28,14 @@ def _lines(block: Mapping[str, Any]) -> Iterator[str]:
     elif kind == "table":
         yield from (" | ".join(_cell(cell) for cell in row) for row in block["rows"])
     else:
-        for text in _texts(block):
-            yield from html.unescape(text).splitlines()
+        yield from (line for text in _texts(block.get("text")) for line in _plain(text).splitlines())
+        yield from (f"  {_plain(text).replace(NEWLINE, ': ', 1)}" for text in _texts(block.get("fields")))
+        yield from (_plain(text) for text in _texts([block.get("elements"), block.get("accessory")]))
+
+
+def _plain(text: str) -> str:
+    """Without the marks that Slack draws as bold and monospaced."""
+    return html.unescape(text.replace("```", "").replace("`", "").replace("*", ""))
 
 
 def _cell(cell: Mapping[str, Any]) -> str:
