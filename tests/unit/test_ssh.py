@@ -239,6 +239,7 @@ async def pushed(server: SshServer) -> AsyncIterator[Nodes]:
     await nodes.aclose()
 
 
+@pytest.mark.live
 async def test_a_helper_is_pushed_to_a_node_that_has_none(pushed: Nodes, server: SshServer) -> None:
     server.argv = ()
     hello = await pushed.hello("n1")
