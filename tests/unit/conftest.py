@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -37,8 +38,11 @@ class RedisPlace:
 
 @pytest.fixture(scope="session")
 def redis_folder() -> Iterator[tuple[str, Path]]:
-    """The URL of a running server, and a folder that lasts as long."""
+    """The URL of a server, embedded unless NETCHECK_TEST_REDIS_URL names one, and a folder that lasts as long as the tests."""
     with tempfile.TemporaryDirectory() as folder:
+        if url := os.environ.get("NETCHECK_TEST_REDIS_URL"):
+            yield url, Path(folder)
+            return
         embedded = Embedded(Path(folder))
         asyncio.run(embedded.start())
         yield embedded.url, Path(folder)
