@@ -21,10 +21,9 @@ from workers.seal import BadKeyFile
 from workers.settings import Settings
 from workers.slack import Slack
 from workers.slack_errors import SlackError
+from workers.slack_methods import SCOPES
 from workers.terminal import nodes_of
 
-SCOPES = frozenset({"commands", "chat:write", "app_mentions:read", "files:write", "files:read", "users:read"})
-"""What the bot's token must be allowed; deploy/slack-manifest.yaml asks for it."""
 _SECONDS = 20.0
 
 
