@@ -71,8 +71,10 @@ async def list_once(name: str, kubeconfig: Path | None = None) -> Cluster:
 async def _listed_or_not(connection: Connection, kind: Kind) -> dict[Any, Any] | Staleness:
     try:
         return (await listed(connection, kind))[1]
-    except (CannotLook, Expired) as e:
-        return Staleness(kind.name, 0.0, str(e), never=True)
+    except CannotLook as e:
+        return Staleness(kind.name, 0.0, e.reason, never=True, fix=e.fix)
+    except Expired as e:
+        return Staleness(kind.name, 0.0, f"the list expired while it was read: {e}", never=True, fix="Run it again.")
 
 
 def _now() -> str:

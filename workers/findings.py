@@ -39,7 +39,7 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
                 claim=f"Kubernetes' list of {behind.kind} {state}",
                 evidence=(Evidence(f"Kubernetes API, list and watch of {behind.kind}", behind.reason, view.now),),
                 disprove="A current list from the Kubernetes API.",
-                fix="Check that the API server answers and that the service account may list and watch this kind.",
+                fix=behind.fix or "Check that the API server answers and that the service account may list and watch this kind.",
                 subject=behind.kind,
             )
 

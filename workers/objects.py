@@ -188,12 +188,16 @@ class ReplicaSet:
 
 @dataclass(frozen=True)
 class Staleness:
-    """A kind whose watch is behind: since when, and why; `never` where it could not be read at all."""
+    """A kind that is not current: for how many seconds before the snapshot, why, and what to do about it.
+
+    `kind` is the name of the field in `Cluster`. `never` where it could not be read at all; else the last known is there.
+    """
 
     kind: str
     since_s: float
     reason: str
     never: bool = False
+    fix: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ again every minute, as it rotates.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from kubernetes.aio import client, config
 from workers.kubernetes.errors import ApiTrouble
 
 _TOKEN = "BearerToken"  # noqa: S105  (the name of the setting)
+_PLUGIN_S = 30.0
+"""What an exec plugin may take; some ask a cloud's API."""
 
 
 async def load(kubeconfig: Path | None) -> Any:
@@ -32,9 +35,10 @@ async def load(kubeconfig: Path | None) -> Any:
             _trim(found)
         return found
     path = str(kubeconfig or os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    with _translated(path):
+    with _translated(f"the kubeconfig {path}"):
         _require_file(path)
-        await config.load_kube_config(config_file=path, client_configuration=found, persist_config=False)
+        async with asyncio.timeout(_PLUGIN_S):
+            await config.load_kube_config(config_file=path, client_configuration=found, persist_config=False)
     _trim(found)
     return found
 
@@ -68,6 +72,9 @@ def _trim_token(found: Any) -> None:
 def _translated(source: str) -> Iterator[None]:
     try:
         yield
+    except TimeoutError as e:
+        fix = "Run the kubeconfig's exec plugin by hand; it may be waiting for somebody to log in."
+        raise ApiTrouble(f"{source}: its exec plugin did not answer in {_PLUGIN_S:g} s", kind="timeout", fix=fix) from e
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as e:
         fix = "Name a kubeconfig that kubectl can use in NETCHECK_KUBECONFIG."
         raise ApiTrouble(f"{source} does not say how to reach the API server: {e}", kind="unreachable", fix=fix) from e

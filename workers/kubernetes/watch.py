@@ -62,6 +62,7 @@ class Watched:
         self._heard = time.monotonic()
         self._lost_at: float | None = self._heard
         self._reason = "it is still being listed"
+        self._fix = ""
         self._pause = patience.first
 
     def objects(self) -> Mapping[Any, Any]:
@@ -76,7 +77,7 @@ class Watched:
         if self._lost_at is None or (self._listed and not self._reason and now - self._lost_at < _GRACE_S):
             return None
         reason = self._reason or "its watch is being resumed"
-        return Staleness(self.kind.name, now - self._lost_at, reason, never=not self._listed)
+        return Staleness(self.kind.name, now - self._lost_at, reason, never=not self._listed, fix=self._fix)
 
     async def run(self) -> None:
         """Keep it current, for ever."""
@@ -146,7 +147,7 @@ class Watched:
         if self._reason:
             log.info("kubernetes_current", kind=self.kind.name, version=self._version)
         self._heard = time.monotonic()
-        self._lost_at, self._reason, self._pause = None, "", self._patience.first
+        self._lost_at, self._reason, self._fix, self._pause = None, "", "", self._patience.first
         self.settled.set()
 
     def _trouble(self, error: CannotLook) -> None:
@@ -154,13 +155,13 @@ class Watched:
             log.warning("kubernetes_behind", kind=self.kind.name, reason=error.reason, fix=error.fix)
         if error.kind == "denied":
             self.settled.set()
-        self._lose(error.reason, keep_version=self._version)
+        self._lose(error.reason, error.fix, keep_version=self._version)
         self._pause = min(self._pause * 2 or self._patience.first, self._patience.longest)
 
-    def _lose(self, reason: str, keep_version: str = "") -> None:
+    def _lose(self, reason: str, fix: str = "", keep_version: str = "") -> None:
         self._version = keep_version
         self._lost_at = self._heard if self._lost_at is None else self._lost_at
-        self._reason = reason
+        self._reason, self._fix = reason, fix
 
 
 def _told(status: Mapping[str, Any]) -> Exception:

@@ -76,11 +76,12 @@ class KubeApi:
         self.kubeconfig.write_text(self.config(self.token))
 
     def stop(self) -> None:
-        """End; connections are reset, the port is free again."""
-        self._run(self._shut())
-        self._run(self._discovery.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE_S)
+        """End; connections are reset, the port is free again. Also where it was never started."""
+        if self._thread.is_alive():
+            self._run(self._shut())
+            self._run(self._discovery.__aexit__(None, None, None))
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_PATIENCE_S)
         self._loop.close()
         self._place.close()
 

@@ -61,7 +61,8 @@ class Server:
         await asyncio.sleep(self.faults.slow)
         if code := self.faults.status:
             raise RefusalError(code, "InternalError", f"Internal error occurred: {HTTPStatus(code).phrase}")
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {self.token}".encode()):
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self.token.encode()):
             raise unauthorized()
         if request.method == "POST" and request.path in reviews.PATHS:
             body = reviews.answer(request.path, await request.read(), self.rules, self._allows)
