@@ -6,7 +6,8 @@ Where answers come from is the caller's: warm helpers over SSH, a recording, a s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -28,7 +29,7 @@ class Asker(Protocol):
     async def twice(self, ask: Ask[Any, Any], apart: float, *, trace: str, seconds: float) -> Samples[Any]:
         """Two samples taken on the node."""
 
-    def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncIterator[Any]:
+    def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
         """Rows as they come."""
 
 
@@ -86,8 +87,9 @@ class FromNodes:
     async def _folded(self, effect: Stream) -> Any:
         state = effect.start
         try:
-            async for row in self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds):
-                state = effect.add(state, row)
+            async with aclosing(self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds)) as rows:
+                async for row in rows:
+                    state = effect.add(state, row)
         except CannotLook as cannot:
             return cannot
         return state

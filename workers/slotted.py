@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,11 +41,12 @@ class Slotted:
         await self._place(ask.node)
         return await self._nodes.twice(ask, apart, trace=trace, seconds=seconds)
 
-    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncIterator[Any]:
+    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
         """Rows as they come. Raises `CannotLook`."""
         await self._place(ask.node)
-        async for row in self._nodes.rows(ask, trace=trace, seconds=seconds):
-            yield row
+        async with aclosing(self._nodes.rows(ask, trace=trace, seconds=seconds)) as rows:
+            async for row in rows:
+                yield row
 
     async def _place(self, node: str) -> None:
         async with self._taking[node]:
