@@ -11,6 +11,7 @@ from node_helper.dns.names import Malformed, from_wire, to_wire
 _HEADER = struct.Struct("!6H")  # id, flags, counts of questions, answers, authorities, additional records
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE = 0x8000, 0x0400, 0x0200, 0x0100
 _INTERNET = 1
+_LONGEST_TEXT = 1 << 20  # an honest answer of 64 KiB is a third of this
 _PAYLOAD = 1232  # largest UDP answer that crosses any path unfragmented (DNS flag day 2020)
 _RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN",
@@ -69,10 +70,14 @@ def parse(message: bytes) -> Answer:
 
 
 def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[tuple[str, str, int, str], ...], int]:
-    found = []
+    found, length = [], 0
     for _ in range(counts[0]):
         record, at = records.read(message, at)
-        found.append((record.name, records.kind_name(record.kind), record.ttl, records.present(message, record)))
+        data = records.present(message, record)
+        length += len(record.name) + len(data)
+        if length > _LONGEST_TEXT:
+            raise Malformed(f"its compressed names unfold to more than {_LONGEST_TEXT} characters")
+        found.append((record.name, records.kind_name(record.kind), record.ttl, data))
     extended = 0
     for _ in range(counts[1]):
         record, at = records.read(message, at)

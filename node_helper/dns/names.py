@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 
-_MOST_LABELS = 128
 _LONGEST, _LONGEST_LABEL = 255, 63
 _POINTER = 0xC0
 _PLAIN = range(0x21, 0x7F)
@@ -37,9 +36,9 @@ def _label(label: str, name: str) -> bytes:
 def from_wire(message: bytes, at: int) -> tuple[str, int]:
     """The name at an offset, following compression pointers backwards only, and the offset after it. Raises `Malformed`."""
     labels: list[bytes] = []
-    after, lowest = -1, at
+    after, lowest, length = -1, at, 1
     while True:
-        size = _byte(message, at)
+        size = message[at] if at < len(message) else _beyond()
         if size & _POINTER == _POINTER:
             target = _word(message, at) & 0x3FFF
             after = at + 2 if after < 0 else after
@@ -55,12 +54,9 @@ def from_wire(message: bytes, at: int) -> tuple[str, int]:
         if at > len(message):
             raise Malformed("a label ends outside the message")
         labels.append(message[at - size : at])
-        if len(labels) > _MOST_LABELS or sum(map(len, labels)) + len(labels) >= _LONGEST:
+        length += 1 + size
+        if length > _LONGEST:
             raise Malformed("a name is longer than DNS allows")
-
-
-def _text(labels: list[bytes]) -> str:
-    return "".join("".join(map(_character, label)) + "." for label in labels) or "."
 
 
 def _character(byte: int) -> str:
@@ -69,10 +65,15 @@ def _character(byte: int) -> str:
     return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
 
 
-def _byte(message: bytes, at: int) -> int:
-    if at >= len(message):
-        raise Malformed("a name ends outside the message")
-    return message[at]
+_CHARACTERS = tuple(_character(byte) for byte in range(256))
+
+
+def _text(labels: list[bytes]) -> str:
+    return "".join("".join([_CHARACTERS[byte] for byte in label]) + "." for label in labels) or "."
+
+
+def _beyond() -> int:
+    raise Malformed("a name ends outside the message")
 
 
 def _word(message: bytes, at: int) -> int:

@@ -128,6 +128,16 @@ def test_a_name_made_long_by_pointers_is_malformed() -> None:
         from_wire(chain, last)
 
 
+def test_an_answer_that_unfolds_to_megabytes_is_malformed() -> None:
+    base = 12 + len(QUESTION)
+    name = (b"\x3f" + b"\x01" * 63) * 3 + b"\x00"
+    far = struct.pack("!H", 0xC000 | base)
+    bomb = [record(5, name, name=name), *(record(5, far, name=far) for _ in range(4000))]
+    assert len(message.parse(reply(*bomb[:100])).records) == 100
+    with pytest.raises(Malformed, match="unfold"):
+        message.parse(reply(*bomb))
+
+
 @pytest.mark.parametrize(
     ("changed", "ours"),
     [
