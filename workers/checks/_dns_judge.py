@@ -35,7 +35,7 @@ def server(answer: DnsAnswer | CannotLook, address: str, name: str, pod: Pod, no
             fix="See whether the DNS pods are ready, whether the node's rules send to them, whether a policy denies port 53.",
             subject=str(pod),
             node=pod.node,
-            look_further="service kube-system/kube-dns",
+            look_further="services in kube-system",
         )
     elif answer.rcode in ("SERVFAIL", "REFUSED"):
         yield Finding(
