@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from deploy.lab.kubeapi import KubeApi, Store, certificates
 from node_helper.protocol import CannotLook
 from tests import kube_objects
 from workers.cluster import ClusterView, list_once
-from workers.kubernetes.kinds import KINDS
+from workers.kubernetes.kinds import KINDS, Kind
 from workers.kubernetes.rights import rights
 from workers.kubernetes.watch import Patience
 from workers.objects import Cluster, Staleness
@@ -240,6 +244,67 @@ async def test_a_kubeconfig_that_is_none_is_said_to_be_none(tmp_path: Path, text
     seen = await list_once("lab", path)
     assert lagging(seen).keys() == ALL
     assert all(f"{path} does not say how to reach the API server" in b.reason for b in seen.behind)
+
+
+GARBAGE = [
+    b"<html>not found</html>", b"", b"[]", b"5", b'{"items": 5}', b'{"items": [{}], "metadata": {}}', b"[" * 100_000, b"\xff\xfe",
+    b'{"items": [], "metadata": {"resourceVersion": 5}}', b'{"items": [], "metadata": {"continue": {}}}',
+]  # fmt: skip
+
+
+@asynccontextmanager
+async def server_that_says(answer: Callable[[web.BaseRequest], bytes], folder: Path) -> AsyncIterator[Path]:
+    """The kubeconfig for something that answers each request with these bytes."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=answer(request))
+
+    async with RawTestServer(handle) as server:
+        context = {"name": "x", "context": {"cluster": "x", "user": "x"}}
+        cluster = {"name": "x", "cluster": {"server": str(server.make_url(""))}}
+        users = [{"name": "x", "user": {}}]
+        said = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "x"}
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(said))
+        yield path
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=lambda b: b[:12])
+async def test_a_server_that_is_no_kubernetes_api_is_told_from_an_empty_cluster(body: bytes, tmp_path: Path) -> None:
+    async with server_that_says(lambda _: body, tmp_path) as kubeconfig:
+        seen = await list_once("lab", kubeconfig)
+    assert lagging(seen).keys() == ALL
+    assert all(b.never and "where the Kubernetes API has" in b.reason for b in seen.behind)
+
+
+@pytest.mark.parametrize(
+    "body", [*GARBAGE[:1], *GARBAGE[2:], b'{"type":"ADDED","object":{}}\n', b"x" * 5_000_000], ids=lambda b: b[:12]
+)
+async def test_an_event_that_makes_no_sense_leads_to_another_list(body: bytes, tmp_path: Path) -> None:
+    lists = 0
+
+    def answer(request: web.BaseRequest) -> bytes:
+        nonlocal lists
+        if "watch" in request.query:
+            return body
+        lists += 1
+        return b'{"items": [], "metadata": {"resourceVersion": "5"}}'
+
+    async with server_that_says(answer, tmp_path) as kubeconfig:
+        view = ClusterView("lab", kubeconfig, QUICK)
+        await view.start()
+        await until(view, lambda c: lists > len(ALL) and any("where the Kubernetes API has" in b.reason for b in c.behind))
+        await view.aclose()
+
+
+async def test_a_mistake_of_ours_is_said_and_the_watch_goes_on(api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(Kind, "keyed", lambda _kind, _value: 1 // 0)
+        view = ClusterView("lab", api.kubeconfig, QUICK)
+        await view.start()
+        await until(view, lambda c: "ZeroDivisionError" in lagging(c)["pods"].reason)
+    await until(view, lambda c: c.pods and not c.behind)
+    await view.aclose()
 
 
 async def test_rights_are_told_one_by_one(api: KubeApi) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from kubernetes.aio import client
 
 from workers.kubernetes import collecting, configuration
@@ -39,12 +40,12 @@ class Connection:
     async def get(self, path: str, query: Query) -> Any:
         """The JSON at a path. Raises `ApiTrouble`, `Expired`, `Malformed`."""
         async with self._request("GET", path, query, None, ANSWER_S) as response:
-            return _parsed(await response.read())
+            return parsed(await response.read())
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON that is answered to a new object. Raises as `get` does."""
         async with self._request("POST", path, {}, body, ANSWER_S) as response:
-            return _parsed(await response.read())
+            return parsed(await response.read())
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query, quiet_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -102,6 +103,15 @@ class Connection:
         return True
 
 
+def parsed(body: bytes) -> Any:
+    """The JSON. Raises `Malformed`."""
+    try:
+        with collecting.put_off():
+            return json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise Malformed("the answer", body[:40], "JSON") from e
+
+
 def _abandon(response: aiohttp.ClientResponse) -> None:
     """Give the connection back, or cut it where more would have come: TLS's polite end waits for a server that may be gone."""
     if response.connection is not None and response.connection.transport is not None:
@@ -110,16 +120,15 @@ def _abandon(response: aiohttp.ClientResponse) -> None:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    while line := await response.content.readline():
+    """Raises `Malformed` for a line longer than the client's buffer, 4 MiB: etcd holds no object that large."""
+    while True:
+        try:
+            line = await response.content.readline()
+        except (ValueError, LineTooLong) as e:
+            raise Malformed("an event", "longer than 4 MiB", "lines") from e
+        if not line:
+            return
         yield line
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        with collecting.put_off():
-            return json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise Malformed("the answer", body[:40], "JSON") from e
 
 
 @contextmanager
@@ -135,7 +144,7 @@ def _translated(where: str) -> Iterator[None]:
         raise ApiTrouble(f"{where} does not answer: {_said(e.os_error)}", kind="unreachable", fix=_FIX) from e
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError) as e:
         raise ApiTrouble(f"{where} cut the connection", kind="unreachable", fix=_FIX) from e
-    except (aiohttp.ClientError, OSError) as e:
+    except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as e:
         raise ApiTrouble(f"{where} does not answer: {e}", kind="unreachable", fix=_FIX) from e
 
 

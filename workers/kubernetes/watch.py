@@ -7,7 +7,6 @@ A watch that ends is resumed from the last version seen, bookmarks included; onl
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Mapping
@@ -18,8 +17,8 @@ from typing import Any
 import structlog
 
 from node_helper.protocol import CannotLook
-from workers.kubernetes.connection import Connection
-from workers.kubernetes.errors import ApiTrouble, Expired, Malformed
+from workers.kubernetes.connection import Connection, parsed
+from workers.kubernetes.errors import ApiTrouble, Expired
 from workers.kubernetes.fields import mapping, number, required, section, text
 from workers.kubernetes.kinds import Kind
 from workers.kubernetes.listing import listed
@@ -89,8 +88,14 @@ class Watched:
             except Expired as e:
                 log.info("kubernetes_relist", kind=self.kind.name, reason=str(e))
                 self._lose("")
+            except ApiTrouble as e:
+                self._trouble(e, self._version)
             except CannotLook as e:
-                self._trouble(e)
+                self._trouble(e, "")
+            except Exception as e:
+                # A watch that died unseen would show old objects as current ones.
+                log.exception("kubernetes_watch_failed", kind=self.kind.name)
+                self._trouble(CannotLook(f"netcheck failed to read it: {e!r}", kind="bug", fix="See the worker's log."), "")
             await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, no secret)
 
     async def _list(self) -> None:
@@ -121,27 +126,20 @@ class Watched:
         self._pause = 0.0 if self._lost_at - began > self._patience.first else self._patience.first
 
     def _take(self, line: bytes) -> None:
-        """One event. Raises `Expired`, `ApiTrouble`, `Malformed`; after the last the list is read again."""
+        """One event. Raises `Expired`, `ApiTrouble`, `Malformed`."""
         self._heard = time.monotonic()
-        try:
-            event = mapping(json.loads(line))
-            obj = section(event, "object")
-            said = text(event, "type")
-            if said == "ERROR":
-                raise _told(obj)
-            if said in ("ADDED", "MODIFIED"):
-                key, record = self.kind.keyed(obj)
-                self._objects[key] = record
-            elif said == "DELETED":
-                self._objects.pop(self.kind.keyed(obj)[0], None)
-            self._version = required(section(obj, "metadata"), "resourceVersion")
-        except (ValueError, RecursionError) as e:
-            self._version = ""
-            raise Malformed("an event", line[:40], "JSON") from e
-        except Malformed:
-            self._version = ""
-            raise
+        event = mapping(parsed(line))
+        obj = section(event, "object")
+        said = text(event, "type")
+        if said == "ERROR":
+            raise _told(obj)
+        if said in ("ADDED", "MODIFIED"):
+            key, record = self.kind.keyed(obj)
+            self._objects[key] = record
+        elif said == "DELETED":
+            self._objects.pop(self.kind.keyed(obj)[0], None)
         self._frozen = self._frozen if said == "BOOKMARK" else None
+        self._version = required(section(obj, "metadata"), "resourceVersion")
 
     def _current(self) -> None:
         if self._reason:
@@ -150,16 +148,17 @@ class Watched:
         self._lost_at, self._reason, self._fix, self._pause = None, "", "", self._patience.first
         self.settled.set()
 
-    def _trouble(self, error: CannotLook) -> None:
+    def _trouble(self, error: CannotLook, resume_at: str) -> None:
         if self._reason != error.reason:
             log.warning("kubernetes_behind", kind=self.kind.name, reason=error.reason, fix=error.fix)
         if error.kind == "denied":
             self.settled.set()
-        self._lose(error.reason, error.fix, keep_version=self._version)
+        self._lose(error.reason, error.fix, resume_at)
         self._pause = min(self._pause * 2 or self._patience.first, self._patience.longest)
 
-    def _lose(self, reason: str, fix: str = "", keep_version: str = "") -> None:
-        self._version = keep_version
+    def _lose(self, reason: str, fix: str = "", resume_at: str = "") -> None:
+        """Not current any more; without a version to resume at, the next thing is a list."""
+        self._version = resume_at
         self._lost_at = self._heard if self._lost_at is None else self._lost_at
         self._reason, self._fix = reason, fix
 
