@@ -203,6 +203,9 @@ class Kernel(Protocol):
     def pause(self, seconds: float) -> None:
         """Wait between two probes."""
 
+    def close(self) -> None:
+        """Let go of what was opened for looking: an open socket keeps its namespace alive."""
+
 
 @dataclass(frozen=True)
 class Datagram:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import closing
 from typing import Any, Callable, Protocol, Union, cast
 
 from node_helper import codec, parts, wire
@@ -34,7 +35,8 @@ def answer(fact: AnyFact, asked: wire.Asked, make_kernel: MakeKernel, stop: Stop
     """Answer or refuse; raises nothing."""
     try:
         stop.check()
-        _look(fact, asked, cast("Kernel", _Watched(make_kernel(stop), stop)), stop, to)
+        with closing(make_kernel(stop)) as kernel:
+            _look(fact, asked, cast("Kernel", _Watched(kernel, stop)), stop, to)
     except CannotLook as e:
         to.finish(wire.cannot_line(asked.id, e.kind, e.reason, e.fix), e.kind)
     except MemoryError:

@@ -132,6 +132,9 @@ class PretendKernel:
     def pause(self, seconds: float) -> None:
         self.asked.append(f"pause {seconds:g}")
 
+    def close(self) -> None:
+        self.asked.append("close")
+
 
 def process(pid: int, cgroup: str, netns: int, started: int, comm: str = "app") -> Process:
     return Process(pid, 1, started, comm, (cgroup,), netns)

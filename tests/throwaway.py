@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pyroute2 import IPRoute
 
@@ -55,6 +55,13 @@ class LinuxWhere(Linux):
 
     def own_netns(self) -> Netns:
         return self._node
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._stop.close()
 
 
 def veth(node: Netns, name: str, pod: Netns, pod_name: str = "eth0", **settings: Any) -> None:

@@ -1,10 +1,9 @@
-"""A question's netlink sockets: one a namespace, made at the first need, closed when nobody holds the collection any more."""
+"""A question's netlink sockets: one a namespace, made at the first need, and closed together."""
 
 from __future__ import annotations
 
 import os
 import threading
-import weakref
 from typing import Callable, TypeVar
 
 from node_helper.kernel import Netns
@@ -20,7 +19,6 @@ class Netlinks:
     def __init__(self) -> None:
         self._by_inode: dict[int, Netlink] = {}
         self._one_at_a_time = threading.Lock()
-        weakref.finalize(self, _close, self._by_inode)
 
     def ask(self, where: Netns, ask: Callable[[Netlink], T]) -> T:
         """What a namespace answers. `CannotLook` of kind ``gone`` once its path opens another."""
@@ -30,7 +28,8 @@ class Netlinks:
                 self._by_inode[where.inode] = inside(where, connect)
             return ask(self._by_inode[where.inode])
 
-
-def _close(open_ones: dict[int, Netlink]) -> None:
-    for netlink in open_ones.values():
-        netlink.close()
+    def close(self) -> None:
+        """Close every socket; the next question opens its own again."""
+        with self._one_at_a_time:
+            while self._by_inode:
+                self._by_inode.popitem()[1].close()

@@ -110,6 +110,9 @@ class Linux:
     def pause(self, seconds: float) -> None:
         self._stop.pause(seconds)
 
+    def close(self) -> None:
+        self._netlinks.close()
+
     def _asked(self, where: Netns, what: str, ask: Callable[[Netlink], T]) -> T:
         with translated(what):
             return self._netlinks.ask(where, ask)

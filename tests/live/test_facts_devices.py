@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
 from node_helper.facts import interfaces, neighbours, routes
 from node_helper.kernel import Link, Netns, NextHop
+from node_helper.linux import files, netns
 from node_helper.protocol import CannotLook
 from tests.throwaway import LinuxWhere, address, configure, namespace, pid_of, veth
 
@@ -34,7 +38,8 @@ def site() -> Iterator[Site]:
         for number, pod in enumerate(pods):
             veth(node, f"veth{number}", pod, master=bridge, mtu=1450)
             address(pod, "eth0", f"10.244.9.{4 + number}/24", f"fd00:9::{4 + number}/64")
-        yield Site(node, pods, LinuxWhere(node))
+        with LinuxWhere(node) as kernel:
+            yield Site(node, pods, kernel)
 
 
 def host_links(site: Site) -> dict[str, Link]:
@@ -215,3 +220,35 @@ def test_neighbours_are_told_as_they_are(site: Site) -> None:
         assert (found[told].mac, found[told].device) == (mac, "eth0")
         assert found[told].state in ("reachable", "delay", "stale", "probe")
     assert (found["10.244.9.77"].mac, found["10.244.9.77"].state) in ((None, "incomplete"), (None, "failed"))
+
+
+def test_many_questions_at_once_each_see_their_own_namespace(site: Site) -> None:
+    def look(number: int) -> bool:
+        pod = site.pods[number % 3]
+        with LinuxWhere(site.node) as kernel:
+            own = {one.address for one in kernel.addresses(pod)}
+            return f"10.244.9.{4 + number % 3}/24" in own and eth0(Site(site.node, site.pods, kernel), pod).peer is not None
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(look, range(200)))
+    assert netns.of(os.getpid()).inode not in {pod.inode for pod in site.pods}
+
+
+def test_a_question_leaves_no_descriptor_and_no_thread_behind(site: Site) -> None:
+    before = len(files.names_in("/proc/self/fd")), threading.active_count()
+    for number in range(50):
+        with LinuxWhere(site.node) as kernel:
+            interfaces.collect(kernel, interfaces.Query(site.pods[number % 3]))
+            kernel.sockets(site.pods[number % 3])
+            with pytest.raises(CannotLook):
+                kernel.links(Netns(site.pods[0].path, 1))
+    assert (len(files.names_in("/proc/self/fd")), threading.active_count()) == before
+
+
+def test_a_namespace_ends_although_it_was_looked_at(site: Site) -> None:
+    with LinuxWhere(site.node) as kernel:
+        with namespace() as pod:
+            kernel.links(pod)
+        with pytest.raises(CannotLook) as said:
+            kernel.links(pod)
+    assert said.value.kind == "gone"

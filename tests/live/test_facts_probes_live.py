@@ -77,8 +77,9 @@ def _set(where: Netns, key: str, value: int) -> None:
 
 
 @pytest.fixture
-def kernel(pair: tuple[Netns, Netns]) -> Linux:
-    return LinuxWhere(pair[1])
+def kernel(pair: tuple[Netns, Netns]) -> Iterator[Linux]:
+    with LinuxWhere(pair[1]) as kernel:
+        yield kernel
 
 
 Serve = Callable[[bytes], list[bytes]]
@@ -218,11 +219,13 @@ def test_no_answer_is_called_by_its_reason(
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_router_that_says_host_unreachable_is_heard(fresh: tuple[Netns, Netns], transport: str) -> None:
-    assert ask(LinuxWhere(fresh[1]), fresh[0], 53, server="10.64.0.1", transport=transport, seconds=9.0).outcome == "unreachable"
+    with LinuxWhere(fresh[1]) as kernel:
+        assert ask(kernel, fresh[0], 53, server="10.64.0.1", transport=transport, seconds=9.0).outcome == "unreachable"
 
 
 def test_ping_tells_which_router_said_it(fresh: tuple[Netns, Netns]) -> None:
-    (row,) = ping.rows(LinuxWhere(fresh[1]), ping.Query(fresh[0], "10.64.0.1", count=1, seconds=9.0))
+    with LinuxWhere(fresh[1]) as kernel:
+        (row,) = ping.rows(kernel, ping.Query(fresh[0], "10.64.0.1", count=1, seconds=9.0))
     assert (row.outcome, row.sender) == ("unreachable", FAR)
 
 
@@ -350,7 +353,8 @@ def _everything(pair: tuple[Netns, Netns]) -> tuple[object, ...]:
         return links, sorted(a.get("address") for a in ip.get_addr()), sorted(str(r.get("dst")) for r in ip.get_routes())
 
     here = netns.of(os.getpid())
-    known = [LinuxWhere(pair[1]).netnsid(one, other) for one in (*pair, here) for other in (*pair, here)]
+    with LinuxWhere(pair[1]) as kernel:
+        known = [kernel.netnsid(one, other) for one in (*pair, here) for other in (*pair, here)]
     named = sorted(p.name for p in Path("/run/netns").iterdir()) if Path("/run/netns").exists() else []
     modules = Path("/proc/modules").read_text() if Path("/proc/modules").exists() else ""
     loaded = sorted(line.split()[0] for line in modules.splitlines())

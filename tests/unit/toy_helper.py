@@ -44,6 +44,9 @@ class ToyKernel:
     def pause(self, seconds: float) -> None:
         self.stop.pause(seconds)
 
+    def close(self) -> None:
+        pass
+
 
 def echo(_kernel: Kernel, query: Query) -> Seen:
     return Seen(query.text, os.getpid())
