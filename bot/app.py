@@ -13,9 +13,12 @@ import structlog
 from aiohttp import web
 from prometheus_client import Histogram
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import asked
@@ -66,7 +69,6 @@ class Front:
 
     def _listener(self, read: Callable[[dict[str, Any]], Asked]) -> Callable[..., Awaitable[None]]:
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
-            started = time.monotonic()
             await ack()
             try:
                 delivered = read(body)
@@ -74,7 +76,6 @@ class Front:
                 log.error("delivery_not_understood", missing=str(e), type=str(body.get("type", "command")))  # noqa: TRY400
                 return
             self._start(self._desk.serve(delivered))
-            ACKED.labels(delivered.way).observe(time.monotonic() - started)
 
         return listener
 
@@ -88,7 +89,14 @@ class Front:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A signed request of Slack's; one with another signature, or an old one, is refused by bolt with 401."""
-        return await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        with ACKED.labels("http").time():
+            return await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+
+    async def receive(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        """An envelope of Socket Mode."""
+        with ACKED.labels("socket").time():
+            answer = await run_async_bolt_app(self.bolt, request)
+            await send_async_response(client, request, answer, time.time())
 
     async def drain(self, seconds: float) -> None:
         """Returns when what was started is done, or after that time."""
@@ -104,16 +112,17 @@ class Socket:
     """One Socket Mode connection, kept up: it comes again by itself, whatever ends it."""
 
     def __init__(self, front: Front, app_token: str, api_url: str) -> None:
-        client = AsyncWebClient(app_token, api_url, logger=_SILENT)
-        self._handler = AsyncSocketModeHandler(front.bolt, app_token, logger=_SILENT, web_client=client, ping_interval=_PING_S)
+        web_client = AsyncWebClient(app_token, api_url, logger=_SILENT)
+        self._client = SocketModeClient(app_token, logger=_SILENT, web_client=web_client, ping_interval=_PING_S)
+        self._client.socket_mode_request_listeners.append(front.receive)
 
     async def connected(self) -> bool:
         """Whether Slack can deliver now."""
-        return bool(await self._handler.client.is_connected())
+        return bool(await self._client.is_connected())
 
     async def connect(self) -> None:
         """Returns when it is connected, however long that takes."""
-        await self._handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk's
+        await self._client.connect()  # type: ignore[no-untyped-call]  # slack_sdk's
 
     async def watch(self) -> None:
         """Logs every change, until it is cancelled."""
@@ -126,4 +135,4 @@ class Socket:
 
     async def close(self) -> None:
         """No delivery comes any more; Slack gives them to other connections."""
-        await self._handler.client.close()  # type: ignore[no-untyped-call]  # slack_sdk's
+        await self._client.close()  # type: ignore[no-untyped-call]  # slack_sdk's

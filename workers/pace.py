@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -26,15 +27,35 @@ _AT_ONCE = 4
 _BACKOFF = wait_random_exponential(multiplier=0.25, max=15.0)
 
 
+_SHORT_S = 5.0
+
+
 @dataclass
 class _Channel:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     open_at: float = 0.0
 
-    async def open(self) -> None:
-        """Returns when the channel may be written to."""
-        while (pause := self.open_at - time.monotonic()) > 0:  # noqa: ASYNC110  (another call may move it meanwhile)
-            await asyncio.sleep(pause)
+    @asynccontextmanager
+    async def turn(self, seconds: float) -> AsyncIterator[None]:
+        """A place among the calls of the channel, when it may be written to. Raises `SlackAway` if that is not soon enough."""
+        end = time.monotonic() + seconds
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self.places.acquire()
+        except TimeoutError as e:
+            raise SlackAway("other calls of the channel take too long") from e
+        try:
+            while (pause := self.open_at - time.monotonic()) > 0:
+                if time.monotonic() + pause > end:
+                    raise SlackAway(f"the channel has to wait for {pause:.0f} s", after_s=pause)
+                await asyncio.sleep(pause)
+            yield
+        finally:
+            self.places.release()
+
+    def close_for(self, seconds: float) -> None:
+        """Slack named this time."""
+        self.open_at = max(self.open_at, time.monotonic() + seconds)
 
 
 class Pace:
@@ -45,6 +66,7 @@ class Pace:
 
     async def patiently(self, channel: str, call: Callable[[], Awaitable[T]], seconds: float) -> T:
         """What the call gives, tried again while Slack is away. Raises what it raises, `SlackAway` after that many seconds."""
+        end = time.monotonic() + seconds
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SlackAway),
             stop=stop_before_delay(seconds),
@@ -54,18 +76,17 @@ class Pace:
         )
         async for attempt in retrying:
             with attempt:
-                return await self.once(channel, call)
+                return await self.once(channel, call, end - time.monotonic())
         raise AssertionError  # tenacity raises what the last attempt raised
 
-    async def once(self, channel: str, call: Callable[[], Awaitable[T]]) -> T:
-        """What the call gives, as soon as it is the channel's turn. Raises what it raises."""
-        turn = self._channels[channel]
-        async with turn.places:
-            await turn.open()
+    async def once(self, channel: str, call: Callable[[], Awaitable[T]], seconds: float = _SHORT_S) -> T:
+        """What the call gives, in the channel's turn. Raises what it raises, `SlackAway` if the turn is not in that time."""
+        waiting = self._channels[channel]
+        async with waiting.turn(seconds):
             try:
                 return await call()
             except SlackAway as e:
-                turn.open_at = max(turn.open_at, time.monotonic() + e.after_s)
+                waiting.close_for(e.after_s)
                 raise
 
 

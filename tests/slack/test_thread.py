@@ -89,6 +89,11 @@ async def test_a_channel_that_has_to_wait_waits_alone(slack: SlackStandIn, threa
     with pytest.raises(SlackAway):
         await thread.place(here(slack), said("too early"), seconds=10)
     await thread.place(Channel(slack.workspace.platform), said("elsewhere"), seconds=10)
+    with pytest.raises(SlackAway):  # and nobody waits there for longer than they want
+        await thread.place(here(slack), said("still too early"), seconds=10)
+    with pytest.raises(SlackAway):
+        await thread.edit_once(at(slack, "1.000001"), said("progress"))
+    assert len(slack.calls(POST, UPDATE)) == 2
     assert texts(of_the_bot(slack, slack.workspace.platform)) == ["elsewhere"]
 
 

@@ -1,4 +1,4 @@
-"""Passing calls on to the stand-in and deliveries on to the bot, each as it came unless a fault says otherwise."""
+"""Passing calls on to the stand-in, each as it came unless a fault says otherwise, and envelopes back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 import json
 import socket
 import struct
-import time
 import uuid
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,64 +16,10 @@ from urllib.parse import parse_qsl
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage, WSMsgType, web
 
 from deploy.lab.slack.completing import completed
-from deploy.lab.slack.faults import Call, Fault, Kind
+from deploy.lab.slack.deliveries import Deliveries, passed
+from deploy.lab.slack.faults import Fault, Kind
 
-_REMEMBERED = 20_000
-_NOT_PASSED = {
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "accept-encoding",
-    "content-encoding",
-    "date",
-    "server",
-}
 _ABRUPTLY = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time to linger
-
-
-class Book:
-    """The faults that are set, and the calls that were seen; shared by both directions."""
-
-    def __init__(self) -> None:
-        self.faults: list[Fault] = []
-        self.calls: deque[Call] = deque(maxlen=_REMEMBERED)
-        self._number = 0
-
-    def fault(self, method: str, args: Mapping[str, Any]) -> Fault | None:
-        """The fault that this call meets."""
-        return next((f for f in self.faults if f.meets(method, args)), None)
-
-    def note(self, method: str, args: Mapping[str, Any], status: int, answer: Mapping[str, Any], fault: Fault | None) -> None:
-        """Remember a call."""
-        self._number += 1
-        kind = fault.kind.value if fault else ""
-        self.calls.append(Call(self._number, method, status, time.monotonic(), kind, args, answer))
-
-
-class Deliveries:
-    """Signed HTTP from the stand-in to the bot."""
-
-    def __init__(self, to_bot: ClientSession) -> None:
-        self.book = Book()
-        self.url = ""
-        self._to_bot = to_bot
-
-    async def handle(self, request: web.Request) -> web.Response:
-        """One delivery; the signature is over the body, which is passed on byte for byte."""
-        body = await request.read()
-        fault = self.book.fault("delivery", {})
-        if not self.url:
-            return web.Response(status=503, text="nobody takes deliveries")
-        answer = await self._deliver(request, body, {})
-        if fault is not None and fault.kind is Kind.REPEATED:
-            await self._deliver(request, body, {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"})
-        return answer
-
-    async def _deliver(self, request: web.Request, body: bytes, more: Mapping[str, str]) -> web.Response:
-        async with self._to_bot.post(self.url, data=body, headers={**_passed(request.headers), **more}) as answer:
-            self.book.note("delivery", {}, answer.status, {}, None)
-            return web.Response(status=answer.status, body=await answer.read(), headers=_passed(answer.headers))
 
 
 class Proxy:
@@ -126,10 +70,10 @@ class Proxy:
 
     async def _passed_on(self, request: web.Request, body: bytes) -> tuple[int, Mapping[str, Any], web.Response]:
         url = f"http://{self._base}{request.raw_path}"
-        async with self._inside.request(request.method, url, data=body, headers=_passed(request.headers)) as answer:
+        async with self._inside.request(request.method, url, data=body, headers=passed(request.headers)) as answer:
             said = await answer.read()
             if not request.path.startswith("/api/"):
-                return answer.status, {}, web.Response(status=answer.status, body=said, headers=_passed(answer.headers))
+                return answer.status, {}, web.Response(status=answer.status, body=said, headers=passed(answer.headers))
             whole = completed(_method(request.path), _json(said))
             return answer.status, whole, web.json_response(whole, status=answer.status)
 
@@ -231,7 +175,3 @@ def _json(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _passed(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED}

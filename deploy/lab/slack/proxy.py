@@ -22,7 +22,8 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
-from deploy.lab.slack.passing import Deliveries, Proxy
+from deploy.lab.slack.deliveries import Deliveries
+from deploy.lab.slack.passing import Proxy
 from deploy.lab.slack.workspace import DELIVERY_PORT
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
