@@ -1,22 +1,21 @@
-"""The queue on the embedded, fsyncing Redis: small jobs from intent to end a second, and how soon after being queued one starts.
+"""The queue on the embedded, fsyncing Redis: small jobs from intent to end a second, and how soon one starts.
 
-`python -m benchmarks.bench_queue` prints; `run()` answers the same numbers. The bot's side runs in this process, the worker's in
-another one for the throughput, in this one for the delay, which is taken at a calm pace.
+The bot's side runs in this process, the worker's in another one for the throughput, in this one for the delay, which is taken
+at a calm pace.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from benchmarks._rows import Row, milliseconds
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, State, Terms, opened
 
@@ -27,30 +26,25 @@ CALM = 400
 PAUSE_S = 0.005
 TERMS = Terms(open_per_user=10**6)
 TARGET_JOBS_S = 200
+TARGET_START_MS = 50
 
 
-def run() -> dict[str, Any]:
-    """Jobs a second, and the delay in ms, of one run."""
+def rows() -> Iterator[Row]:
+    """Jobs a second, and the delay of one."""
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(Path(folder)))
+        rate, delays = asyncio.run(_measure(Path(folder)))
+    what = f"{JOBS} small jobs: intended, placed, queued, taken, finished; every write fsynced"
+    yield {"id": "queue-jobs", "what": what, "per_s": round(rate), "target": TARGET_JOBS_S, "met": rate >= TARGET_JOBS_S}
+    yield milliseconds("queue-start", "from queued to taken by a waiting worker", delays, TARGET_START_MS)
 
 
-async def _measure(folder: Path) -> dict[str, Any]:
+async def _measure(folder: Path) -> tuple[float, list[float]]:
     async with opened(None, folder, terms=TERMS) as jobs:
-        rate = await _throughput(jobs, folder)
-        delays = sorted([await _delay(jobs) for _ in range(CALM)])
-    p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
-    return {
-        "id": "queue", "what": f"{JOBS} jobs: intended, placed, queued, taken, finished; every write fsynced",
-        "jobs_per_s": round(rate), "target": TARGET_JOBS_S, "met": rate >= TARGET_JOBS_S,
-        "start_ms": {"p50": p50, "p99": p99, "mean": statistics.mean(delays)},
-    }  # fmt: skip
+        return await _throughput(jobs, folder), [await _delay(jobs) for _ in range(CALM)]
 
 
 async def _throughput(jobs: Jobs, folder: Path) -> float:
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.bench_queue", str(folder), stdout=subprocess.PIPE
-    )
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.queue", str(folder), stdout=subprocess.PIPE)
     assert worker.stdout
     await worker.stdout.readline()
     began = time.perf_counter()
@@ -117,7 +111,4 @@ async def _hand(jobs: Jobs) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        asyncio.run(_hands(Path(sys.argv[1])))
-    else:
-        print(json.dumps(run(), indent=1))
+    asyncio.run(_hands(Path(sys.argv[1])))
