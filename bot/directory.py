@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import structlog
@@ -25,20 +26,25 @@ _PATIENCE_S = 3.0
 class Directory:
     """Remembers what Slack said for a minute, and never remembers that it said nothing."""
 
-    def __init__(self, slack: Slack, pace: Pace, team: str) -> None:
+    def __init__(self, slack: Slack, pace: Pace, team: str, groups: Iterable[str] = ()) -> None:
+        """`groups` are the ids of those user groups that matter to policy."""
         self._slack = slack
+        self._groups = tuple(groups)
         self._pace = pace
         self._team = team
         self._seats = _Memory[Seat]()
         self._people = _Memory[Requester]()
+        self._members = _Memory[frozenset[str]]()
 
     async def seat(self, channel: str) -> Seat:
         """The bot's place in a channel."""
         return self._seats.get(channel) or await self._look_up_seat(channel)
 
     async def person(self, user: str) -> Requester:
-        """Somebody, with what they are to the workspace."""
-        return self._people.get(user) or await self._look_up_person(user)
+        """Somebody, with what they are to the workspace, and in which of the groups that matter."""
+        who = self._people.get(user) or await self._look_up_person(user)
+        groups = [group for group in self._groups if user in await self._members_of(group)]
+        return replace(who, groups=tuple(groups))
 
     def forget(self, channel: str) -> None:
         """Something about the channel has changed."""
@@ -58,6 +64,16 @@ class Directory:
             return Requester(user)
         self._people.put(user, who)
         return who
+
+    async def _members_of(self, group: str) -> frozenset[str]:
+        known = self._members.get(group)
+        if known is not None:
+            return known
+        members = await self._asked(lambda: self._slack.group(group))
+        if members is None:
+            return frozenset()
+        self._members.put(group, members)
+        return members
 
     async def _asked(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """None where Slack did not say; "" is the place where such questions wait for their turn."""

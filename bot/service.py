@@ -53,8 +53,9 @@ async def running(settings: BotSettings, announce: Callable[[str], None], stack:
     stack.push_async_callback(slack.close)
     thread = Thread(slack)
     who = await _identity(thread)
+    groups = sorted({name for rule in rules.rules for name in rule.who if name.startswith("S")})
     home = Home(settings.cluster, settings.namespace, who.user)
-    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team), entries, lambda: rules, home)
+    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team, groups), entries, lambda: rules, home)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     front = Front(desk, who, settings.bot_token, secret)
     _kept(stack, intents.look_after(jobs, thread))

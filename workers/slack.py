@@ -123,6 +123,11 @@ class Slack:
         said = (await self._call("users.info", {"user": user}, form=True))["user"]
         return Requester(user, str(said.get("team_id", "")), standing=_standing(said, team))
 
+    async def group(self, group: str) -> frozenset[str]:
+        """The ids of the people in a user group."""
+        said = await self._call("usergroups.users.list", {"usergroup": group}, form=True)
+        return frozenset(map(str, said["users"]))
+
     async def respond(self, url: str, message: Message, *, replace: bool = False) -> None:
         """Says it to one person alone, by the `response_url` of what they did (5 times within 30 minutes)."""
         body = {"response_type": "ephemeral", "replace_original": replace, "text": message.text, "blocks": list(message.blocks)}

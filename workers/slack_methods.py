@@ -12,6 +12,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "files.completeUploadExternal": ("files:write",),
     "files.getUploadURLExternal": ("files:write",),
     "files.info": ("files:read",),  # whether a file was shared before a worker died
+    "usergroups.users.list": ("usergroups:read",),  # who is in a group that the policy names; asked only if it names one
     "users.info": ("users:read",),  # whether somebody is a guest
 }
 DELIVERIES: Final = ("commands", "app_mentions:read")

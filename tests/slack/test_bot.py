@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -250,6 +251,27 @@ async def test_a_channel_of_which_slack_says_nothing_counts_as_shared(bot: Bot) 
     bot.slack.fail(Fault("conversations.info", Kind.SERVER_ERROR, times=-1))
     await bot.does(bot.slack.command, POD)
     assert "cannot be known" in (await bot.said("⛔"))["text"]
+
+
+POLICY = """
+version = 1
+[[rule]]
+name = "the platform group may look"
+who = ["S0PLATFORM"]
+may = ["READ"]
+"""
+
+
+async def test_a_rule_for_a_user_group_is_for_those_in_it(slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    settings = settings_of(slack, redis_place, slack_app_token=slack.workspace.app_token, policy_file=policy)
+    async with running(slack, redis_place, settings) as bot:
+        await bot.does(slack.command, POD, user=slack.workspace.bob)
+        assert "no rule names you" in (await bot.said("⛔"))["text"]
+        await bot.does(slack.command, POD)
+        (status,) = await bot.queued()
+        assert status.job.requester.groups == (slack.workspace.group,)
 
 
 # Repeated deliveries

@@ -1,4 +1,4 @@
-"""What the stand-in leaves out of its answers and Slack does not: who is a guest, and who else reads a channel. Pure."""
+"""What the stand-in leaves out and Slack does not: who is a guest, in which group, and who else reads a channel. Pure."""
 
 from __future__ import annotations
 
@@ -18,4 +18,6 @@ def completed(method: str, answer: Mapping[str, Any], workspace: Workspace = WOR
         shared = channel["id"] == workspace.shared
         more = {"is_ext_shared": shared, "is_pending_ext_shared": False, "is_member": channel["id"] != workspace.outside}
         return {**answer, "channel": {**channel, **more}}
+    if method == "usergroups.users.list":
+        return {"ok": True, "users": [workspace.alice]}
     return answer

@@ -27,6 +27,8 @@ class Workspace:
     alice: str = "U0ALICE"
     bob: str = "U0BOB"
     guest: str = "U0GUEST"
+    group: str = "S0PLATFORM"
+    """A user group; alice alone is in it."""
     incidents: str = "C0INCIDENTS"
     platform: str = "C0PLATFORM"
     outside: str = "C0OUTSIDE"
