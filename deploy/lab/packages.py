@@ -55,7 +55,17 @@ _NEEDED = (
     _PYTHON,
 )
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")  # of the file system's root: all under /usr since Debian 12
+_CHOSEN = "xtables-nft-multi"
 _IPTABLES = tuple(f"{family}tables{verb}" for family in ("ip", "ip6") for verb in ("", "-save", "-restore"))
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Packages that share a tree, named ``tree`` in the cache; ``needed`` are the files without which it is of no use."""
+
+    tree: str
+    names: tuple[str, ...]
+    needed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,54 +102,58 @@ def exclusive(name: str) -> Iterator[Path]:
         yield cache
 
 
-def prepare(say: Say) -> Tools:
-    """The tools, fetched only if they are not there yet. Raises :class:`LabError` where apt cannot fetch them."""
+def prepare(say: Say, packages: Packages | None = None) -> Tools:
+    """The tools (the lab's own by default), fetched only if they are not there yet.
+
+    Raises :class:`LabError` where apt cannot fetch them.
+    """
+    wanted = packages or _lab()
     with exclusive("packages") as cache:
-        tools = _present(cache)
+        tools = _present(cache, wanted)
         if tools is None:
             say("fetching Debian packages (once)")
-            _publish(cache, _fetched(cache))
-            tools = _present(cache)
+            _publish(cache, wanted, _fetched(cache, wanted))
+            tools = _present(cache, wanted)
     if tools is None:
         raise LabError(f"the unpacked packages in {cache} are not complete; remove that folder and try again")
     return tools
 
 
-def _wanted() -> tuple[str, ...]:
-    return PACKAGES if Path(_PYTHON).exists() else (*PACKAGES, "python3")
+def _lab() -> Packages:
+    return Packages("root", PACKAGES if Path(_PYTHON).exists() else (*PACKAGES, "python3"), _NEEDED)
 
 
-def _stamp() -> str:
+def _stamp(wanted: Packages) -> str:
     release = Path("/etc/debian_version").read_text(encoding="ascii").strip().split(".")[0]
-    return hashlib.sha256(" ".join((release, platform.machine(), *_wanted())).encode()).hexdigest()
+    return hashlib.sha256(" ".join((release, platform.machine(), *wanted.names)).encode()).hexdigest()
 
 
-def _present(cache: Path) -> Tools | None:
-    root = (cache / "root").resolve()
+def _present(cache: Path, wanted: Packages) -> Tools | None:
+    root = (cache / wanted.tree).resolve()
     stamp = root / "stamp"
-    if not stamp.exists() or stamp.read_text(encoding="ascii") != _stamp():
+    if not stamp.exists() or stamp.read_text(encoding="ascii") != _stamp(wanted):
         return None
     tools = Tools(cache, root / "usr")
-    return tools if all(tools.file(path).exists() for path in _NEEDED) else None
+    return tools if all(tools.file(path).exists() for path in wanted.needed) else None
 
 
-def _publish(cache: Path, root: Path) -> None:
+def _publish(cache: Path, wanted: Packages, root: Path) -> None:
     """Let ``root`` be the tree from now on; a lab that is up keeps the one it started with."""
     link = root / "link"
     link.symlink_to(root.name)
-    link.rename(cache / "root")
+    link.rename(cache / wanted.tree)
 
 
-def _fetched(cache: Path) -> Path:
-    for unfinished in (path for path in cache.glob("root-*") if not (path / "stamp").exists()):
+def _fetched(cache: Path, wanted: Packages) -> Path:
+    for unfinished in (path for path in cache.glob(f"{wanted.tree}-*") if not (path / "stamp").exists()):
         shutil.rmtree(unfinished)
-    root = Path(tempfile.mkdtemp(prefix="root-", dir=cache))
+    root = Path(tempfile.mkdtemp(prefix=f"{wanted.tree}-", dir=cache))
     try:
         root.chmod(0o755)
-        for deb in _downloaded(cache):
+        for deb in _downloaded(cache, wanted):
             _unpack(deb, root)
         _choose_iptables(root / "usr/sbin")
-        (root / "stamp").write_text(_stamp(), encoding="ascii")
+        (root / "stamp").write_text(_stamp(wanted), encoding="ascii")
     except BaseException:
         shutil.rmtree(root)
         raise
@@ -147,11 +161,11 @@ def _fetched(cache: Path) -> Path:
     return root
 
 
-def _downloaded(cache: Path) -> list[Path]:
+def _downloaded(cache: Path, wanted: Packages) -> list[Path]:
     debs = cache / "debs"
     shutil.rmtree(debs, ignore_errors=True)
     (debs / "partial").mkdir(parents=True)
-    download = ["install", "--yes", "--download-only", "--no-install-recommends", "--reinstall", *_wanted()]
+    download = ["install", "--yes", "--download-only", "--no-install-recommends", "--reinstall", *wanted.names]
     options = ["-o", f"Dir::Cache::archives={debs}"]
     if _apt([*options, *download]).returncode != 0:  # the machine's package lists are missing or out of date
         _apt(["update"])
@@ -181,6 +195,6 @@ def _unpack(deb: Path, root: Path) -> None:
 
 def _choose_iptables(folder: Path) -> None:
     """Do what the package's update-alternatives would: plain ``iptables`` is the nft-backed one."""
-    for name in _IPTABLES:
+    for name in _IPTABLES if (folder / _CHOSEN).exists() else ():
         (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to("xtables-nft-multi")
+        (folder / name).symlink_to(_CHOSEN)
