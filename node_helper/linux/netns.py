@@ -1,6 +1,7 @@
-"""Network namespaces: naming them, and working inside one in a thread of its own. None is ever made here.
+"""Network namespaces: naming them, and working inside one. None is ever made here.
 
-A thread's namespace is its own, and a socket stays where it was made: `setns` in a thread, make the socket, let the thread end.
+A namespace belongs to a thread, so others notice nothing of a visit (but what reads /proc/self/net, which is the main thread's:
+here it is always thread-self). A socket stays where it was made, and a process starts where the thread is that starts it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import ctypes
 import errno
 import fcntl
 import os
-import threading
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Callable, TypeVar
 
 from node_helper.kernel import Netns
 from node_helper.linux.errors import translated
@@ -47,15 +47,21 @@ def at(path: str) -> Netns:
 
 
 def inside(netns: Netns, work: Callable[[], T]) -> T:
-    """What `work` returns or raises when it runs in a namespace. It must not change the namespace of its thread."""
+    """What `work` returns when the calling thread runs it in a namespace; afterwards the thread is where it was."""
     descriptor = open_verified(netns)
     try:
         if os.stat(_MINE).st_ino == netns.inode:
             return work()
-        visit = _Visit(descriptor, work)
-        visit.start()
-        visit.join()
-        return visit.result()
+        home = os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with translated(netns.path):
+                _enter(descriptor)
+            try:
+                return work()
+            finally:
+                _enter(home)
+        finally:
+            os.close(home)
     finally:
         os.close(descriptor)
 
@@ -80,30 +86,6 @@ def _open(path: str) -> int:
             os.close(descriptor)
             raise
         return descriptor
-
-
-class _Visit(threading.Thread, Generic[T]):
-    """One piece of work in a namespace."""
-
-    def __init__(self, descriptor: int, work: Callable[[], T]) -> None:
-        super().__init__(name="netns", daemon=True)
-        self._descriptor = descriptor
-        self._work = work
-        self._value: Optional[T] = None
-        self._error: Optional[BaseException] = None
-
-    def run(self) -> None:
-        try:
-            with translated("the network namespace"):
-                _enter(self._descriptor)
-            self._value = self._work()
-        except BaseException as e:  # noqa: BLE001  (raised again in the thread that asked)
-            self._error = e
-
-    def result(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._value  # type: ignore[return-value]  # None only where T is
 
 
 def _enter(descriptor: int) -> None:
