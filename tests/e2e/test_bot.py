@@ -1,0 +1,99 @@
+"""The whole way, by Slack's own protocol: from what a person does to the one message that answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+
+from deploy.lab.slack import Fault, Kind
+from tests.e2e.conftest import Starting
+from tests.e2e.desk import Desk, until
+
+CLIENT = "pod client"
+
+
+async def started(start: Starting) -> tuple[Any, Any]:
+    """A bot and a worker."""
+    return await asyncio.gather(asyncio.to_thread(start, "bot"), asyncio.to_thread(start, "worker"))
+
+
+async def one_result(desk: Desk) -> dict[str, Any]:
+    """The message that has it, once it is there; no other one does."""
+    await until(desk.results)
+    await until(lambda: len(desk.files()) == 2)
+    (result,) = desk.results()
+    return result
+
+
+async def test_a_slash_command_is_answered_by_one_message_with_its_files_in_its_thread(desk: Desk, start: Starting) -> None:
+    await started(start)
+    await asyncio.to_thread(desk.slack.command, CLIENT)
+    result = await one_result(desk)
+    assert "thread_ts" not in result
+    assert {m["thread_ts"] for m in desk.said() if m is not result and m["ts"] != result["ts"]} == {result["ts"]}
+
+
+async def test_a_mention_in_a_thread_keeps_everything_in_that_thread(desk: Desk, start: Starting) -> None:
+    await started(start)
+    root = await asyncio.to_thread(desk.slack.say, "the shop is down")
+    await asyncio.to_thread(desk.slack.mention, CLIENT, thread=root)
+    await one_result(desk)
+    assert {m["thread_ts"] for m in desk.said()} == {root}
+
+
+async def test_the_again_button_answers_in_the_thread_of_its_message(desk: Desk, start: Starting) -> None:
+    await started(start)
+    await asyncio.to_thread(desk.slack.command, CLIENT)
+    first = await one_result(desk)
+    await asyncio.to_thread(desk.slack.click, first, "netcheck_run")
+    await until(lambda: len(desk.results()) == 2)
+    assert desk.results()[1]["thread_ts"] == first["ts"]
+
+
+@pytest.mark.parametrize("kind", [Kind.DELAYED, Kind.ANSWER_LOST])
+async def test_a_bot_that_is_killed_while_it_posts_loses_no_job_and_doubles_none(desk: Desk, start: Starting, kind: Kind) -> None:
+    bot, _ = await started(start)
+    desk.slack.fail(Fault("chat.postMessage", kind, seconds=2.0))
+    if kind is Kind.ANSWER_LOST:
+        desk.slack.fail(Fault("chat.postMessage", Kind.DELAYED, seconds=2.0))  # the bot's second try
+    before = len(await desk.jobs.recent(desk.slack.workspace.alice, 50))
+    await asyncio.to_thread(desk.slack.command, CLIENT)
+
+    async def intended() -> bool:
+        return len(await desk.jobs.recent(desk.slack.workspace.alice, 50)) > before
+
+    await until(intended)
+    if kind is Kind.ANSWER_LOST:
+        await until(desk.said)
+    bot.kill()
+    await one_result(desk)
+    others = [m for m in desk.said() if m not in desk.results() and not m.get("files")]
+    assert all("queued" in m["text"] for m in others)
+
+
+async def test_a_bot_that_is_asked_to_end_places_what_was_asked_first(desk: Desk, start: Starting) -> None:
+    bot, _ = await started(start)
+    desk.slack.fail(Fault("chat.postMessage", Kind.DELAYED, seconds=1.0))
+    await asyncio.to_thread(desk.slack.command, CLIENT)
+    bot.signal(signal.SIGTERM)
+    await one_result(desk)
+    assert len([m for m in desk.said() if not m.get("files")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("pod hello-world; rm -rf /", "❌"),
+        ("pod no-such-pod", "❔"),
+        ("pod “client”", "✅"),
+        ("pod client —raw=addr", "✅"),
+    ],
+)
+async def test_each_input_gets_its_answer(desk: Desk, start: Starting, text: str, answer: str) -> None:
+    await started(start)
+    await asyncio.to_thread(desk.slack.command, text)
+    await until(lambda: [m for m in desk.said() if m["text"].startswith(answer)])
+    assert "<!" not in str(desk.said())
