@@ -15,7 +15,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 _ERROR = struct.Struct("=i")
 _NOOP, _FAILED, _DONE, _OVERRUN = 1, 2, 3, 4
 _REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
-_NESTED_OR_ORDER = 0xC000  # NLA_F_NESTED | NLA_F_NET_BYTEORDER
+_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
 _ANSWER = 1 << 16
 _TRIES = 5
@@ -47,12 +47,13 @@ def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 def attributes(body: bytes, at: int = 0) -> dict[int, bytes]:
     """Attributes by type, the last of each. Raises `Malformed`."""
     found = {}
-    while at + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, at)
-        if length < _ATTRIBUTE.size or at + length > len(body):
-            raise Malformed(f"a netlink attribute says {length} of {len(body) - at} bytes")
-        found[kind & ~_NESTED_OR_ORDER] = body[at + _ATTRIBUTE.size : at + length]
-        at += _aligned(length)
+    end, header = len(body), _ATTRIBUTE.unpack_from  # a device has fifty of them, so this loop is most of the reading
+    while at + 4 <= end:
+        length, kind = header(body, at)
+        if length < 4 or at + length > end:  # noqa: PLR2004  (struct nlattr)
+            raise Malformed(f"a netlink attribute says {length} of {end - at} bytes")
+        found[kind & _TYPE] = body[at + 4 : at + length]
+        at += (length + 3) & ~3
     return found
 
 
