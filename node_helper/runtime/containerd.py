@@ -18,6 +18,7 @@ _STATES = (
     "/var/snap/k8s/common/run/containerd",  # Canonical Kubernetes
 )
 _TASKS = ("io.containerd.runtime.v2.task/k8s.io", "io.containerd.runtime.v1.linux/k8s.io")
+FOLDERS = tuple(f"{state}/{tasks}" for state in _STATES for tasks in _TASKS)
 _CRI = "io.kubernetes.cri."
 
 
@@ -32,13 +33,11 @@ def listed(kernel: Kernel, pod: Pod) -> tuple[Listed, ...]:
 
 
 def _sandboxes(kernel: Kernel, pod: Pod, only: Optional[tuple[str, ...]]) -> Iterator[Listed]:
-    for state in _STATES:
-        for tasks in _TASKS:
-            folder = f"{state}/{tasks}"
-            for identity in kernel.names_in(folder) if only is None else only:
-                found = _sandbox(kernel, pod, folder, identity)
-                if found is not None:
-                    yield found
+    for folder in FOLDERS:
+        for identity in kernel.names_in(folder) if only is None else only:
+            found = _sandbox(kernel, pod, folder, identity)
+            if found is not None:
+                yield found
 
 
 def _sandbox(kernel: Kernel, pod: Pod, folder: str, identity: str) -> Optional[Listed]:
@@ -48,7 +47,7 @@ def _sandbox(kernel: Kernel, pod: Pod, folder: str, identity: str) -> Optional[L
         return None
     spec = document(text)
     notes = at(spec, "annotations")
-    if text_at(notes, _CRI + "container-type") != "sandbox" or text_at(notes, _CRI + "sandbox-uid") not in pod.uids:
+    if text_at(notes, _CRI + "container-type") != "sandbox" or _uid(notes) not in pod.uids:
         return None
     return Listed(
         runtime="containerd",
@@ -61,3 +60,8 @@ def _sandbox(kernel: Kernel, pod: Pod, folder: str, identity: str) -> Optional[L
         host_network=not has_own_network(spec),
         handler=(kernel.read(f"{folder}/{identity}/shim-binary-path") or "").strip(),
     )
+
+
+def _uid(notes: object) -> str:
+    """Before containerd 1.6 the UID stands only at the end of the log directory, <namespace>_<name>_<uid>."""
+    return text_at(notes, _CRI + "sandbox-uid") or text_at(notes, _CRI + "sandbox-log-directory").rpartition("_")[2]

@@ -10,7 +10,7 @@ from typing import Iterator, Optional
 from node_helper.kernel import Kernel
 from node_helper.runtime.listed import Listed, Pod, at, document, netns_path, number, text_at
 
-_RUN = "/run/containers/storage/overlay-containers"
+RUN = "/run/containers/storage/overlay-containers"
 _KEPT = "/var/lib/containers/storage/overlay-containers"
 _CRIO = "io.kubernetes.cri-o."
 _STOPPED = "stopped"  # internal/lib/sandbox/sandbox.go, sbStoppedFilename
@@ -25,7 +25,7 @@ def named(kernel: Kernel, pod: Pod, containers: tuple[str, ...]) -> tuple[Listed
 
 def listed(kernel: Kernel, pod: Pod) -> tuple[Listed, ...]:
     """The pod's sandboxes among all of the node's containers."""
-    return tuple(_sandboxes(kernel, pod, kernel.names_in(_RUN)))
+    return tuple(_sandboxes(kernel, pod, kernel.names_in(RUN)))
 
 
 def _sandboxes(kernel: Kernel, pod: Pod, identities: tuple[str, ...]) -> Iterator[Listed]:
@@ -46,7 +46,7 @@ def _sandbox(kernel: Kernel, pod: Pod, identity: str, spec: object) -> Optional[
         id=identity,
         state="stopped" if _STOPPED in kernel.names_in(f"{_KEPT}/{identity}/userdata") else "ready",
         attempt=number(text_at(notes, _CRIO + "Name").rpartition("_")[2]),
-        pid=number(kernel.read(f"{_RUN}/{identity}/userdata/pidfile")),
+        pid=number(kernel.read(f"{RUN}/{identity}/userdata/pidfile")),
         source=_config(identity),
         netns_path=netns_path(spec),
         host_network=text_at(notes, _CRIO + "HostNetwork") == "true",
@@ -59,4 +59,4 @@ def _uid(notes: object) -> str:
 
 
 def _config(identity: str) -> str:
-    return f"{_RUN}/{identity}/userdata/config.json"
+    return f"{RUN}/{identity}/userdata/config.json"

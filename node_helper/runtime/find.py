@@ -51,7 +51,7 @@ def place(kernel: Kernel, pod: Pod, *, on_host: bool) -> Found:
         host_network=netns is not None and netns.inode == node.inode,
         state=_state(chosen, pid),
         processes=len(seen),
-        sources=_sources(chosen, pid, netns),
+        sources=_sources(chosen, pid, netns) + (_searched(kernel) if chosen is None else ()),
         listed=listed,
     )
 
@@ -141,6 +141,11 @@ def _state(chosen: Optional[Listed], pid: Optional[int]) -> str:
     if pid is not None:
         return "ready"
     return "absent" if chosen is None else "no-process"
+
+
+def _searched(kernel: Kernel) -> tuple[str, ...]:
+    """Where runtimes keep containers on this node and this pod has none."""
+    return tuple(folder for folder in (*containerd.FOLDERS, crio.RUN) if kernel.names_in(folder))
 
 
 def _sources(chosen: Optional[Listed], pid: Optional[int], netns: Optional[Netns]) -> tuple[str, ...]:

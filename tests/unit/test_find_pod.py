@@ -141,6 +141,13 @@ def test_containerd_is_found_wherever_distributions_put_it(root: str) -> None:
     assert sandbox.collect(PretendKernel(files=files, process_table=running()), POD).id == PAUSE
 
 
+def test_an_older_containerd_tells_the_uid_in_the_log_directory_only() -> None:
+    spec = containerd_spec()
+    spec["annotations"]["io.kubernetes.cri.sandbox-log-directory"] = f"/var/log/pods/default_{NAME}_{UID}"
+    del spec["annotations"]["io.kubernetes.cri.sandbox-uid"]
+    assert sandbox.collect(PretendKernel(files=task(PAUSE, 144, spec), process_table=running()), POD).id == PAUSE
+
+
 def test_only_the_pods_own_folders_are_read_while_its_processes_name_them() -> None:
     files = task(PAUSE, 144, containerd_spec())
     for number in range(50):
@@ -227,6 +234,12 @@ def test_a_crictl_that_fails_is_said_and_not_taken_for_no_pod() -> None:
     kernel = PretendKernel(files=SOCKET, tools=lambda _: Completed(1, "", "connection refused"))
     with pytest.raises(CannotLook, match="connection refused"):
         sandbox.collect(kernel, POD)
+
+
+def test_an_absent_pod_is_absent_from_places_that_are_named() -> None:
+    other = task(OLD, 90, {"annotations": {}})
+    found = sandbox.collect(PretendKernel(files=other, process_table=(process(1, "/init.scope", NODE.inode, 1),)), POD)
+    assert (found.state, found.sources) == ("absent", ("/proc/*/cgroup", TASKS))
 
 
 def test_without_crictl_the_files_speak_alone() -> None:
