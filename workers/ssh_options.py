@@ -11,7 +11,6 @@ import asyncssh
 
 from workers import host_keys
 
-
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"  # a quarter of the processor time of asyncssh's chacha20
 
 
