@@ -47,9 +47,8 @@ def pod(view: View, target: PodTarget) -> Located:
         found = _matching(view, target, pods)
         if found:
             return _one(view, target, found)
-    raise Unresolved(
-        _no("pod", target, view), candidates=_nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
-    )
+    near = _nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
+    raise Unresolved(_no("pod", target, view), said=str(target), candidates=near)
 
 
 def service(view: View, target: ServiceTarget) -> Service:

@@ -1,9 +1,10 @@
-"""A healthy lab with an empty channel, and a way to ask for jobs there."""
+"""A healthy lab with an empty channel, people who ask there, and a way to ask for jobs without them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 from deploy.lab.lab import Lab
 from deploy.lab.roles import Role
 from tests.e2e.desk import Desk
+from tests.e2e.office import Office, all_is_fit_for_slack
 from workers.jobs import opened
 
 Starting = Callable[..., Role]
@@ -31,6 +33,30 @@ async def desk(lab: Lab) -> AsyncIterator[Desk]:
     lab.slack.reset()
     async with opened(None, lab.folder / "data") as jobs:
         yield Desk(lab, jobs)
+
+
+@pytest.fixture(scope="module")
+def bot_and_worker(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Role, Role]]:
+    """One of each for all tests of a module, with every line that they can log."""
+    folder = tmp_path_factory.mktemp("office")
+    settings = {**lab.settings(), "NETCHECK_LOG_LEVEL": "debug"}
+    lab.slack.reset()
+    with ExitStack() as stack:
+        bot, worker = (stack.enter_context(closing(Role(name, settings, folder))) for name in ("bot", "worker"))
+        for role in (bot, worker):
+            role.await_ready()
+        yield bot, worker
+
+
+@pytest.fixture
+def office(lab: Lab, bot_and_worker: tuple[Role, Role]) -> Iterator[Office]:
+    """An empty channel where people ask. In the end everything that was asked has ended, and was fit for Slack."""
+    lab.slack.reset()
+    office = Office(lab.slack, *bot_and_worker)
+    yield office
+    lab.slack.heal()
+    office.settle()
+    all_is_fit_for_slack(lab.slack)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def within(view: View, namespace: Namespace | None, objects: Iterable[N]) -> tup
     if not found and namespace and name != "all" and not view.cluster.behind:
         known = {key[0] for key in (*view.cluster.pods, *view.cluster.services)}
         if name not in known:
-            raise Unresolved(f"Nothing runs in a namespace {name}", candidates=tuple(sorted(known)[:10]))
+            raise Unresolved(f"Nothing runs in a namespace {name}", said=name, candidates=tuple(sorted(known)[:10]))
     return tuple(found)
 
 

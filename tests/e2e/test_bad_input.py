@@ -1,0 +1,111 @@
+"""What people get for words that are wrong, hostile, or mean too much or nothing: said in the thread, nothing asked of a node."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.office import Office, Said, buttons, jobs_of, read
+
+HOSTILE = [
+    ("pod hello-world; rm -rf /", "'hello-world;' is not a name"),
+    ("pod $(reboot)", "'$(reboot)' is not a name"),
+    ("pod client\n/netcheck pod client", "a command is one line"),
+    ("pod 'client", "is not a name"),
+    ("pod <!channel>", "'@channel' is not a name"),
+    ("pod &lt;!channel&gt;", "is not a name"),
+    ("dns <!here> from client", "is not a"),
+    ("pod " + "x" * 10_000, "the command is 10004 characters long; 1000 are read at most"),
+    ("pod " + "x" * 900, "is not a name"),
+]
+
+
+@pytest.mark.parametrize(("text", "part"), HOSTILE, ids=[text[:24] for text, _ in HOSTILE])
+def test_hostile_words_are_refused_in_one_line_and_make_no_job(office: Office, text: str, part: str) -> None:
+    queued = jobs_of(office.bot, "job_queued")
+    message = office.asks(text)
+    assert message["subtype"] == "ephemeral"
+    assert read(message).startswith("❌ ")
+    assert part in read(message)
+    assert len(read(message)) < 400
+    assert jobs_of(office.bot, "job_queued") == queued
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("pood client", "Did you mean pod"),
+        ("pod", "Usage: /netcheck pod POD"),
+        ("pod client rwa=addr", "raw="),
+        ("dns kubernetes type=XYZ", "Usage: /netcheck dns NAME"),
+        ("pod client cluster=lba", "cluster=lab"),
+        ("help pdo", "pod"),
+    ],
+)
+def test_what_is_misspelt_is_named_with_the_usage_or_what_is_nearest(office: Office, text: str, part: str) -> None:
+    message = office.asks(text)
+    assert message["subtype"] == "ephemeral"
+    assert part in read(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pod —raw=addr “client”",
+        "po\N{NO-BREAK SPACE}‘client’ raw=addr",  # noqa: RUF001  (what phones write)
+        "`pod client raw=addr`",
+        "POD client –raw addr",  # noqa: RUF001  (the same)
+        "pod <http://client|client> raw=addr",
+    ],
+)
+def test_what_phones_make_of_dashes_quotes_and_links_is_undone(office: Office, text: str) -> None:
+    message = office.asks(text)
+    assert read(message).startswith("✅ healthy · pod client raw=addr")
+    assert "default/client on node-one" in read(message)
+
+
+def test_a_pod_that_is_not_there_is_said_so_with_the_nearest_names_to_click(office: Office) -> None:
+    message = office.asks("pod clinet")
+    assert read(message).startswith("❔ There is no pod clinet in any namespace")
+    assert_a_click_answers(office, message, "default/client")
+
+
+def test_a_name_that_is_like_no_other_has_no_candidates(office: Office) -> None:
+    message = office.asks("pod nothing-is-like-it in kube-system")
+    assert read(message) == "❔ There is no pod nothing-is-like-it in any namespace"
+
+
+def test_a_name_that_means_several_pods_has_them_as_buttons(office: Office) -> None:
+    message = office.asks("pod cli raw=neigh")
+    assert "cli could be any of 2 pods" in read(message)
+    assert list(buttons(message)) == ["default/client", "default/client-two"]
+    assert "pod default/client raw=neigh" in assert_a_click_answers(office, message, "default/client")
+
+
+def test_a_misspelt_pod_to_ask_from_has_the_nearest_names_to_click(office: Office) -> None:
+    message = office.asks("dns kubernetes.default from clinet")
+    said = assert_a_click_answers(office, message, "default/client")
+    assert "dns kubernetes.default from default/client" in said
+
+
+def test_a_misspelt_namespace_has_the_others_to_click(office: Office) -> None:
+    message = office.asks("pods in kube-systme")
+    before = {m["ts"] for m in office.said()}
+    office.slack.click(message, buttons(message)["kube-system"])
+    assert read(office.answer(before=before)).startswith("✅ healthy · pods in kube-system")
+
+
+def test_a_mention_that_cannot_be_understood_is_answered_under_it(office: Office) -> None:
+    asked = office.slack.mention("pod hello-world; rm -rf /")
+    message = office.answer()
+    assert message["thread_ts"] == asked
+    assert read(message).startswith("❌ ")
+
+
+def assert_a_click_answers(office: Office, message: Said, name: str) -> str:
+    """What the answer says; it stands in the thread of the message that was clicked."""
+    before = {m["ts"] for m in office.said()}
+    office.slack.click(message, buttons(message)[name])
+    answer = office.answer(before=before)
+    assert answer["thread_ts"] == message["ts"]
+    assert f"{name} on node-one" in read(answer) or f"from inside {name}" in read(answer)
+    return read(answer)
