@@ -96,7 +96,7 @@ def connect() -> Netlink:
 
 
 class Netlink:
-    """Questions over one channel, one after the other. Use it from one thread, and close it."""
+    """Questions over one channel, one after the other; close it."""
 
     def __init__(self, channel: Channel) -> None:
         self._socket = channel

@@ -34,7 +34,9 @@ def of(pid: int) -> Netns:
     try:
         return at(f"/proc/{pid}/ns/net")
     except CannotLook as e:
-        raise (CannotLook(f"process {pid} is no more", kind="gone") if e.kind == "gone" else e) from e
+        if e.kind != "gone":
+            raise
+        raise CannotLook(f"process {pid} is no more", kind="gone", fix="ask again: its pod has ended or been replaced") from e
 
 
 def at(path: str) -> Netns:
