@@ -22,7 +22,7 @@ _PATIENCE_S = 5.0
 async def look_after(jobs: Jobs, thread: Thread, overdue_s: float = OVERDUE_S) -> None:
     """Until it is cancelled. Run it in every process: each job is given to one of them only."""
     while True:
-        await asyncio.sleep(overdue_s / 2)
+        await asyncio.sleep(overdue_s / 4)
         try:
             for intent in await jobs.overdue_intents(overdue_s):
                 await _adopt(jobs, thread, intent)
