@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -82,8 +83,7 @@ class Slack:
         with _translated("upload"):
             async with self._http().post(upload.url, data=data, headers={"Content-Type": "application/octet-stream"}) as answer:
                 await answer.read()
-        if answer.status != 200:  # noqa: PLR2004  (HTTP's OK)
-            raise SlackAway(f"upload: status {answer.status}", after_s=_retry_after(answer.headers))
+                _check("upload", answer)
 
     async def complete_upload(self, file_id: str, title: str, channel: str, thread: str) -> None:
         """Shows the file in the thread. Doing it twice may show it twice."""
@@ -134,8 +134,7 @@ class Slack:
         with _translated("response_url"):
             async with self._http().post(url, json=body) as answer:
                 await answer.read()
-        if answer.status != 200:  # noqa: PLR2004  (HTTP's OK)
-            raise SlackAway(f"response_url: status {answer.status}", after_s=_retry_after(answer.headers))
+                _check("response_url", answer)
 
     async def close(self) -> None:
         """Ends the connections."""
@@ -184,7 +183,8 @@ def _translated(method: str) -> Iterator[None]:
         error = _of_answer(method, e.response)
         outcome = getattr(error, "code", "away")
         raise error from e
-    except (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError, SlackClientError) as e:
+    except (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError, SlackClientError, AttributeError) as e:
+        # AttributeError: slack_sdk looks for words in a body that is mere text, as of a proxy on the way
         outcome = "no answer"
         raise SlackAway(f"{method}: no answer ({type(e).__name__})", maybe_done=True) from e
     finally:
@@ -198,12 +198,20 @@ def _of_answer(method: str, answer: Any) -> SlackError:
     status = int(getattr(answer, "status_code", 0) or getattr(answer, "status", 0))
     data = getattr(answer, "data", None)
     code = str(data.get("error", "")) if isinstance(data, dict) else ""
-    if status == 200 and code not in AWAY:  # noqa: PLR2004  (HTTP's OK)
-        return refused(method, code or "an answer without words")
-    known_undone = status == 429 or code in ("ratelimited", "rate_limited")  # noqa: PLR2004  (HTTP's Too Many Requests)
+    if status == HTTPStatus.OK and code and code not in AWAY:
+        return refused(method, code)
+    known_undone = status == HTTPStatus.TOO_MANY_REQUESTS or code in ("ratelimited", "rate_limited")
     return SlackAway(
         f"{method}: status {status} {code}".strip(), after_s=_retry_after(answer.headers), maybe_done=not known_undone
     )
+
+
+def _check(method: str, answer: aiohttp.ClientResponse) -> None:
+    """For what is no Web API method: other statuses than 200 are errors, those of the client's own side for good."""
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise SlackAway(f"{method}: status {answer.status}", after_s=_retry_after(answer.headers))
+    if answer.status != HTTPStatus.OK:
+        raise refused(method, f"status {answer.status}")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.client import WebClient
@@ -85,6 +87,16 @@ def test_reset_means_that_it_was_not(slack: SlackStandIn, client: WebClient) -> 
 def test_the_bot_is_not_in_every_channel(slack: SlackStandIn, client: WebClient) -> None:
     with pytest.raises(SlackApiError, match="not_in_channel"):
         client.chat_postMessage(channel=slack.workspace.outside, text="hello")
+
+
+async def test_the_page_shows_what_happens(slack: SlackStandIn) -> None:
+    async with aiohttp.ClientSession() as http:
+        assert "<html" in (await (await http.get(slack.page_url)).text()).lower()
+        async with http.ws_connect(f"{slack.page_url}ui") as page, asyncio.timeout(10):
+            await asyncio.to_thread(slack.say, "hello from the channel")
+            seen = ""
+            while "hello from the channel" not in seen:
+                seen += (await page.receive()).data
 
 
 def test_nothing_but_loopback_listens(slack: SlackStandIn) -> None:

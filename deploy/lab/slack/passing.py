@@ -84,13 +84,14 @@ class Proxy:
             slack = request.path.startswith("/socket/")
             if slack:
                 self._sockets.add(near)
+            ways = [asyncio.ensure_future(self._down(far, near, slack)), asyncio.ensure_future(_up(near, far))]
             try:
-                await asyncio.wait(
-                    [asyncio.ensure_future(self._down(far, near, slack)), asyncio.ensure_future(_up(near, far))],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._sockets.discard(near)
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
                 await near.close()
         return near
 
