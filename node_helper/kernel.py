@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Optional, Protocol
+from typing import TYPE_CHECKING, Iterator, Optional, Protocol
+
+if TYPE_CHECKING:
+    from node_helper.ipvs import Connections, Table, Virtual
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,15 @@ class Kernel(Protocol):
     def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
         """The text of a file of the node, at most `limit` bytes; None where there is none."""
 
+    def read_end(self, path: str, limit: int = 1 << 20) -> Optional[str]:
+        """As `read`, the last `limit` bytes."""
+
+    def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> Optional[str]:
+        """As `read`, from inside a namespace: much of /proc/net and /proc/sys/net is another file in each."""
+
+    def kernel_log(self, limit: int = 1 << 20) -> Optional[str]:
+        """The newest `limit` bytes of the records of /dev/kmsg, a line each; None where there is no such device."""
+
     def names_in(self, path: str) -> tuple[str, ...]:
         """The sorted names in a folder of the node; empty where there is none."""
 
@@ -187,6 +199,21 @@ class Kernel(Protocol):
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
         """TCP and UDP sockets, IPv4 and IPv6."""
+
+    def ipvs(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None) -> Optional[Table]:
+        """Every virtual server, or those of `only` that exist; None where the kernel has no IPVS now."""
+
+    def ipvs_connections(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None, most: int = 0) -> Optional[Connections]:
+        """IPVS's connections (those through `only`), summed up, and at most `most` one by one; None as above."""
+
+    def conntrack(self, netns: Netns, message: int, body: bytes, *, dump: bool) -> Iterator[bytes]:
+        """Datagrams that answer a request of IPCTNL_MSG_CT_GET, _GET_STATS_CPU or _GET_STATS; close it after the last.
+
+        Where ctnetlink is a module that is not loaded, asking loads it: see `node_helper.conntrack.asking.require`.
+        """
+
+    def conntrack_events(self, netns: Netns, seconds: float) -> Iterator[Optional[bytes]]:
+        """Events of the conntrack table for so long: a datagram each, b"" every half second, None where some were lost."""
 
     def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
         """What a reference tool of the node prints, inside a namespace where one is given; ``missing`` where it is not there."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from node_helper.ipvs import Connections, Table, Virtual
 from node_helper.kernel import (
     Address,
     Completed,
@@ -19,6 +20,7 @@ from node_helper.kernel import (
     Route,
     Socket,
 )
+from node_helper.linux import ipvs_connections
 from node_helper.protocol import CannotLook
 
 NODE = Netns("/proc/1/ns/net", 4026531840)
@@ -40,9 +42,14 @@ class PretendKernel:
     route_table: tuple[Route, ...] = ()
     neighbour_table: tuple[Neighbour, ...] = ()
     socket_table: tuple[Socket, ...] = ()
+    ipvs_table: Table | None = None
+    ipvs_lines: tuple[str, ...] = ()
     dns: Callable[[Datagram], Reply] | None = None
     echoes: list[Reply] = field(default_factory=list)
     handshake: Reply | None = None
+    log: str | None = None
+    tracked: Callable[[int, bytes], Iterable[bytes]] | None = None
+    tracked_events: tuple[bytes | None, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     def own_netns(self) -> Netns:
@@ -68,6 +75,28 @@ class PretendKernel:
         self.asked.append(path)
         text = self.files.get(path)
         return None if text is None else text[:limit]
+
+    def read_end(self, path: str, limit: int = 1 << 20) -> str | None:
+        text = self.read(path)
+        return None if text is None else text[-limit:]
+
+    def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> str | None:
+        assert netns.path
+        return self.read(path, limit)
+
+    def kernel_log(self, limit: int = 1 << 20) -> str | None:
+        return None if self.log is None else self.log[-limit:]
+
+    def conntrack(self, netns: Netns, message: int, body: bytes, *, dump: bool) -> Iterator[bytes]:
+        assert netns == NODE
+        self.asked.append(f"conntrack {message} {'dump' if dump else 'get'}")
+        assert self.tracked is not None
+        yield from self.tracked(message, body)
+
+    def conntrack_events(self, netns: Netns, seconds: float) -> Iterator[bytes | None]:
+        assert netns == NODE
+        self.asked.append(f"conntrack events {seconds:g}")
+        yield from self.tracked_events
 
     def names_in(self, path: str) -> tuple[str, ...]:
         below = (name.removeprefix(f"{path}/") for name in self.files if name.startswith(f"{path}/"))
@@ -108,6 +137,20 @@ class PretendKernel:
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
         assert netns.path
         return self.socket_table
+
+    def ipvs(self, netns: Netns, only: tuple[Virtual, ...] | None = None) -> Table | None:
+        assert netns.path
+        table = self.ipvs_table
+        if table is None or only is None:
+            return table
+        keys = {(v.protocol, v.address, v.port) for v in only}
+        return replace(table, virtual_servers=tuple(v for v in table.virtual_servers if (v.protocol, v.address, v.port) in keys))
+
+    def ipvs_connections(self, netns: Netns, only: tuple[Virtual, ...] | None = None, most: int = 0) -> Connections | None:
+        assert netns.path
+        if self.ipvs_table is None:
+            return None
+        return ipvs_connections.tally((line.encode() for line in self.ipvs_lines), only, most)
 
     def run(self, argv: tuple[str, ...], netns: Netns | None = None) -> Completed:
         self.asked.append(f"{netns.path if netns else 'node'}: {' '.join(argv)}")

@@ -25,6 +25,17 @@ def read(path: str, limit: int) -> Optional[str]:
         return _text(descriptor, path, limit)
 
 
+def read_end(path: str, limit: int) -> Optional[str]:
+    """As `read`, the last `limit` bytes."""
+    with translated(path):
+        try:
+            descriptor = os.open(path, _OPEN)
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return None
+        size = os.fstat(descriptor).st_size
+        return _text(descriptor, path, limit, start=max(0, size - limit))
+
+
 def names_in(path: str) -> tuple[str, ...]:
     """The sorted names in a folder; empty where there is none."""
     with translated(path):
@@ -101,8 +112,10 @@ def _leave(folders: list[int], all_but: Optional[int] = None) -> None:
         os.close(folders.pop())
 
 
-def _text(descriptor: int, path: str, limit: int) -> str:
+def _text(descriptor: int, path: str, limit: int, start: int = 0) -> str:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise CannotLook(f"{path} is not a regular file", kind="malformed")
+        if start:
+            file.seek(start)
         return file.read(limit).decode(errors="backslashreplace")

@@ -27,11 +27,14 @@ def head(family: int, resource: int = 0) -> bytes:
     return _HEAD.pack(family, 0, socket.htons(resource))
 
 
-def channel() -> socket.socket:
-    """A socket to netfilter of the calling thread's namespace. Being connected, it hears the kernel alone (netlink_connect)."""
+def channel(groups: int = 0) -> socket.socket:
+    """A socket to netfilter of the calling thread's namespace. Being connected, it hears the kernel alone (netlink_connect).
+
+    `groups` is the mask of multicast groups that it listens to.
+    """
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
     try:
-        made.bind((0, 0))
+        made.bind((0, groups))
         made.connect((0, 0))
         made.settimeout(_SECONDS)
     except OSError:

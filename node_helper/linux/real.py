@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Iterator, Mapping, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, TypeVar
 
 from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
 from node_helper.linux import files, netns, processes, sockets
@@ -16,6 +16,9 @@ from node_helper.linux.netlinks import Netlinks
 from node_helper.linux.netns import inside, open_verified
 from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
 from node_helper.stop import Stop
+
+if TYPE_CHECKING:
+    from node_helper.ipvs import Connections, Table, Virtual
 
 T = TypeVar("T")
 
@@ -44,6 +47,17 @@ class Linux:
 
     def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
         return files.read(path, limit)
+
+    def read_end(self, path: str, limit: int = 1 << 20) -> Optional[str]:
+        return files.read_end(path, limit)
+
+    def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> Optional[str]:
+        return inside(netns, lambda: files.read(path, limit))
+
+    def kernel_log(self, limit: int = 1 << 20) -> Optional[str]:
+        from node_helper.linux import kmsg
+
+        return kmsg.read(limit)
 
     def names_in(self, path: str) -> tuple[str, ...]:
         return files.names_in(path)
@@ -83,6 +97,28 @@ class Linux:
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
         return self._inside(netns, "the sockets", sockets.read)
+
+    def ipvs(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None) -> Optional[Table]:
+        from node_helper.linux import ipvs
+
+        return self._inside(netns, "IPVS", lambda: ipvs.read(only))
+
+    def ipvs_connections(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None, most: int = 0) -> Optional[Connections]:
+        from node_helper.linux import ipvs_connections
+
+        return self._inside(netns, "IPVS's connections", lambda: ipvs_connections.read(only, most, self._stop))
+
+    def conntrack(self, netns: Netns, message: int, body: bytes, *, dump: bool) -> Iterator[bytes]:
+        from node_helper.linux import conntrack
+
+        with translated("the conntrack table"):
+            yield from conntrack.ask(netns, message, body, self._stop, dump=dump)
+
+    def conntrack_events(self, netns: Netns, seconds: float) -> Iterator[Optional[bytes]]:
+        from node_helper.linux import conntrack
+
+        with translated("events of the conntrack table"):
+            yield from conntrack.events(netns, seconds, self._stop)
 
     def run(self, argv: tuple[str, ...], netns: Optional[Netns] = None) -> Completed:
         from node_helper.linux import tools
