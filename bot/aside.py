@@ -27,7 +27,7 @@ class Asides:
     async def once(self, asked: Asked, message: Message, outcome: str) -> str:
         """`say`, unless it was said to this delivery before."""
         try:
-            if not await self.jobs.first_time(asked.delivery):
+            if not await self.jobs.first_time(f"{asked.delivery}:{outcome}"):
                 return "repeated"
         except QueueAway as e:
             log.warning("queue_away", reason=str(e))  # who is told twice is better off than who is told nothing

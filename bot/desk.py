@@ -107,7 +107,7 @@ class _Turn:
     async def _answered(self, invocation: Invocation[Command[Any]]) -> str:
         """Once, like what it does: a click that Slack repeats does not cancel the next job as well."""
         desk = self.desk
-        if not await desk.jobs.first_time(self.asked.delivery):
+        if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
             return "repeated"
         cluster = self._cluster(None)
         context = Context(self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again)
@@ -126,7 +126,7 @@ class _Turn:
         decision = decide(desk.rules(), self.who, self.channel, invocation.entry.access, cluster, named)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
-            return await desk.asides.say(self.asked, notices.refused(decision.reason), "refused")
+            return await desk.asides.once(self.asked, notices.refused(decision.reason), "refused")
         return await desk.placing.place(self.asked, self._job(invocation, cluster))
 
     def _cluster(self, named: str | None) -> str:

@@ -22,8 +22,10 @@ from pydantic import SecretStr
 from bot import service
 from bot.settings import BotSettings
 from deploy.lab.slack import Fault, Kind, SlackStandIn
+from tests.queue_parts import wait_until_ended
 from tests.slack.parts import POST, of_the_bot, until
 from tests.unit.conftest import RedisPlace
+from workers.embedded import Embedded
 from workers.jobs import Jobs, State, Status
 
 POD = "pod hello-world"
@@ -288,12 +290,40 @@ async def test_a_delivery_that_slack_repeats_makes_one_job_and_one_message(eithe
     assert len(await either.jobs.recent(either.slack.workspace.alice)) == 2
 
 
-async def test_usage_is_said_once_for_a_delivery_that_slack_repeats(bot: Bot) -> None:
+@pytest.mark.parametrize(
+    ("text", "user", "part"), [("pood", "U0ALICE", "Did you"), (POD, "U0GUEST", "⛔"), ("whoami", "U0BOB", "Who")]
+)
+async def test_what_makes_no_job_is_said_once_for_a_delivery_that_slack_repeats(
+    bot: Bot, text: str, user: str, part: str
+) -> None:
     bot.slack.fail(Fault("delivery", Kind.REPEATED, times=-1))
-    await bot.does(bot.slack.command, "pood")
-    await bot.said("Did you mean")
+    await bot.does(bot.slack.command, text, user=user)
+    await bot.said(part)
     await asyncio.sleep(0.3)
     assert len(of_the_bot(bot.slack)) == 1
+
+
+async def test_a_cancel_button_that_slack_repeats_cancels_one_job(bot: Bot) -> None:
+    await bot.does(bot.slack.command, POD)
+    await bot.does(bot.slack.command, "pods")
+    await bot.queued(2)
+    bot.slack.fail(Fault("delivery", Kind.REPEATED, times=-1))
+    await bot.does(bot.slack.command, "cancel")
+    await bot.said("cancel")
+    await asyncio.sleep(0.3)
+    recent = await bot.jobs.recent(bot.slack.workspace.alice)
+    assert [bool(status.cancelled_by) for status in recent] == [True, False]
+
+
+async def test_who_has_too_many_jobs_is_told_so_also_by_again(bot: Bot) -> None:
+    for number in range(10):
+        await bot.does(bot.slack.command, f"pod web-{number}")
+    await bot.queued(10)
+    await bot.does(bot.slack.command, POD)
+    await bot.said("unfinished jobs")
+    await bot.does(bot.slack.command, "again")
+    await until(lambda: len([m for m in of_the_bot(bot.slack) if "unfinished jobs" in m["text"]]) == 2)
+    assert len(await bot.jobs.recent(bot.slack.workspace.alice, 50)) == 10
 
 
 async def test_two_bots_that_both_get_every_delivery_make_one_job(bot: Bot, redis_place: RedisPlace) -> None:
@@ -340,6 +370,33 @@ async def test_without_redis_the_person_is_told_at_once(slack: SlackStandIn, red
         await asyncio.to_thread(slack.command, POD)
         await until(lambda: [m for m in of_the_bot(slack) if "Redis" in m["text"]])
     assert [m["subtype"] for m in of_the_bot(slack)] == ["ephemeral"]
+
+
+async def test_redis_that_goes_away_in_the_middle_loses_no_job(
+    slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path
+) -> None:
+    redis = Embedded(tmp_path)
+    await redis.start()
+    slack.fail(Fault(POST, Kind.DELAYED, seconds=1.5))
+    settings = settings_of(slack, redis_place, redis.url, slack_app_token=slack.workspace.app_token)
+    place = RedisPlace(redis.url, redis_place.key_file, redis_place.tag)
+    async with running(slack, place, settings) as bot:
+        await bot.does(slack.command, POD)
+        await until_so(lambda: intended(bot))
+        redis.stop()
+        await asyncio.to_thread(wait_until_ended, tmp_path)
+        assert (await bot.said("went away"))["subtype"] == "ephemeral"
+    again = Embedded(tmp_path)
+    await again.start()
+    jobs = RedisPlace(again.url, place.key_file, place.tag).jobs()
+    assert [intent.job.command for intent in await jobs.overdue_intents(0)] == ["pod"]
+    await jobs.aclose()
+    again.stop()
+    await asyncio.to_thread(wait_until_ended, tmp_path)
+
+
+async def intended(bot: Bot) -> bool:
+    return bool(await bot.jobs.recent(bot.slack.workspace.alice))
 
 
 async def test_the_bot_comes_again_when_slack_sends_its_connection_away(bot: Bot) -> None:
@@ -402,6 +459,15 @@ async def test_a_request_with_the_right_signature_is_taken_once_however_often_it
     await http_bot.queued()
     await asyncio.sleep(0.2)
     assert len(of_the_bot(http_bot.slack)) == 1
+
+
+async def test_a_delivery_that_is_not_understood_is_acknowledged_and_nothing_else(http_bot: Bot) -> None:
+    event = {"type": "app_mention", "bot_id": "B1", "text": "pod web", "ts": "1.0", "channel": http_bot.slack.workspace.incidents}
+    body = json.dumps({"type": "event_callback", "event_id": "Ev1", "team_id": http_bot.slack.workspace.team, "event": event})
+    headers = {**signed("lab-signing-secret", body, time.time()), "Content-Type": "application/json"}
+    async with aiohttp.ClientSession() as http:
+        assert (await http.post(f"{http_bot.url}/slack/events", data=body, headers=headers)).status == 200
+    assert not of_the_bot(http_bot.slack)
 
 
 async def test_without_a_signing_secret_there_is_no_way_in_by_http(bot: Bot) -> None:
