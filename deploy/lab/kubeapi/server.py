@@ -33,12 +33,11 @@ class Server:
         self._elsewhere = elsewhere
         self._every = bookmark_every
         self._watches: set[watching.Watch] = set()
-        self._connections: set[asyncio.Transport] = set()
+        self._connections: set[web.RequestHandler] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
-        if isinstance(request.transport, asyncio.Transport):
-            self._connections.add(request.transport)
+        self._connections = {c for c in self._connections if c.transport is not None} | {request.protocol}
         try:
             return await self._served(request)
         except RefusalError as refusal:
@@ -53,8 +52,9 @@ class Server:
 
     def drop(self) -> None:
         """Reset every connection in the middle of whatever it does."""
-        for transport in self._connections:
-            transport.abort()
+        for connection in self._connections:
+            if isinstance(connection.transport, asyncio.Transport):  # none any more where the client has gone
+                connection.transport.abort()
         self._connections.clear()
 
     async def _served(self, request: web.BaseRequest) -> web.StreamResponse:
