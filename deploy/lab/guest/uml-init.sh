@@ -38,14 +38,16 @@ done
 mkdir -p $root/usr/lib/modules
 ln -s "/usr/lib/uml/modules/$RELEASE" "$root/usr/lib/modules/$RELEASE"
 
-export SHARE WRITABLE FOLDER MODULES
-# shellcheck disable=SC2016  # the inner shell's own variables
-chroot $root /bin/sh -c '
-    hostname guest
-    ip link set lo up
-    for module in $MODULES; do modprobe "$module" || exit; done
-    cd "$FOLDER" || exit
-    (. "$SHARE/command") >"$SHARE/out" 2>"$SHARE/err" </dev/null
-    echo $? >"$SHARE/status"
-'
+# The kernel's own root too, so that it finds modprobe when something asks for a module.
+mkdir $root/run/machine
+cd $root || off
+pivot_root . run/machine
+umount -l /run/machine
+
+hostname guest
+ip link set lo up
+for module in $MODULES; do modprobe "$module" || off; done
+cd "$FOLDER" || off
+(. "$SHARE/command") >"$SHARE/out" 2>"$SHARE/err" </dev/null
+echo $? >"$SHARE/status"
 off
