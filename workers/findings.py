@@ -9,7 +9,7 @@ from workers.check import View
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Endpoint, EndpointSlice, Pod, Service
 
-_NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper"})
+_NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper", "host-key"})
 
 
 def unknown(cannot: CannotLook, *, node: str, what: str, now: str, subject: str = "") -> Finding:

@@ -52,11 +52,17 @@ def refusal(node: str, known_hosts: Any, shown: Shown | None, said: str) -> Cann
     if shown.by_ca:
         reason = f"{node}: its host certificate is signed by {shown.fingerprint}, which is not a host CA of {files}"
         return CannotLook(reason, kind="host-key", fix=f"Sign the node's host key with the right CA, or add the CA to {files}.")
-    known = _known(known_hosts, shown)
-    if not known:
+    keys, cas = _known(known_hosts, shown)
+    if cas and not keys:
+        reason = f"{node}: its host key CHANGED, or lost its certificate: {shown.fingerprint} is not signed by {cas}"
+        fix = (
+            f"If the node was reinstalled, {_VERIFY}, then sign it with that host CA. If it was not, somebody may be in between."
+        )
+        return CannotLook(reason, kind="host-key", fix=fix)
+    if not keys:
         reason = f"{node}: its host key {shown.fingerprint} is not known"
         return CannotLook(reason, kind="host-key", fix=f"To trust it, {_VERIFY}, then add it to {files}.")
-    reason = f"{node}: its host key CHANGED: it shows {shown.fingerprint}, known is {known}"
+    reason = f"{node}: its host key CHANGED: it shows {shown.fingerprint}, known is {keys}{cas and f', {cas}'}"
     fix = f"If the node was reinstalled, {_VERIFY}, then replace its line in {files}. If it was not, somebody may be in between."
     return CannotLook(reason, kind="host-key", fix=fix)
 
@@ -67,11 +73,11 @@ def unverified(node: str) -> CannotLook:
     return CannotLook(reason, kind="host-key", fix="Name a known_hosts file with the nodes' keys or their host CA there.")
 
 
-def _known(known_hosts: Any, shown: Shown) -> str:
-    """The fingerprints on record, host CAs included; "" for none."""
+def _known(known_hosts: Any, shown: Shown) -> tuple[str, str]:
+    """The fingerprints of the keys and of the host CAs on record; "" for none."""
     port = shown.port if shown.port != asyncssh.DEFAULT_PORT else None
     keys, cas, *_ = asyncssh.match_known_hosts(known_hosts or str(_default()), shown.name, "", port)
-    return ", ".join([key.get_fingerprint() for key in keys] + [f"the host CA {ca.get_fingerprint()}" for ca in cas])
+    return ", ".join(key.get_fingerprint() for key in keys), ", ".join(f"the host CA {ca.get_fingerprint()}" for ca in cas)
 
 
 def _files(known_hosts: Any) -> str:

@@ -12,31 +12,36 @@ _PYTHON = "Install Python 3.9 or newer on the node and make it the first python3
 
 # what the log says, in lower case; first match counts
 _KNOWN = (
-    ("needs python 3.9", "missing", "its Python is too old for the helper", _PYTHON),
-    ("future feature annotations is not defined", "missing", "its Python is too old for the helper", _PYTHON),
-    ("syntaxerror", "missing", "its Python is too old for the helper", _PYTHON),
+    ("needs python 3.9", "missing-helper", "its Python is too old for the helper", _PYTHON),
+    ("future feature annotations is not defined", "missing-helper", "its Python is too old for the helper", _PYTHON),
+    ("syntaxerror", "missing-helper", "its Python is too old for the helper", _PYTHON),
     ("a password is required", "denied", "sudo asks for a password there", _SUDOERS),
     ("a terminal is required", "denied", "sudo asks for a password there", _SUDOERS),
     ("is not in the sudoers file", "denied", "the user may not use sudo there", _SUDOERS),
     ("is not allowed to execute", "denied", "sudo does not allow the helper there", _SUDOERS),
-    ("directory: 'sudo'", "missing", "sudo is not there", "Connect as root."),
-    ("sudo: not found", "missing", "sudo is not there", "Connect as root with the forced command of deploy/node/README.md."),
+    ("directory: 'sudo'", "missing-helper", "sudo is not there", "Connect as root."),
     (
-        "sudo: command not found",
-        "missing",
+        "sudo: not found",
+        "missing-helper",
         "sudo is not there",
         "Connect as root with the forced command of deploy/node/README.md.",
     ),
-    ("python3: not found", "missing", "it has no python3", _PYTHON),
-    ("python3: command not found", "missing", "it has no python3", _PYTHON),
-    ("python3: no such file", "missing", "it has no python3", _PYTHON),
+    (
+        "sudo: command not found",
+        "missing-helper",
+        "sudo is not there",
+        "Connect as root with the forced command of deploy/node/README.md.",
+    ),
+    ("python3: not found", "missing-helper", "it has no python3", _PYTHON),
+    ("python3: command not found", "missing-helper", "it has no python3", _PYTHON),
+    ("python3: no such file", "missing-helper", "it has no python3", _PYTHON),
     ("usage: node-helper", "old-helper", "its forced command is not that of this helper", _INSTALL),
-    ("no module named", "missing", "its helper is not installed whole", _INSTALL),
+    ("no module named", "missing-helper", "its helper is not installed whole", _INSTALL),
     ("account is currently not available", "denied", "the user has no shell there", "Give the user a shell such as /bin/sh."),
     ("account is locked", "denied", "the user is locked there", "Unlock the user, or connect as another."),
     ("permission denied", "denied", "the user may not start the helper there", _INSTALL),
-    ("not found", "missing", "it has no helper", _INSTALL),
-    ("no such file", "missing", "it has no helper", _INSTALL),
+    ("not found", "missing-helper", "it has no helper", _INSTALL),
+    ("no such file", "missing-helper", "it has no helper", _INSTALL),
 )
 _KIND = re.compile(r"[a-z-]{1,20}")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
@@ -49,7 +54,7 @@ def no_helper(node: str, ended: Ended) -> CannotLook:
         if words in log.lower():
             return CannotLook(f"{node}: {what} ({log})", kind=kind, fix=fix)
     if ended.status in (_NOT_EXECUTABLE, _NOT_FOUND):
-        return CannotLook(f"{node}: it has no helper (status {ended.status})", kind="missing", fix=_INSTALL)
+        return CannotLook(f"{node}: it has no helper (status {ended.status})", kind="missing-helper", fix=_INSTALL)
     status = "the connection was lost" if ended.status is None else f"status {ended.status}"
     reason = f"{node}: the helper ended before it said hello ({status}{', ' + log if log else ''})"
     return CannotLook(reason, kind="unreachable", fix=f"Run it by hand: ssh {node} serve </dev/null")

@@ -81,4 +81,4 @@ def _check_python(node: str, ready: bytes) -> None:
     version = (int(words[1]), int(words[2]))
     if version < _OLDEST:
         reason = f"{node}: its Python {version[0]}.{version[1]} is too old for the helper"
-        raise CannotLook(reason, kind="missing", fix="Install Python 3.9 or newer on the node.")
+        raise CannotLook(reason, kind="missing-helper", fix="Install Python 3.9 or newer on the node.")

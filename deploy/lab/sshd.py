@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +17,12 @@ from deploy.lab.plan import NodePlan
 from deploy.lab.together import together
 
 _KEY_TYPE = "ssh-ed25519"
-_HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
-_CONNECT_SECONDS = 2.0
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+_LOG = "sshd.log"
 _PORT = 22
 _CONFIG = f"""Port {_PORT}
-HostKey {_HOST_KEY}
-HostCertificate {_HOST_KEY}-cert.pub
+HostKey {HOST_KEY}
+HostCertificate {HOST_KEY}-cert.pub
 AuthorizedKeysFile /etc/ssh/authorized_keys
 PermitRootLogin forced-commands-only
 PasswordAuthentication no
@@ -92,26 +91,33 @@ def open_all(nodes: Mapping[NodePlan, Node], fabric: Node, site: Site, parts: Pa
     access = Access.create(site.folder / "ssh")
     here = Place(None, "127.0.0.1", 0)
     ports = {plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port for plan in nodes}
-    together(partial(_open, node, access, built, ports[plan.name]) for plan, node in nodes.items())
+    together(partial(_open, node, access, built) for node in nodes.values())
     return access.write_config(ports)
 
 
-def _open(node: Node, access: Access, built: Path, port: int) -> None:
-    """Give the node its host key and the authorized key, and wait until sshd answers on our loopback ``port``."""
+def start(node: Node) -> None:
+    """Start sshd with the keys that the node has, and wait until it listens."""
+    node.daemon(["/usr/sbin/sshd", "-D", "-e"], _LOG, lambda: "Server listening" in node.log(_LOG))
+
+
+def stop(node: Node) -> None:
+    """End sshd and every session of it."""
+    node.run(["pkill", "-KILL", "-x", "sshd"])
+
+
+def new_host_key(node: Node) -> asyncssh.SSHKey:
+    """Give the node another host key, without a certificate."""
+    key = asyncssh.generate_private_key(_KEY_TYPE)
+    node.write(HOST_KEY, key.export_private_key().decode(), mode=0o600)
+    return key
+
+
+def _open(node: Node, access: Access, built: Path) -> None:
+    """Give the node the helper, its host key with its certificate and the authorized key, and start sshd."""
     helper.install(node, built)
-    host_key = asyncssh.generate_private_key(_KEY_TYPE)
-    certificate = access.ca.generate_host_certificate(host_key, node.name, principals=[node.name])
-    node.write(_HOST_KEY, host_key.export_private_key().decode(), mode=0o600)
-    node.write(f"{_HOST_KEY}-cert.pub", certificate.export_certificate().decode())
+    certificate = access.ca.generate_host_certificate(new_host_key(node), node.name, principals=[node.name])
+    node.write(f"{HOST_KEY}-cert.pub", certificate.export_certificate().decode())
     node.write("/etc/ssh/sshd_config", _CONFIG)
     public = access.client.export_public_key().decode()
     node.write("/etc/ssh/authorized_keys", f'restrict,command="{helper.COMMAND}" {public}')
-    node.daemon(["/usr/sbin/sshd", "-D", "-e"], "sshd.log", lambda: _answers(port))
-
-
-def _answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS) as connection:
-            return connection.recv(len(b"SSH-2.0")) == b"SSH-2.0"
-    except OSError:
-        return False
+    start(node)

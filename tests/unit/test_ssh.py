@@ -142,6 +142,15 @@ async def test_a_certificate_of_another_ca_is_refused(nodes: Nodes, server: SshS
     assert "which is not a host CA" in said.reason
 
 
+async def test_a_key_without_the_certificate_that_is_known_is_called_changed(nodes: Nodes, server: SshServer, ca: Any) -> None:
+    server.trust_ca(ca)
+    said = await refused(nodes)
+    assert said.kind == "host-key"
+    assert "n1: its host key CHANGED, or lost its certificate" in said.reason
+    assert server.host_key.get_fingerprint() in said.reason
+    assert f"is not signed by the host CA {ca.get_fingerprint()}" in said.reason
+
+
 async def test_an_expired_certificate_is_refused(nodes: Nodes, server: SshServer, ca: Any) -> None:
     await certified(server, ca, valid_after="20200101", valid_before="20200102")
     server.trust_ca(ca)
@@ -189,12 +198,12 @@ async def test_a_node_that_accepts_and_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "kind", "words"),
     [
-        ("echo 'sh: 1: node-helper: not found' >&2; exit 127", "missing", "no helper"),
-        ("exit 127", "missing", "no helper"),
+        ("echo 'sh: 1: node-helper: not found' >&2; exit 127", "missing-helper", "no helper"),
+        ("exit 127", "missing-helper", "no helper"),
         ("echo 'sudo: a password is required' >&2; exit 1", "denied", "sudo asks for a password"),
-        ("echo 'node-helper needs Python 3.9 or newer, this is 3.6' >&2; exit 3", "missing", "Python is too old"),
-        ("echo 'SyntaxError: future feature annotations is not defined' >&2; exit 1", "missing", "Python is too old"),
-        ("echo 'bash: /usr/bin/python3: No such file or directory' >&2; exit 127", "missing", "no python3"),
+        ("echo 'node-helper needs Python 3.9 or newer, this is 3.6' >&2; exit 3", "missing-helper", "Python is too old"),
+        ("echo 'SyntaxError: future feature annotations is not defined' >&2; exit 1", "missing-helper", "Python is too old"),
+        ("echo 'bash: /usr/bin/python3: No such file or directory' >&2; exit 127", "missing-helper", "no python3"),
         ("echo Welcome to the node; exec sleep 5", "malformed", "Welcome to the node"),
         ("exit 0", "unreachable", "status 0"),
         ("kill -9 $$", "unreachable", "ended before"),
@@ -257,11 +266,15 @@ async def test_pushing_to_a_node_that_has_a_helper_says_so(pushed: Nodes) -> Non
 @pytest.mark.parametrize(
     ("script", "kind", "words"),
     [
-        ("echo netcheck-push 3 6; cat", "missing", "Python 3.6 is too old"),
+        ("echo netcheck-push 3 6; cat", "missing-helper", "Python 3.6 is too old"),
         ("echo netcheck-push 3 11; read line; echo no", "malformed", "did not take the helper"),
         ("echo 'sudo: a password is required' >&2; exit 1", "denied", "sudo asks for a password"),
-        ("echo \"FileNotFoundError: [Errno 2] No such file or directory: 'sudo'\" >&2; exit 1", "missing", "sudo is not there"),
-        ("echo 'sh: 1: python3: not found' >&2; exit 127", "missing", "no python3"),
+        (
+            "echo \"FileNotFoundError: [Errno 2] No such file or directory: 'sudo'\" >&2; exit 1",
+            "missing-helper",
+            "sudo is not there",
+        ),
+        ("echo 'sh: 1: python3: not found' >&2; exit 127", "missing-helper", "no python3"),
         ("echo netcheck-push x y", "malformed", "netcheck-push x y"),
     ],
 )
