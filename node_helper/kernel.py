@@ -104,6 +104,20 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class NeighbourTable:
+    """A neighbour table of the machine (RTM_GETNEIGHTBL); `entries` and counters are those of all namespaces together.
+
+    `thresholds` are gc_thresh1 to 3. `table_fulls` counts entries refused for want of room; None: the kernel does not tell.
+    """
+
+    name: str
+    entries: int
+    thresholds: tuple[int, ...]
+    forced_gc_runs: int
+    table_fulls: Optional[int]
+
+
+@dataclass(frozen=True)
 class Socket:
     """One socket as /proc/net/{tcp,tcp6,udp,udp6} shows it; `state` as `ss` prints it (LISTEN, ESTAB, UNCONN, ...)."""
 
@@ -164,6 +178,9 @@ class Kernel(Protocol):
     def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> Optional[str]:
         """As `read`, from inside a namespace: much of /proc/net and /proc/sys/net is another file in each."""
 
+    def files_in(self, netns: Netns, patterns: tuple[str, ...], limit: int = 1 << 12) -> dict[str, str]:
+        """The texts of the files that patterns such as "/proc/sys/net/ipv4/conf/*/rp_filter" name inside a namespace."""
+
     def kernel_log(self, limit: int = 1 << 20) -> Optional[str]:
         """The newest `limit` bytes of the records of /dev/kmsg, a line each; None where there is no such device."""
 
@@ -196,6 +213,9 @@ class Kernel(Protocol):
 
     def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
         """The ARP and NDP tables."""
+
+    def neighbour_tables(self, netns: Netns) -> tuple[NeighbourTable, ...]:
+        """How full those tables are, which are the machine's."""
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
         """TCP and UDP sockets, IPv4 and IPv6."""

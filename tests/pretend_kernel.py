@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from node_helper.ipvs import Connections, Table, Virtual
@@ -14,6 +15,7 @@ from node_helper.kernel import (
     Datagram,
     Link,
     Neighbour,
+    NeighbourTable,
     Netns,
     Process,
     Reply,
@@ -41,6 +43,7 @@ class PretendKernel:
     ids: Mapping[tuple[int, int], int] = field(default_factory=dict)
     route_table: tuple[Route, ...] = ()
     neighbour_table: tuple[Neighbour, ...] = ()
+    neighbour_sizes: tuple[NeighbourTable, ...] = ()
     socket_table: tuple[Socket, ...] = ()
     ipvs_table: Table | None = None
     ipvs_lines: tuple[str, ...] = ()
@@ -83,6 +86,14 @@ class PretendKernel:
     def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> str | None:
         assert netns.path
         return self.read(path, limit)
+
+    def files_in(self, netns: Netns, patterns: tuple[str, ...], limit: int = 1 << 12) -> dict[str, str]:
+        assert netns == NODE
+        return {path: text[:limit] for path, text in self.files.items() if any(_named(path, pattern) for pattern in patterns)}
+
+    def neighbour_tables(self, netns: Netns) -> tuple[NeighbourTable, ...]:
+        assert netns == NODE
+        return self.neighbour_sizes
 
     def kernel_log(self, limit: int = 1 << 20) -> str | None:
         return None if self.log is None else self.log[-limit:]
@@ -177,6 +188,11 @@ class PretendKernel:
 
     def close(self) -> None:
         self.asked.append("close")
+
+
+def _named(path: str, pattern: str) -> bool:
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def process(pid: int, cgroup: str, netns: int, started: int, comm: str = "app") -> Process:

@@ -36,6 +36,12 @@ def read_end(path: str, limit: int) -> Optional[str]:
         return _text(descriptor, path, limit, start=max(0, size - limit))
 
 
+def of_this_thread(path: str) -> str:
+    """The same path, where /proc/net is meant as the calling thread's: by itself it is the first thread's of the process."""
+    start = "/proc/net/"
+    return "/proc/thread-self/net/" + path[len(start) :] if path.startswith(start) else path
+
+
 def names_in(path: str) -> tuple[str, ...]:
     """The sorted names in a folder; empty where there is none."""
     with translated(path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, TypeVar
 
-from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, Netns, Process, Reply, Route, Socket
+from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, NeighbourTable, Netns, Process, Reply, Route, Socket
 from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink
@@ -52,7 +52,12 @@ class Linux:
         return files.read_end(path, limit)
 
     def read_in(self, netns: Netns, path: str, limit: int = 1 << 20) -> Optional[str]:
-        return inside(netns, lambda: files.read(path, limit))
+        return inside(netns, lambda: files.read(files.of_this_thread(path), limit))
+
+    def files_in(self, netns: Netns, patterns: tuple[str, ...], limit: int = 1 << 12) -> dict[str, str]:
+        from node_helper.linux import patterns as named
+
+        return inside(netns, lambda: named.read(patterns, limit))
 
     def kernel_log(self, limit: int = 1 << 20) -> Optional[str]:
         from node_helper.linux import kmsg
@@ -94,6 +99,11 @@ class Linux:
 
     def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
         return self._asked(netns, "the neighbour tables", _with_names(neighbours.read))
+
+    def neighbour_tables(self, netns: Netns) -> tuple[NeighbourTable, ...]:
+        from node_helper.linux.rtnetlink import neighbour_tables
+
+        return self._asked(netns, "the neighbour tables", neighbour_tables.read)
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
         return self._inside(netns, "the sockets", sockets.read)

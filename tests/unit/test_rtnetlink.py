@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.kernel import Address, Counters, Neighbour, NextHop, Route
+from node_helper.kernel import Address, Counters, Neighbour, NeighbourTable, NextHop, Route
 from node_helper.linux import netlink
 from node_helper.linux.netlink import Malformed, Netlink
-from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
+from node_helper.linux.rtnetlink import addresses, links, neighbour_tables, neighbours, nsids, routes
 from node_helper.protocol import CannotLook
 
 NAMES = {1: "lo", 2: "eth0", 3: "eth1"}
@@ -370,3 +370,35 @@ def test_a_lookup_that_ends_nowhere_says_how(code: int, kind: str) -> None:
 def test_a_lookup_that_fails_for_another_reason_is_no_route_to_nowhere() -> None:
     with pytest.raises(PermissionError):
         routes.lookup(Netlink(PretendChannel([(ERROR, 0, struct.pack("=i", -errno.EPERM))])), "::1")
+
+
+def table_body(*more: bytes, fulls: bytes = struct.pack("=Q", 9)) -> bytes:
+    config = struct.pack("=HHI6I", 4, 336, 2, 0, 0, 0, 0, 0, 0)
+    stats = struct.pack("=10Q", *range(1, 11)) + fulls
+    limits = b"".join(attr(kind, u32(value)) for kind, value in ((2, 128), (3, 512), (4, 1024)))
+    return (
+        struct.pack("=Bxxx", socket.AF_INET)
+        + attr(1, b"arp_cache\0")
+        + limits
+        + attr(5, config)
+        + attr(7, stats)
+        + b"".join(more)
+    )
+
+
+@pytest.mark.parametrize(("fulls", "told"), [(struct.pack("=Q", 9), 9), (b"", None)])
+def test_a_neighbour_table_tells_how_full_it_is(fulls: bytes, told: int | None) -> None:
+    assert neighbour_tables.decode(table_body(fulls=fulls)) == NeighbourTable("arp_cache", 2, (128, 512, 1024), 10, told)
+
+
+def test_what_one_device_has_of_its_own_is_no_neighbour_table() -> None:
+    assert neighbour_tables.decode(struct.pack("=Bxxx", 2) + attr(1, b"arp_cache\0") + attr(6, b"")) is None
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_become_anything_but_a_neighbour_table_or_malformed(more: bytes) -> None:
+    for body in (more, table_body(more), table_body(fulls=more)):
+        try:
+            neighbour_tables.decode(body)
+        except Malformed:
+            continue
