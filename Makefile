@@ -20,8 +20,12 @@ $(STAMP): pyproject.toml requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends after printing it
+demo: root install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends after printing it
 	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once)
+
+.PHONY: root
+root:
+	@[ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ] || { echo 'make demo needs root on Linux (Debian 12): its cluster is made of namespaces.'; exit 1; }
 
 test: lint  ## everything; as root on Debian 12 nothing is skipped
 	@$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST))
