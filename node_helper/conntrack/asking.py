@@ -12,22 +12,21 @@ from node_helper.conntrack import matching
 from node_helper.conntrack.layout import Layout, Values
 from node_helper.conntrack.matching import Request, Test, Wanted
 from node_helper.conntrack.reading import Reader, Refused
-from node_helper.kernel import Kernel
+from node_helper.kernel import Kernel, Netns
 from node_helper.linux.netlink import Malformed
 from node_helper.protocol import CannotLook
 
 GET, STATS_CPU, STATS = 1, 4, 5  # IPCTNL_MSG_CT_GET, _GET_STATS_CPU, _GET_STATS
 MAXIMUM = "/proc/sys/net/netfilter/nf_conntrack_max"
+UNUSED = f"{MAXIMUM} does not exist: nf_conntrack is not loaded"
 _MODULE = "nf_conntrack_netlink"
 _ORIG, _REPLY = 1, 2
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL)
 
 
-def unused(kernel: Kernel) -> str:
-    """What shows that conntrack is not in use on this node; "" where it is."""
-    if kernel.read_in(kernel.own_netns(), MAXIMUM) is None:
-        return f"{MAXIMUM} does not exist: nf_conntrack is not loaded"
-    return ""
+def maximum(kernel: Kernel, netns: Netns) -> Optional[str]:
+    """What the file says that exists where conntrack is in use; None where it is not."""
+    return kernel.read_in(netns, MAXIMUM)
 
 
 def unspoken(kernel: Kernel) -> str:
@@ -44,9 +43,8 @@ def unspoken(kernel: Kernel) -> str:
 
 def require(kernel: Kernel) -> None:
     """Raise `CannotLook` of kind ``missing`` where asking has no answer, or would change the node."""
-    not_used = unused(kernel)
-    if not_used:
-        raise CannotLook(f"conntrack is not in use here: {not_used}", kind="missing")
+    if maximum(kernel, kernel.own_netns()) is None:
+        raise CannotLook(f"conntrack is not in use here: {UNUSED}", kind="missing")
     silent = unspoken(kernel)
     if silent:
         fix = f"`modprobe {_MODULE}` on the node (kube-proxy and docker usually have done so); netcheck loads no module."
@@ -94,33 +92,26 @@ class Search:
 
     def flows(self) -> Iterator[tuple[Layout, Values]]:
         """Read them. Raises `Malformed` and `Refused`."""
-        told: set[tuple[object, ...]] = set()
-        for request in self._requests:
-            for layout, values in self._of(request):
-                if len(self._requests) > 1:
-                    key = _identity(layout, values)
-                    if key in told:
-                        continue
-                    told.add(key)
-                yield layout, values
+        for number, request in enumerate(self._requests):
+            yield from self._of(request, self._requests[:number])
 
-    def _of(self, request: Request) -> Iterator[tuple[Layout, Values]]:
-        reader, tests = Reader(), _Tests(self._wanted)
+    def _of(self, request: Request, before: tuple[Request, ...]) -> Iterator[tuple[Layout, Values]]:
+        """What a request gives and none before it gave."""
+        reader, tests = Reader(), _Tests(self._wanted, before)
         with closing(dump(self._kernel, request)) as datagrams:  # type: ignore[type-var]  # every Kernel gives a generator
             for data in datagrams:
                 for layout, values in reader.read(data):
                     self.seen += 1
-                    test = tests.of(layout)
-                    if test is not None and test(values):
+                    wanted, told = tests.of(layout)
+                    if wanted is not None and wanted(values) and not any(one(values) for one in told):
                         yield layout, values
                 if reader.done:
                     return
 
     def _possible(self, requests: tuple[Request, ...]) -> tuple[Request, ...]:
         """The requests that this kernel can answer."""
-        if all(request.body[4:] == b"" for request in requests):
-            return requests
-        if not self._chooses(_ORIG) or (any(r.needs_reply for r in requests) and not self._chooses(_REPLY)):
+        by_tuples, by_reply = any(r.chooses for r in requests), any(r.by_reply for r in requests)
+        if (by_tuples and not self._chooses(_ORIG)) or (by_reply and not self._chooses(_REPLY)):
             return (matching.EVERYTHING,)
         return requests
 
@@ -139,33 +130,16 @@ class Search:
 
 
 class _Tests:
-    """The test of each layout, made when the layout is first met."""
+    """Of each layout, made when it is first met: the test for what is wanted, and those for what was given before."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, before: tuple[Request, ...]) -> None:
         self._wanted = wanted
-        self._by_layout: dict[int, tuple[Layout, Optional[Test]]] = {}
+        self._before = before
+        self._by_layout: dict[int, tuple[Layout, Optional[Test], list[Test]]] = {}
 
-    def of(self, layout: Layout) -> Optional[Test]:
-        known = self._by_layout.get(id(layout))
-        if known is None:
-            known = self._by_layout[id(layout)] = (layout, matching.test(self._wanted, layout))
-        return known[1]
-
-
-def _identity(layout: Layout, values: Values) -> tuple[object, ...]:
-    """What no two flows of a table have in common: the whole first tuple and the zone."""
-    at = (layout.place(name) for name in _TUPLE)
-    return (layout.family, layout.protocol, *(values[i] if i is not None else None for i in at))
-
-
-_TUPLE = (
-    "orig_src",
-    "orig_dst",
-    "orig_sport",
-    "orig_dport",
-    "orig_icmp_id",
-    "orig_icmp_type",
-    "orig_icmp_code",
-    "orig_zone",
-    "zone",
-)
+    def of(self, layout: Layout) -> tuple[Optional[Test], list[Test]]:
+        if id(layout) not in self._by_layout:
+            told = [test for test in (matching.given(request, layout) for request in self._before) if test is not None]
+            self._by_layout[id(layout)] = (layout, matching.test(self._wanted, layout), told)
+        _, wanted, told = self._by_layout[id(layout)]
+        return wanted, told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterator
 
 from node_helper.linux.netlink import Malformed, attributes, messages, unpack
 
@@ -30,18 +30,18 @@ class Cpu:
     counters: dict[str, int]
 
 
-def of_cpus(data: bytes) -> Optional[tuple[Cpu, ...]]:
-    """The processors in one datagram; None from the one that ends the dump. Raises `Malformed`."""
+def of_cpus(data: bytes) -> tuple[list[Cpu], bool]:
+    """The processors in one datagram of a dump, and whether it ends there. Raises `Malformed`."""
     found: list[Cpu] = []
     for kind, _, _, body in messages(data):
         if kind == _DONE:
-            return tuple(found) or None
+            return found, True
         if kind != _CPU:
             raise Malformed(f"a netlink message of type {kind} where counters belong")
         cpu = socket.ntohs(unpack(_HEAD, body)[2])
         known = attributes(body, _HEAD.size).items()
         found.append(Cpu(cpu, {NAMES[n]: unpack(_U32, value)[0] for n, value in sorted(known) if n in NAMES}))
-    return tuple(found)
+    return found, False
 
 
 def count(data: bytes) -> int:

@@ -71,10 +71,22 @@ class _Side:
 
 @dataclass(frozen=True)
 class Request:
-    """The body of a dump request; `needs_reply` where the kernel must be able to choose by the reply direction."""
+    """The body of a dump request, and what it lets the kernel choose by: a family (0: all) and the two directions."""
 
     body: bytes
-    needs_reply: bool = False
+    family: int = 0
+    orig: _Side = _Side()
+    reply: _Side = _Side()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the kernel must be able to choose by tuples."""
+        return bool(_flags(self.orig) or _flags(self.reply))
+
+    @property
+    def by_reply(self) -> bool:
+        """Whether it must be able to choose by the reply direction."""
+        return bool(_flags(self.reply))
 
 
 def requests(wanted: Wanted) -> tuple[Request, ...]:
@@ -87,7 +99,8 @@ def requests(wanted: Wanted) -> tuple[Request, ...]:
     if wanted.ends:
         pairs = [(family, pair) for ip in wanted.ends for family in _families_of(ip) for pair in _by_end(orig, ip)]
         return tuple(_request(family, *pair, rest) for family, pair in pairs if family in families)
-    if wanted.port is not None and wanted.protocol in names.WITH_PORTS:
+    addressed = wanted.src is not None or wanted.dst is not None
+    if wanted.port is not None and wanted.protocol in names.WITH_PORTS and not addressed:
         there = (replace(orig, dport=wanted.port), _Side())
         back = (orig, _Side(protocol=wanted.protocol, sport=wanted.port))
         return tuple(_request(family, *pair, rest) for family in families for pair in (there, back))
@@ -125,6 +138,23 @@ def test(wanted: Wanted, layout: Layout) -> Optional[Test]:
         tests.append(_any(_one_of(layout, "orig_dport", [wanted.port]), _one_of(layout, "reply_sport", [wanted.port])))
     if wanted.state:
         tests.append(_in_state(layout, wanted.state))
+    return _all(tests)
+
+
+def given(request: Request, layout: Layout) -> Optional[Test]:
+    """Whether values of a layout are among what a request asks the kernel for; None where none of them is."""
+    if request.family not in (0, layout.family):
+        return None
+    tests: list[Test] = []
+    for side, wanted in (("orig", request.orig), ("reply", request.reply)):
+        if wanted.protocol not in (None, layout.protocol):
+            return None
+        tests += [_equal(layout, f"{side}_src", _packed(wanted.src)), _equal(layout, f"{side}_dst", _packed(wanted.dst))]
+        tests += [_equal(layout, f"{side}_sport", wanted.sport), _equal(layout, f"{side}_dport", wanted.dport)]
+    return _all(tests)
+
+
+def _all(tests: list[Test]) -> Optional[Test]:
     if any(one is _never for one in tests):
         return None
     asked = [one for one in tests if one is not _always]
@@ -194,7 +224,7 @@ def _request(family: int, orig: _Side, reply: _Side, rest: bytes) -> Request:
         if _flags(side):
             body += _tuple(top, side)
             flags += attribute(top, struct.pack("=I", _flags(side)))  # CTA_FILTER_ORIG_FLAGS, CTA_FILTER_REPLY_FLAGS
-    return Request(body + (_nest(_FILTER, flags) if flags else b"") + rest, needs_reply=bool(_flags(reply)))
+    return Request(body + (_nest(_FILTER, flags) if flags else b"") + rest, family, orig, reply)
 
 
 def _beside(wanted: Wanted) -> bytes:

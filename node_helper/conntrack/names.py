@@ -54,3 +54,13 @@ def state(number: int, of: int) -> str:
     """The name of a state of a protocol, its number where it has none."""
     known = STATES.get(of, ())
     return known[number] if number < len(known) else str(number)
+
+
+def number(name: str) -> int:
+    """The number of a protocol by its name or number. Raises `ValueError`."""
+    by_name = {known: n for n, known in PROTOCOLS.items()}
+    if name in by_name:
+        return by_name[name]
+    if name.isascii() and name.isdigit() and int(name) < 1 << 8:
+        return int(name)
+    raise ValueError(f"{name[:40]!r} is none of {', '.join(sorted(by_name))}, and no number below 256")

@@ -36,6 +36,33 @@ def writer(layout: Layout) -> Line:
     return line
 
 
+class Lines:
+    """The lines of the first flows; what comes after the last that there is room for is let go."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lines: list[str] = []
+        self._writers: dict[int, tuple[Layout, Line]] = {}
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no more room."""
+        return len(self._lines) >= self._most
+
+    def add(self, layout: Layout, values: Values, event: str = "") -> None:
+        """One more flow; `event` is what happened to it."""
+        if not self.full:
+            known = self._writers.get(id(layout)) or self._writers.setdefault(id(layout), (layout, writer(layout)))
+            self._lines.append(prefix(event) + known[1](values))
+
+    def text(self) -> str:
+        """All of them, each with its end."""
+        return "".join([f"{line}\n" for line in self._lines])
+
+
 def _words(layout: Layout) -> list[tuple[str, _Say]]:
     """Which value is said how, in order; what a message of this layout does not have is left out."""
     said: list[tuple[str, _Say]] = [("timeout", _number("")), *_states()]

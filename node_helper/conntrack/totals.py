@@ -49,10 +49,12 @@ class Totals:
         self._by_destination: Counter[tuple[int, bytes, Optional[int]]] = Counter()
         self._unreplied: Counter[tuple[int, bytes, Optional[int]]] = Counter()
 
-    def add(self, layout: Layout, counts: dict[Values, int]) -> None:
-        """So many flows of each combination of values."""
-        status_at, dst_at, port_at = (layout.place(name) for name in ("status", "orig_dst", "orig_dport"))
-        state_at = layout.place(f"{names.protocol(layout.protocol)}_state")
+    def add(self, layout: Layout, of: tuple[str, ...], counts: dict[Values, int]) -> None:
+        """So many flows of each combination of the values that `of` names."""
+        status_at, dst_at, port_at, state_at = (
+            of.index(name) if name in of else None
+            for name in ("status", "orig_dst", "orig_dport", f"{names.protocol(layout.protocol)}_state")
+        )
         for values, flows in counts.items():
             status = 0 if status_at is None else values[status_at]
             state = "" if state_at is None else names.state(values[state_at], layout.protocol)

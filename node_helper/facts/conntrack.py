@@ -1,0 +1,179 @@
+"""What is in the node's conntrack table: totals, where flows go, and the flows that were asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import closing
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Callable, Optional
+
+from node_helper.conntrack import asking, names
+from node_helper.conntrack.flow import Flow, flow
+from node_helper.conntrack.layout import Layout, Values
+from node_helper.conntrack.matching import EVERYTHING, WORDS, Wanted
+from node_helper.conntrack.reading import Reader, Tally
+from node_helper.conntrack.text import Lines
+from node_helper.conntrack.totals import COUNTED, Destination, Total, Totals
+from node_helper.kernel import Kernel
+from node_helper.protocol import Fact
+
+_MOST_LINES = 100_000
+_MOST_COMBINATIONS = 1 << 16
+_FIRST, _TOP = 20, 20
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which flows; all that is given must hold (`node_helper.conntrack.matching.Wanted`). `protocol` is a name or a number.
+
+    `lines` is how many of them are wanted as text.
+    """
+
+    ends: tuple[str, ...] = ()
+    src: Optional[str] = None
+    dst: Optional[str] = None
+    protocol: Optional[str] = None
+    port: Optional[int] = None
+    state: Optional[str] = None
+    mark: Optional[int] = None
+    zone: Optional[int] = None
+    lines: int = 20_000
+
+    def __post_init__(self) -> None:
+        for ip in (self.src, self.dst, *self.ends):
+            if ip is not None and str(ipaddress.ip_address(ip)) != ip:
+                raise ValueError(f"{ip!r} is not how that address is written")
+        if self.state is not None and self.state not in WORDS:
+            raise ValueError(f"{self.state[:40]!r} is none of {', '.join(WORDS)}")
+        if not 0 <= self.lines <= _MOST_LINES:
+            raise ValueError(f"{self.lines} lines are not between 0 and {_MOST_LINES}")
+        self.wanted()
+
+    def wanted(self) -> Wanted:
+        """The same, as it is asked for. Raises `ValueError`."""
+        number = None if self.protocol is None else names.number(self.protocol)
+        return Wanted(self.ends, self.src, self.dst, number, self.port, self.state or "", self.mark, self.zone)
+
+
+@dataclass(frozen=True)
+class Conntrack:
+    """Of all wanted flows: how many, by protocol and state, translated ones, and the destinations with most of them.
+
+    `forgotten` flows went to destinations too rare to be told among very many. `lines` are the first flows as `conntrack -L`
+    prints them, `shown` of them, and `first` the very first as records. `seen` is how many flows the kernel gave to choose
+    from; where it did not choose itself (`by_kernel`), that is the whole table.
+    """
+
+    flows: int
+    by_state: tuple[Total, ...]
+    destinations: tuple[Destination, ...]
+    forgotten: int
+    translated: int
+    lines: str
+    shown: int
+    first: tuple[Flow, ...]
+    seen: int
+    by_kernel: bool
+
+
+def collect(kernel: Kernel, query: Query) -> Conntrack:
+    """Read the table once. ``missing`` where conntrack is not in use, or cannot be asked without loading a module."""
+    asking.require(kernel)
+    wanted, found = query.wanted(), _Found(query.lines)
+    with asking.translated(), asking.without_collector():
+        if wanted.everything:
+            _read_all(kernel, found)
+            return found.answer(found.totals.flows, by_kernel=False)
+        search = asking.Search(kernel, wanted)
+        for layout, values in search.flows():
+            found.add(layout, values)
+        found.count()
+        return found.answer(search.seen, by_kernel=search.by_kernel)
+
+
+class _Kind:
+    """The flows of one layout, by what is counted of them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.names = tuple(name for name in layout.names if name in COUNTED)
+        self.key: Callable[[Values], Values] = itemgetter(*(layout.names.index(name) for name in self.names))
+        self.counts: dict[Values, int] = {}
+
+
+class _Found:
+    """Flows as they come: the first as text and records, all in the totals."""
+
+    def __init__(self, most: int) -> None:
+        self.totals = Totals()
+        self._lines = Lines(most)
+        self._first: list[Flow] = []
+        self._kinds: dict[int, _Kind] = {}
+        self._noted = 0
+
+    @property
+    def full(self) -> bool:
+        return self._lines.full
+
+    def add(self, layout: Layout, values: Values) -> None:
+        if not self._lines.full:
+            self._lines.add(layout, values)
+            if len(self._first) < _FIRST:
+                self._first.append(flow(layout, values))
+        kind = self._kinds.get(id(layout))
+        if kind is None:
+            kind = self._kinds[id(layout)] = _Kind(layout)
+        key = kind.key(values)
+        kind.counts[key] = kind.counts.get(key, 0) + 1
+        self._noted += 1
+        if self._noted > _MOST_COMBINATIONS:
+            self.count()
+
+    def count(self) -> None:
+        """Let what was noted be in the totals."""
+        for kind in self._kinds.values():
+            self.totals.add(kind.layout, kind.names, kind.counts)
+            kind.counts.clear()
+        self._noted = 0
+
+    def answer(self, seen: int, *, by_kernel: bool) -> Conntrack:
+        return Conntrack(
+            flows=self.totals.flows,
+            by_state=self.totals.by_state(),
+            destinations=self.totals.destinations(_TOP),
+            forgotten=self.totals.forgotten,
+            translated=self.totals.translated,
+            lines=self._lines.text(),
+            shown=len(self._lines),
+            first=tuple(self._first),
+            seen=seen,
+            by_kernel=by_kernel,
+        )
+
+
+def _read_all(kernel: Kernel, found: _Found) -> None:
+    """The first datagrams flow by flow, for their lines; all others are only counted."""
+    reader, tally = Reader(), Tally(COUNTED)
+    with closing(asking.dump(kernel, EVERYTHING)) as datagrams:  # type: ignore[type-var]  # every Kernel gives a generator
+        for data in datagrams:
+            if not found.full:
+                for layout, values in reader.read(data):
+                    found.add(layout, values)
+            else:
+                tally.read(data)
+                _fold(tally, found.totals, beyond=_MOST_COMBINATIONS)
+            if reader.done or tally.done:
+                break
+    found.count()
+    _fold(tally, found.totals, beyond=0)
+
+
+def _fold(tally: Tally, totals: Totals, beyond: int) -> None:
+    if sum([len(counts) for _, counts in tally.counts]) > beyond:
+        for layout, counts in tally.counts:
+            totals.add(layout, layout.names, counts)
+            counts.clear()
+
+
+FACT = Fact(name="conntrack", query=Query, answer=Conntrack, collect=collect, heavy=True)
