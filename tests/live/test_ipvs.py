@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from deploy.lab.guest import uml
 from node_helper import codec
 from node_helper.facts import ipvs, ipvs_connections
-from node_helper.ipvs import Table, Traffic, endpoint
+from node_helper.ipvs import Table, Traffic, VirtualServer, endpoint
 from tests.throwaway import LinuxWhere, namespace
 from workers.ipvs import listing
+from workers.ipvs.saved import parse
 
 pytestmark = pytest.mark.live
 
@@ -77,6 +79,14 @@ def test_numbers_are_those_of_ipvsadm(guest: dict[str, Any], step: str) -> None:
     assert tools["--timeout"] == f"Timeout (tcp tcpfin udp): {times.tcp} {times.tcp_fin} {times.udp}\n"
 
 
+@pytest.mark.parametrize("step", ["empty", "full", "used"])
+def test_saved_text_is_read_as_the_kernel_tells_it(guest: dict[str, Any], step: str) -> None:
+    live = {str(server): server for server in table(guest[step]).virtual_servers}
+    for text in (guest[step]["tools"]["save"], guest[step]["tools"]["-Ln"]):
+        saved = {str(server): server for server in parse(text)}
+        assert {name: _said(server) for name, server in saved.items()} == {name: _said(server) for name, server in live.items()}
+
+
 def test_tunnels_are_told_apart(guest: dict[str, Any]) -> None:
     reals = [r for v in table(guest["full"]).virtual_servers for r in v.real_servers]
     assert {r.address: r.tunnel for r in reals if r.forward == "Tunnel"} == {
@@ -109,6 +119,12 @@ def test_this_machine_is_looked_at_without_a_trace() -> None:
         seen = ipvs.collect(LinuxWhere(node), ipvs.Query(listing=True))
     assert [path.read_text() if path.exists() else None for path in watched] == before
     assert (seen.table is None) == (before[-1] is None)
+
+
+def _said(server: VirtualServer) -> tuple[Any, ...]:
+    """All that both kinds of saved text tell."""
+    reals = sorted((r.address, r.port, r.forward, r.weight) for r in server.real_servers)
+    return replace(server, real_servers=(), traffic=None), reals
 
 
 def _without_times(text: str) -> list[str]:
