@@ -97,7 +97,7 @@ class Search:
 
     def _of(self, request: Request, before: tuple[Request, ...]) -> Iterator[tuple[Layout, Values]]:
         """What a request gives and none before it gave."""
-        reader, tests = Reader(), _Tests(self._wanted, before)
+        reader, tests = Reader(), Tests(self._wanted, before)
         with closing(dump(self._kernel, request)) as datagrams:  # type: ignore[type-var]  # every Kernel gives a generator
             for data in datagrams:
                 for layout, values in reader.read(data):
@@ -129,7 +129,7 @@ class Search:
         return False
 
 
-class _Tests:
+class Tests:
     """Of each layout, made when it is first met: the test for what is wanted, and those for what was given before."""
 
     def __init__(self, wanted: Wanted, before: tuple[Request, ...]) -> None:
@@ -138,6 +138,7 @@ class _Tests:
         self._by_layout: dict[int, tuple[Layout, Optional[Test], list[Test]]] = {}
 
     def of(self, layout: Layout) -> tuple[Optional[Test], list[Test]]:
+        """Both; None for a layout of which nothing is wanted."""
         if id(layout) not in self._by_layout:
             told = [test for test in (matching.given(request, layout) for request in self._before) if test is not None]
             self._by_layout[id(layout)] = (layout, matching.test(self._wanted, layout), told)

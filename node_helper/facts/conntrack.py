@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Callable, Optional
+from typing import Callable
 
-from node_helper.conntrack import asking, names
+from node_helper.conntrack import asking
 from node_helper.conntrack.flow import Flow, flow
 from node_helper.conntrack.layout import Layout, Values
-from node_helper.conntrack.matching import EVERYTHING, WORDS, Wanted
+from node_helper.conntrack.matching import EVERYTHING
 from node_helper.conntrack.reading import Reader, Tally
 from node_helper.conntrack.text import Lines
 from node_helper.conntrack.totals import COUNTED, Destination, Total, Totals
+from node_helper.conntrack.wants import Which
 from node_helper.kernel import Kernel
 from node_helper.protocol import Fact
 
@@ -25,35 +25,14 @@ _FIRST, _TOP = 20, 20
 
 @dataclass(frozen=True)
 class Query:
-    """Which flows; all that is given must hold (`node_helper.conntrack.matching.Wanted`). `protocol` is a name or a number.
+    """Which flows, and how many of them are wanted as text."""
 
-    `lines` is how many of them are wanted as text.
-    """
-
-    ends: tuple[str, ...] = ()
-    src: Optional[str] = None
-    dst: Optional[str] = None
-    protocol: Optional[str] = None
-    port: Optional[int] = None
-    state: Optional[str] = None
-    mark: Optional[int] = None
-    zone: Optional[int] = None
+    which: Which = field(default_factory=Which)
     lines: int = 20_000
 
     def __post_init__(self) -> None:
-        for ip in (self.src, self.dst, *self.ends):
-            if ip is not None and str(ipaddress.ip_address(ip)) != ip:
-                raise ValueError(f"{ip!r} is not how that address is written")
-        if self.state is not None and self.state not in WORDS:
-            raise ValueError(f"{self.state[:40]!r} is none of {', '.join(WORDS)}")
         if not 0 <= self.lines <= _MOST_LINES:
             raise ValueError(f"{self.lines} lines are not between 0 and {_MOST_LINES}")
-        self.wanted()
-
-    def wanted(self) -> Wanted:
-        """The same, as it is asked for. Raises `ValueError`."""
-        number = None if self.protocol is None else names.number(self.protocol)
-        return Wanted(self.ends, self.src, self.dst, number, self.port, self.state or "", self.mark, self.zone)
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,7 @@ class Conntrack:
 def collect(kernel: Kernel, query: Query) -> Conntrack:
     """Read the table once. ``missing`` where conntrack is not in use, or cannot be asked without loading a module."""
     asking.require(kernel)
-    wanted, found = query.wanted(), _Found(query.lines)
+    wanted, found = query.which.wanted(), _Found(query.lines)
     with asking.translated(), asking.without_collector():
         if wanted.everything:
             _read_all(kernel, found)

@@ -1,0 +1,112 @@
+"""Where a kernel setting is written down, so that it comes back at the next start: which files say it, and which of them wins.
+
+The rules are those of sysctl.d(5) and of procps' `sysctl --system`, which differ in one thing: only the latter reads
+/etc/sysctl.conf, last of all (Debian links it into /etc/sysctl.d as 99-sysctl.conf).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Iterator, Optional
+
+from node_helper.kernel import Kernel
+from node_helper.protocol import CannotLook, Fact
+
+_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
+"""Of files of one name, that in the first of these counts. /lib is /usr/lib on every distribution that is still looked after."""
+_LAST = "/etc/sysctl.conf"
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Query:
+    """A setting, in either spelling: net.netfilter.nf_conntrack_max or net/netfilter/nf_conntrack_max."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One line: `key` as it is spelled there, a pattern perhaps."""
+
+    path: str
+    line: int
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class SysctlFiles:
+    """Assignments in the order in which they are applied. `wins` is the last one that is not undone by an explicit exception.
+
+    `hidden` are files that do not count, because a folder before theirs has one of the same name.
+    """
+
+    key: str
+    assignments: tuple[Assignment, ...]
+    wins: Optional[Assignment]
+    hidden: tuple[str, ...]
+
+
+def collect(kernel: Kernel, query: Query) -> SysctlFiles:
+    """Read every file that is applied at start."""
+    wanted = normal(query.key)
+    paths, hidden = _files(kernel)
+    found: list[Assignment] = []
+    for path in paths:
+        found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
+    wins = next((one for one in reversed(found) if normal(one.key) == wanted), None)
+    excepted = any(one.key.startswith("-") and not one.value for one in found)
+    globbed = None if excepted else next((one for one in reversed(found) if normal(one.key) != wanted), None)
+    return SysctlFiles(wanted, tuple(found), wins or globbed, hidden)
+
+
+def normal(key: str) -> str:
+    """A key with slashes. Where its first separator is a slash, dots are part of names; else the two are exchanged."""
+    key = key.strip().lstrip("-")
+    first = next((c for c in key if c in "./"), "/")
+    return key.translate(str.maketrans("./", "/.")) if first == "." else key
+
+
+def assignments(path: str, text: str) -> Iterator[Assignment]:
+    """The lines of one file that assign; `-key` alone is an exception from patterns, and has no value."""
+    for number, line in enumerate(text.split("\n"), 1):
+        said = line.strip()
+        if not said or said[0] in "#;":
+            continue
+        key, equals, value = said.partition("=")
+        if equals or said.startswith("-"):
+            yield Assignment(path, number, key.strip(), value.strip())
+
+
+def _means(key: str, wanted: str) -> bool:
+    known = normal(key)
+    return known == wanted or (any(c in known for c in "*?[") and _fits(wanted.split("/"), known.split("/")))
+
+
+def _fits(names: list[str], patterns: list[str]) -> bool:
+    return len(names) == len(patterns) and all(fnmatch.fnmatchcase(n, p) for n, p in zip(names, patterns))
+
+
+def _files(kernel: Kernel) -> tuple[list[str], tuple[str, ...]]:
+    chosen: dict[str, str] = {}
+    hidden = []
+    for folder in _FOLDERS:
+        for name in kernel.names_in(folder):
+            if name.endswith(".conf") and chosen.setdefault(name, f"{folder}/{name}") != f"{folder}/{name}":
+                hidden.append(f"{folder}/{name}")
+    return [chosen[name] for name in sorted(chosen)] + [_LAST], tuple(hidden)
+
+
+def _text(kernel: Kernel, path: str) -> str:
+    """What a file says: nothing, where it is not there or a link to /dev/null, by which an administrator silences it."""
+    try:
+        return kernel.read(path, _MOST_BYTES) or ""
+    except CannotLook as e:
+        if e.kind != "malformed":
+            raise
+        return ""
+
+
+FACT = Fact(name="sysctl_files", query=Query, answer=SysctlFiles, collect=collect)
