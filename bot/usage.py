@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from bot.entry import Entry
-from workers.params import Address, Argument, Duration, HostPort, Namespace, NodeTarget, PodTarget, ServiceTarget, arguments
+from workers.params import (
+    Address,
+    Argument,
+    Duration,
+    HostPort,
+    Namespace,
+    NodeTarget,
+    PodTarget,
+    ServiceOrNodeTarget,
+    ServiceTarget,
+    arguments,
+)
 
 _METAVARS = {
     PodTarget: "POD",
     NodeTarget: "NODE",
     ServiceTarget: "SERVICE",
+    ServiceOrNodeTarget: "SERVICE|NODE",
     Namespace: "NAMESPACE|all",
     Address: "IP",
     HostPort: "HOST:PORT",

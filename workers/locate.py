@@ -14,7 +14,7 @@ from typing import TypeVar
 from workers.check import View
 from workers.errors import Unresolved
 from workers.objects import Key, Node, Owner, Pod, Service
-from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceTarget
+from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceOrNodeTarget, ServiceTarget
 
 N = TypeVar("N", Pod, Service)
 _SHOWN = 10
@@ -80,6 +80,33 @@ def node(view: View, target: NodeTarget) -> Node:
     problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
     nearest = tuple(n.name for n in found) or tuple(difflib.get_close_matches(target.name, nodes, 3, 0.5))
     raise Unresolved(problem, said=str(target), candidates=nearest[:_SHOWN])
+
+
+def service_or_node(view: View, target: ServiceOrNodeTarget) -> Service | Node:
+    """What a target means: a node where it is the node's whole name or address, else a service. Raises `Unresolved`."""
+    meant = NodeTarget(target.kind, target.name)
+    if target.kind == "node":
+        return node(view, meant)
+    if target.kind not in ("", "ip", "svc"):
+        raise Unresolved(f"{target} is neither a service nor a node", said=str(target))
+    exact = target.kind != "svc" and target.namespace is None and _is_node(view, target.name)
+    try:
+        found = service(view, ServiceTarget(target.kind, target.name, target.namespace))
+    except Unresolved:
+        if exact:
+            return node(view, meant)
+        raise
+    if exact and found.name == target.name:
+        raise Unresolved(
+            f"{target} is a node and a service",
+            said=str(target),
+            candidates=(f"node/{target.name}", f"{found.namespace}/svc/{found.name}"),
+        )
+    return node(view, meant) if exact else found
+
+
+def _is_node(view: View, name: str) -> bool:
+    return name in view.cluster.nodes or any(name in n.addresses for n in view.cluster.nodes.values())
 
 
 def any_pod(view: View) -> Pod:

@@ -21,6 +21,7 @@ from workers.values import (
     Namespace,
     NodeTarget,
     PodTarget,
+    ServiceOrNodeTarget,
     ServiceTarget,
     Target,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "NodeTarget",
     "PodTarget",
     "Preposition",
+    "ServiceOrNodeTarget",
     "ServiceTarget",
     "Target",
     "arguments",

@@ -76,6 +76,10 @@ class ServiceTarget(Target):
     """A target that must mean one service."""
 
 
+class ServiceOrNodeTarget(Target):
+    """A target that must mean one service or one node."""
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A namespace, or "all" of them."""
