@@ -136,7 +136,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint of a slice; conditions follow the API's defaults (ready and serving unless said otherwise)."""
+    """One endpoint of a slice; conditions follow the API's defaults (ready and serving unless said otherwise).
+
+    The hints name the zones and nodes whose traffic it is meant for (KEP-2433, KEP-4444); none where there are none.
+    """
 
     addresses: tuple[str, ...]
     ready: bool = True
@@ -144,6 +147,8 @@ class Endpoint:
     terminating: bool = False
     node: str = ""
     pod: str = ""
+    hinted_zones: tuple[str, ...] = ()
+    hinted_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _service_port(port: Json) -> ServicePort:
 
 def _endpoint(each: Json) -> Endpoint:
     """Unknown conditions are true for ready, as ready for serving, false for terminating (API reference, EndpointConditions)."""
-    conditions, target = section(each, "conditions"), section(each, "targetRef")
+    conditions, target, hints = section(each, "conditions"), section(each, "targetRef"), section(each, "hints")
     ready = flag(conditions, "ready", default=True)
     return Endpoint(
         addresses=texts(each, "addresses"),
@@ -113,6 +113,8 @@ def _endpoint(each: Json) -> Endpoint:
         terminating=flag(conditions, "terminating"),
         node=text(each, "nodeName"),
         pod=text(target, "name") if text(target, "kind") == "Pod" else "",
+        hinted_zones=tuple(text(zone, "name") for zone in sections(hints, "forZones")),
+        hinted_nodes=tuple(text(node, "name") for node in sections(hints, "forNodes")),
     )
 
 

@@ -1,0 +1,72 @@
+"""A node's packet filter rules as text that the reference tools would print, in records; the same from kernel and from files.
+
+The text of a rule is neutral: whoever decodes a kernel's message and whoever parses a saved file gives the same. What could
+not be decoded is named, so that nobody takes a rule for simpler than it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. `spec` is what `iptables-save` prints after "-A CHAIN ", or the line that `nft list` prints.
+
+    Counters are None where they were not told. `unread` names matches and targets that could not be decoded.
+    """
+
+    spec: str
+    packets: Optional[int] = None
+    bytes: Optional[int] = None
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One chain with its rules in order. `policy` is "" for chains that hang on no hook; `hook` is nft's line about it."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    policy: str = ""
+    hook: str = ""
+    packets: Optional[int] = None
+    bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of an nftables set or map, as `nft list` prints it: "10.96.0.10 . tcp . 53" and "goto service-..."."""
+
+    key: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A named set or map of nftables. `type` as in "ipv4_addr . inet_proto : verdict"; `timeout` in seconds."""
+
+    name: str
+    type: str
+    elements: tuple[Element, ...]
+    timeout: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of one family: "ip" or "ip6"."""
+
+    family: str
+    name: str
+    chains: tuple[Chain, ...]
+    maps: tuple[Map, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Tables of one backend: "iptables-nft", "iptables-legacy" or "nftables". `partial`: only what one question needed."""
+
+    backend: str
+    tables: tuple[Table, ...]
+    partial: bool = False

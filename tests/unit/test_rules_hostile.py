@@ -1,0 +1,138 @@
+"""Rules text from anywhere: it is read rightly or refused, and a rule that is not understood is never taken for a simpler one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node_helper.netfilter.records import Chain, Map, Rule, Ruleset, Table
+from tests.rule_samples import small
+from workers.rules import read_iptables, read_nft, saved_iptables, saved_nft, saved_nft_json
+from workers.rules.errors import Malformed
+from workers.rules.resolve import Frontend, Rules
+from workers.rules.steps import Source
+
+PARSERS: tuple[tuple[str, Callable[[str], Ruleset]], ...] = (
+    ("kube-proxy-1.36/node1.iptables-save.txt", lambda text: saved_iptables.parse(text, "ip")),
+    ("kube-proxy-1.36/node2.nft.txt", saved_nft.parse),
+    ("kube-proxy-1.36/node2.nft.json", saved_nft_json.parse),
+)
+FRONTEND = Frontend("ip", "10.96.0.80", 80, "tcp")
+WORDS = st.lists(
+    st.sampled_from(
+        ["-m", "-j", "-g", "!", "-s", "-d", "-p", "tcp", "comment", "statistic", "--probability", "0.5", "--mode", "random",
+         "--dport", "80", "DNAT", "--to-destination", "10.0.0.1:80", "KUBE-SVC-A", "recent", "--rcheck", '"', "\\", "10.0.0.0/8"]
+    ) | st.text(max_size=6)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sample", "parse"), PARSERS, ids=["iptables", "nft", "json"])
+@given(st.text())
+def test_any_text_is_read_or_refused(sample: str, parse: Callable[[str], Ruleset], text: str) -> None:
+    del sample
+    with contextlib.suppress(Malformed):
+        parse(text)
+
+
+@pytest.mark.parametrize(("sample", "parse"), PARSERS, ids=["iptables", "nft", "json"])
+@given(st.data())
+def test_a_recording_with_a_piece_changed_is_read_or_refused(
+    sample: str, parse: Callable[[str], Ruleset], data: st.DataObject
+) -> None:
+    text = small(sample)[2]
+    start = data.draw(st.integers(0, len(text)))
+    end = start + data.draw(st.integers(0, 40))
+    try:
+        rules = Rules(parse(text[:start] + data.draw(st.text(max_size=8)) + text[end:]))
+    except Malformed:
+        return
+    for path in rules.route(Frontend("ip", "10.111.199.230", 80, "tcp")).paths.values():
+        assert sum(share.share for share in path.endpoints) <= 1 + 1e-6
+
+
+@given(WORDS)
+def test_any_iptables_rule_can_be_walked(words: list[str]) -> None:
+    _walk(Rule(" ".join(words)))
+
+
+@given(st.text())
+def test_any_nft_rule_can_be_read(text: str) -> None:
+    read_nft.read(Rule(text))
+
+
+def _walk(*rules: Rule) -> str:
+    chains = (Chain("KUBE-SERVICES", rules), Chain("KUBE-SVC-A", (Rule("-p tcp -j DNAT --to-destination 10.0.0.1:80"),)))
+    path = Rules(Ruleset("iptables-nft", (Table("ip", "nat", chains),))).route(FRONTEND).paths[Source.POD]
+    return f"{path.outcome} {', '.join(path.addresses)}".strip()
+
+
+@pytest.mark.parametrize(
+    ("spec", "outcome"),
+    [
+        ("-d 10.96.0.80/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-A", "endpoints 10.0.0.1:80"),
+        ("-d 10.96.0.80/32 -p tcp -m tcp --dport 80:90 -g KUBE-SVC-A", "endpoints 10.0.0.1:80"),
+        ("-d 10.96.0.80/32 -p udp -m udp --dport 80 -j KUBE-SVC-A", "nothing"),
+        ("-d 10.96.0.80/32 -p tcp -m tcp --dport 81 -j KUBE-SVC-A", "nothing"),
+        ("-d 10.96.0.81/32 -m strange --what 4 -j KUBE-SVC-A", "nothing"),
+        ("-d 10.96.0.80/32 -m strange --what 4 -j KUBE-SVC-A", "unknown"),
+        ("-d 10.96.0.80/32 -p tcp -j REDIRECT --to-ports 5", "unknown"),
+        ("-d 10.96.0.80/32 -p tcp -j KUBE-SVC-GONE", "unknown"),
+        ("-d 10.96.0.80/32 -p tcp -j KUBE-SERVICES", "unknown"),
+        ("-d 10.96.0.80/32 -m statistic --mode nth --every 3 --packet 0 -j KUBE-SVC-A", "unknown"),
+        ("-d 10.96.0.80/32 -i eth0 -j KUBE-SVC-A", "unknown"),
+        ('-d 10.96.0.80/32 -m comment --comment "a \\" -j DROP" -j KUBE-SVC-A', "endpoints 10.0.0.1:80"),
+        ("-d 10.96.0.80/32 -j KUBE-MARK-DROP", "drop"),
+    ],
+)
+def test_what_a_rule_does_to_a_packet(spec: str, outcome: str) -> None:
+    assert _walk(Rule(spec)) == outcome
+
+
+def test_a_rule_of_which_something_was_not_decoded_leaves_doubt() -> None:
+    assert _walk(Rule("-d 10.96.0.80/32 -j KUBE-SVC-A", unread=("bpf",))) == "unknown"
+    assert _walk(Rule("-d 10.96.0.81/32 -j KUBE-SVC-A", unread=("bpf",))) == "nothing"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["numgen random mod 2 vmap { 0 : goto a }", "numgen inc mod 1 vmap { 0 : drop }", "ip daddr 10.96.0.80 ip dscp 4 drop",
+     "numgen random mod 1 map { 0 : 10.0.0.1 . 80 } dnat", "tcp dport != 80 drop", "ip saddr . ip daddr @pairs drop"],
+)  # fmt: skip
+def test_an_nft_rule_that_is_not_understood_leaves_doubt(rule: str) -> None:
+    said = "ip daddr . meta l4proto . th dport vmap @service-ips"
+    chains = (Chain("services", (Rule(rule), Rule(said))), Chain("a", ()))
+    table = Table("ip", "kube-proxy", chains, (Map("service-ips", "ipv4_addr : verdict", ()),))
+    assert Rules(Ruleset("nftables", (table,))).route(FRONTEND).paths[Source.POD].outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*nat\n:A - [0:0]\n", "*nat\n-A GONE -j DROP\nCOMMIT\n", "*nat\n*nat\nCOMMIT\n", ":A - [0:0]\n",
+     "*nat\n:A - [0:0]\n:A - [0:0]\n"],
+)  # fmt: skip
+def test_half_a_save_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        saved_iptables.parse(text, "ip", "iptables-nft")
+
+
+@pytest.mark.parametrize(
+    "text", ["table ip x {\n", "table ip x {\n\tset y {\n\t\telements = { 1,\n", "chain x {\n}\n", "rubbish"]
+)
+def test_half_a_listing_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        saved_nft.parse(text)
+
+
+def test_json_that_nft_would_not_print_is_refused() -> None:
+    for text in ("{}", "[]", json.dumps({"nftables": [{"rule": {"family": "ip"}}]}), json.dumps({"nftables": [3]})):
+        with pytest.raises(Malformed):
+            saved_nft_json.parse(text)
+
+
+def test_words_of_a_rule_keep_what_quotes_hold_together() -> None:
+    assert read_iptables.words(r'-m comment --comment "a \"b\" c" -j X') == ["-m", "comment", "--comment", 'a "b" c', "-j", "X"]

@@ -1,0 +1,99 @@
+"""Rules that real kube-proxies wrote send exactly where their EndpointSlices say, port by port; what differs is named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.rule_samples import LARGE, SMALL, VINTAGES, large, large_cluster, parsed, small
+from workers.objects import Cluster
+from workers.rules.compare import differences
+from workers.rules.desired import Desired
+from workers.rules.resolve import Frontend, Rules
+from workers.rules.steps import Source
+
+
+def _named(cluster: Cluster, node: str, rules: Rules) -> list[str]:
+    """Each difference, by its service and what differs."""
+    found = differences(Desired(cluster), cluster.services.values(), node, rules)
+    return [f"{d.subject} {d.wanted.kind} from {d.source.value}: {d.what}: {d.desired} | {d.actual}" for d in found]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_service_of_a_recording_differs(name: str) -> None:
+    cluster, node, text = small(name)
+    rules = Rules(parsed(name, text))
+    assert rules.in_use("ip6" if "ip6tables" in name else "ip")
+    assert _named(cluster, node, rules) == []
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_none_of_ten_thousand_services_differs(name: str) -> None:
+    cluster = large_cluster()
+    assert len(cluster.services) > 10_000
+    assert _named(cluster, name.partition(".")[0], Rules(parsed(name, large(name)[name]))) == []
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n])
+def test_the_service_whose_rules_differ_is_named(name: str) -> None:
+    """One endpoint of shop/db written wrongly: its port and no other is named, for every source."""
+    cluster, node, text = small(name)
+    wrong = text.replace("10.245.1.20:5432", "10.245.1.21:5432").replace("10.245.1.20 . 5432", "10.245.1.21 . 5432")
+    if name.endswith(".json"):
+        wrong = re.sub(r'"10\.245\.1\.20"', '"10.245.1.21"', wrong)
+    found = _named(cluster, node, Rules(parsed(name, wrong)))
+    assert [line.split(" ")[0] for line in found] == ["shop/db:pg"] * 3
+    assert all(line.endswith("endpoints: 10.245.1.20:5432 | 10.245.1.21:5432") for line in found)
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n and not n.endswith(".json")])
+def test_local_policy_affinity_and_refusal_are_read_from_rules(name: str) -> None:
+    _, node, text = small(name)
+    rules = Rules(parsed(name, text))
+    balanced = rules.route(Frontend("ip", "198.51.100.9", 80, "tcp")).paths
+    everywhere = ("10.244.1.1:8080", "10.244.1.3:8080", "10.245.1.2:8080")
+    here = {"node1": everywhere[:2], "node2": everywhere[2:], "node3": ()}[node]
+    assert balanced[Source.POD].addresses == everywhere
+    assert balanced[Source.NODE].addresses == everywhere
+    assert balanced[Source.OUTSIDE].addresses == here
+    assert balanced[Source.OUTSIDE].outcome == ("endpoints" if here else "drop")
+    assert rules.route(Frontend("ip", "10.106.28.217", 80, "tcp")).paths[Source.POD].sticky_s == 10800
+    assert rules.route(Frontend("ip", "10.105.51.33", 80, "tcp")).paths[Source.POD].outcome == "reject"
+    assert rules.route(Frontend("ip", "10.105.51.33", 81, "tcp")).paths[Source.POD].outcome == "nothing"
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n and not n.endswith(".json")])
+def test_connections_from_outside_to_a_cluster_ip_are_masqueraded(name: str) -> None:
+    paths = Rules(parsed(name, small(name)[2])).route(Frontend("ip", "10.111.199.230", 80, "tcp")).paths
+    assert {source: path.masqueraded for source, path in paths.items()} == {
+        Source.POD: False, Source.NODE: True, Source.OUTSIDE: True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("vintage", ["1.30", "1.36"])
+def test_nft_says_the_same_as_text_and_as_json(vintage: str) -> None:
+    text, data = (parsed(name, small(name)[2]) for name in (f"kube-proxy-{vintage}/node2.nft.{kind}" for kind in ("txt", "json")))
+    for one, other in zip(text.tables, data.tables, strict=True):
+        assert {m.name: (m.type, m.timeout, set(m.elements)) for m in one.maps} == {
+            m.name: (m.type, m.timeout, set(m.elements)) for m in other.maps
+        }
+        assert {c.name: c.rules for c in one.chains} == {c.name: c.rules for c in other.chains}
+
+
+@pytest.mark.parametrize("vintage", VINTAGES)
+def test_counters_are_read_beside_the_same_rules(vintage: str) -> None:
+    plain, counted = (
+        parsed(name, small(name)[2]) for name in (f"kube-proxy-{vintage}/node1.iptables-save{c}.txt" for c in ("", "-c"))
+    )
+    for one, other in zip(plain.tables, counted.tables, strict=True):
+        assert [[r.spec for r in c.rules] for c in one.chains] == [[r.spec for r in c.rules] for c in other.chains]
+    assert all(r.packets is None for t in plain.tables for c in t.chains for r in c.rules)
+    assert all(r.packets is not None for t in counted.tables for c in t.chains for r in c.rules)
+
+
+@pytest.mark.parametrize("vintage", VINTAGES)
+def test_what_nft_shows_of_iptables_rules_is_never_taken_for_service_rules(vintage: str) -> None:
+    name = f"kube-proxy-{vintage}/node1.nft-view-of-iptables-nft.txt"
+    rules = Rules(parsed(name, small(name)[2]))
+    assert not rules.in_use("ip")

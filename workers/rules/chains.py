@@ -1,0 +1,86 @@
+"""The chains of one table, ready to be walked: rules are read when a packet first comes to them, long chains by an index."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from node_helper.netfilter.records import Rule, Table
+from workers.rules import read_iptables, read_nft
+from workers.rules.steps import Act, Asks, Packet, Step, Test
+
+_LONG = 32
+_HOST = ("/32", "/128")
+
+
+class Chains:
+    """One table. `sets` by name; `timeouts` in seconds of those that forget."""
+
+    def __init__(self, table: Table, backend: str) -> None:
+        self._rules = {chain.name: chain.rules for chain in table.chains}
+        self._read: Callable[[Rule], Step] = read_nft.read if backend == "nftables" else read_iptables.read
+        self._steps: dict[str, tuple[Step, ...]] = {}
+        self._indexes: dict[str, _Index] = {}
+        self._maps = {m.name: {e.key: e.value for e in m.elements} for m in table.maps}
+        self.sets: Mapping[str, frozenset[str]] = {name: frozenset(found) for name, found in self._maps.items()}
+        self.timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
+
+    def __contains__(self, chain: str) -> bool:
+        return chain in self._rules
+
+    def read(self, chain: str) -> tuple[Step, ...]:
+        """Every rule of a chain, read; nothing where there is no such chain."""
+        if chain not in self._steps:
+            self._steps[chain] = tuple(map(self._read, self._rules.get(chain, ())))
+        return self._steps[chain]
+
+    def rules(self, chain: str) -> Sequence[Rule]:
+        """The rules of a chain as they were found."""
+        return self._rules.get(chain, ())
+
+    def elements(self, name: str) -> Mapping[str, str]:
+        """The elements of a map or set, as text; empty where there is none of this name."""
+        return self._maps.get(name, {})
+
+    def steps(self, chain: str, packet: Packet) -> Sequence[Step] | None:
+        """The rules of a chain that could concern a packet, in order; None where there is no such chain."""
+        if chain not in self._rules:
+            return None
+        if len(self._rules[chain]) < _LONG:
+            return self.read(chain)
+        if chain not in self._indexes:
+            self._indexes[chain] = _Index(self.read(chain))
+        return self._indexes[chain].of(packet)
+
+    def look_up(self, name: str, key: str) -> Act | None:
+        """The verdict of a map for a key."""
+        said = self._maps.get(name, {}).get(key)
+        return None if said is None else read_nft.verdict(said)
+
+
+class _Index:
+    """A long chain by destination host and port: all others than the packet's own cannot concern it."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+        self._places: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for place, step in enumerate(steps):
+            self._places[_only(step.tests, Asks.TO), _only(step.tests, Asks.PORT)].append(place)
+
+    def of(self, packet: Packet) -> Sequence[Step]:
+        ports = (str(packet.port), "")
+        hosts = {packet.address, ""}
+        places = sorted(place for host in hosts for port in ports for place in self._places.get((host, port), ()))
+        return [self._steps[place] for place in places]
+
+
+def _only(tests: Sequence[Test], asks: Asks) -> str:
+    """The one host or port that a rule is about, "" where it is about more."""
+    for test in tests:
+        if test.asks is asks and not test.negated:
+            value = test.value
+            if asks is Asks.PORT:
+                return value if value.isdecimal() else ""
+            host, slash, length = value.partition("/")
+            return host if not slash or f"{slash}{length}" in _HOST else ""
+    return ""

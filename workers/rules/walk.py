@@ -1,0 +1,201 @@
+"""One packet's way through chains: to whom it may be sent with which chance, or how it is refused. Pure arithmetic on steps."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from workers.rules.chains import Chains
+from workers.rules.steps import (
+    Act,
+    Asks,
+    Choose,
+    Jump,
+    Leave,
+    Lookup,
+    Masquerade,
+    Packet,
+    Pass,
+    Refuse,
+    Send,
+    Source,
+    Step,
+    Test,
+    Unread,
+)
+
+_DEEPEST = 16
+_MOST_STEPS = 100_000
+
+
+@dataclass
+class Walked:
+    """Where the packet may end. Shares add up to 1 with what passed through; `unread` makes them doubtful."""
+
+    endpoints: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, float] = field(default_factory=dict)
+    passed: float = 1.0
+    masqueraded: bool = False
+    sticky_s: int | None = None
+    via: dict[str, None] = field(default_factory=dict)
+    admitted: tuple[str, ...] = ()
+    unread: dict[str, None] = field(default_factory=dict)
+
+
+def walk(chains: Chains, start: str, packet: Packet) -> Walked:
+    """Follow it from a chain on. A chain that is not there is unread; so is what lies beyond a loop."""
+    walker = _Walker(chains, packet)
+    walker.walked.passed = walker.chain(start, 1.0, 0)
+    return walker.walked
+
+
+class _Walker:
+    def __init__(self, chains: Chains, packet: Packet) -> None:
+        self.walked = Walked()
+        self._chains = chains
+        self._packet = packet
+        self._steps = 0
+
+    def chain(self, name: str, share: float, depth: int) -> float:
+        """The share of the packet that comes back out of a chain."""
+        steps = self._chains.steps(name, self._packet)
+        if steps is None or depth > _DEEPEST:
+            self.walked.unread[f"chain {name}" if steps is None else "chains that jump in a circle"] = None
+            return 0.0
+        self.walked.via[name] = None
+        back = 0.0
+        for step in steps:
+            if share <= 0.0:
+                break
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                self.walked.unread["more rules than a packet can pass"] = None
+                return 0.0
+            taken = share * self._chance(step, name)
+            if taken:
+                stays, leaves = self._acts(step.acts, taken, depth)
+                share -= taken - stays
+                back += leaves
+        return share + back
+
+    def _chance(self, step: Step, chain: str) -> float:
+        chance = 1.0
+        for test in sorted(step.tests, key=lambda test: test.asks is Asks.UNREAD):  # what fails anyway leaves no doubt
+            chance *= self._test(test, chain)
+            if not chance:
+                break
+        return chance
+
+    def _test(self, test: Test, chain: str) -> float:
+        if test.asks is Asks.SHARE:
+            return float(test.value)
+        if test.asks is Asks.STICKY:
+            self.walked.sticky_s = self._sticky(test.value)
+            return 0.0  # a client that comes for the first time
+        if test.asks is Asks.UNREAD:
+            self.walked.unread[test.value] = None
+            return 0.0
+        if test.asks is Asks.FROM and chain.startswith("KUBE-FW-"):
+            self.walked.admitted += (test.value,)
+            return 1.0  # one that is admitted
+        if test.asks is Asks.ADMITTED:
+            self.walked.admitted = tuple(net.strip() for net in test.value.split(","))
+        return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
+
+    def _sticky(self, value: str) -> int | None:
+        if value.startswith("@"):
+            return self._chains.timeouts.get(value[1:])
+        return int(value) if value.isascii() and value.isdecimal() else None
+
+    def _acts(self, acts: tuple[Act, ...], share: float, depth: int) -> tuple[float, float]:
+        """Do them: the share for which the next rule is next, and the share that goes back to the calling chain."""
+        back = 0.0
+        for act in acts:
+            share, leaves = self._act(act, share, depth)
+            back += leaves
+        return share, back
+
+    def _act(self, act: Act, share: float, depth: int) -> tuple[float, float]:
+        match act:
+            case Send(endpoint):
+                self.walked.endpoints[endpoint] = self.walked.endpoints.get(endpoint, 0.0) + share
+            case Refuse(how):
+                self.walked.refused[how] = self.walked.refused.get(how, 0.0) + share
+            case Unread(what):
+                self.walked.unread[what] = None
+            case Masquerade():
+                self.walked.masqueraded = True
+                return share, 0.0
+            case Pass():
+                return share, 0.0
+            case Leave(accept):
+                return 0.0, 0.0 if accept else share
+            case Jump(chain, back):
+                left = self.chain(chain, share, depth + 1)
+                return (left, 0.0) if back else (0.0, left)
+            case Choose(options):
+                each = [self._act(option, share / len(options), depth) for option in options]
+                return sum(stays for stays, _ in each), sum(leaves for _, leaves in each)
+            case Lookup(name, fields):
+                return self._lookup(name, fields, share, depth)
+        return 0.0, 0.0
+
+    def _lookup(self, name: str, fields: tuple[str, ...], share: float, depth: int) -> tuple[float, float]:
+        said = {
+            "address": self._packet.address,
+            "protocol": self._packet.protocol,
+            "port": str(self._packet.port),
+        }
+        found = self._chains.look_up(name, " . ".join(said[f] for f in fields))
+        return (share, 0.0) if found is None else self._act(found, share, depth)
+
+
+Sets = Mapping[str, frozenset[str]]
+
+
+def _to(packet: Packet, value: str, _sets: Sets) -> bool:
+    return bool(packet.address) and _inside(packet.address, value)
+
+
+def _from(packet: Packet, value: str, _sets: Sets) -> bool:
+    """A network that is not one host's is the pods'; one host's is the endpoint's own, which is somebody else."""
+    network = ipaddress.ip_network(value, strict=False)
+    if network.prefixlen == 0:
+        return True
+    return packet.source is Source.POD and network.prefixlen < network.max_prefixlen and not network.is_loopback
+
+
+def _port(packet: Packet, value: str, _sets: Sets) -> bool:
+    for part in value.split(","):
+        low, _, high = part.partition(":")
+        if int(low or 0) <= packet.port <= int(high or low or 0):
+            return True
+    return False
+
+
+def _to_set(packet: Packet, value: str, sets: Sets) -> bool:
+    if not packet.address:
+        return value == "nodeport-ips"
+    return packet.address in sets.get(value, frozenset())
+
+
+def _inside(address: str, network: str) -> bool:
+    host, _, length = network.partition("/")
+    if host == address and length in ("", "32", "128"):
+        return True
+    where = ipaddress.ip_network(network, strict=False)
+    return where.prefixlen < where.max_prefixlen and ipaddress.ip_address(address) in where
+
+
+_HOLDS: Mapping[Asks, Callable[[Packet, str, Sets], bool]] = {
+    Asks.TO: _to,
+    Asks.FROM: _from,
+    Asks.PROTOCOL: lambda packet, value, _: value in (packet.protocol, "all"),
+    Asks.PORT: _port,
+    Asks.TO_NODE: lambda packet, _value, _sets: not packet.address,
+    Asks.FROM_NODE: lambda packet, _value, _sets: packet.source is Source.NODE,
+    Asks.TO_SET: _to_set,
+    Asks.NEW: lambda _packet, value, _sets: "NEW" in value.split(","),
+    Asks.ADMITTED: lambda _packet, _value, _sets: True,
+}
