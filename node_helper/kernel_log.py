@@ -69,7 +69,7 @@ def of_journal(text: str) -> list[LogLine]:
 
 
 def of_syslog(text: str, clock: Clock) -> list[LogLine]:
-    """From a syslog file, with times as RFC 3164 or RFC 3339 writes them; the former have no year and are the node's local time."""
+    """From a syslog file, with times as RFC 3164 (without a year, in the node's local time) or RFC 3339 writes them."""
     return [
         line
         for record in text.split("\n")

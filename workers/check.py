@@ -84,11 +84,15 @@ class AsCompleted:
 
 @dataclass(frozen=True)
 class Stream:
-    """Fold the rows of one question into a summary; ends with the question, or with `CannotLook`."""
+    """Fold the rows of one question into a summary; ends with the question, or with `CannotLook`.
+
+    `lasts` is for how many seconds the question is meant to go on, beside what any question may take.
+    """
 
     ask: Ask[Any, Any]
     start: Any
     add: Callable[[Any, Any], Any]
+    lasts: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,9 @@ def fold_completed(asks: Mapping[str, Ask[Any, A]], start: S, add: Callable[[S, 
     return cast("S", (yield AsCompleted(asks, start, add)))
 
 
-def stream(asked: Ask[Any, A], start: S, add: Callable[[S, A], S]) -> Plan[S | CannotLook]:
+def stream(asked: Ask[Any, A], start: S, add: Callable[[S, A], S], lasts: float = 0.0) -> Plan[S | CannotLook]:
     """Rows of a `RowFact`, folded as they come."""
-    return cast("S | CannotLook", (yield Stream(asked, start, add)))
+    return cast("S | CannotLook", (yield Stream(asked, start, add, lasts)))
 
 
 def twice(asks: Mapping[str, Ask[Any, A]], apart: float) -> Plan[dict[str, Samples[A] | CannotLook]]:

@@ -87,7 +87,7 @@ class FromNodes:
     async def _folded(self, effect: Stream) -> Any:
         state = effect.start
         try:
-            async with aclosing(self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds)) as rows:
+            async with aclosing(self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds + effect.lasts)) as rows:
                 async for row in rows:
                     state = effect.add(state, row)
         except CannotLook as cannot:

@@ -13,7 +13,7 @@ from node_helper import codec
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
 from tests.cases.world import NOW, world
-from workers.check import AsCompleted, Effect, Samples, Stream, View
+from workers.check import AsCompleted, Effect, Samples, Stream, Twice, View
 from workers.checks import catalogue
 from workers.errors import UsageError
 from workers.params import build
@@ -43,7 +43,15 @@ class Pretended:
             for key, answer in given.items():
                 state = effect.add(state, key, answer)
             return state
-        return {k: Samples(a, a, effect.apart) for k, a in given.items()} if hasattr(effect, "apart") else given
+        return (
+            {k: self._again(a, effect.asks[k].fact.name, effect.apart) for k, a in given.items()}
+            if isinstance(effect, Twice)
+            else given
+        )
+
+    def _again(self, first: Any, fact: str, apart: float) -> Any:
+        """Two samples; of a list they are one answer and the next."""
+        return first if isinstance(first, CannotLook) else Samples(first, self._answer(fact), apart)
 
     def _answer(self, fact: str) -> Any:
         said = self.answers[fact]

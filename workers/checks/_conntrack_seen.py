@@ -1,0 +1,139 @@
+"""What the `conntrack` check asks about, and what it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from node_helper.conntrack.wants import Which
+from node_helper.facts import conntrack, conntrack_events, conntrack_stats, kernel_log, sysctl_files
+from node_helper.protocol import CannotLook
+from workers import locate
+from workers.check import Samples, View
+from workers.errors import Unresolved, UsageError
+from workers.objects import Pod
+from workers.params import NodeTarget, PodTarget, Target
+
+_MOST_DESTINATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Where:
+    """The node whose table it is; the pod whose flows are meant, where one was named."""
+
+    node: str
+    pod: Pod | None = None
+    note: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Whom it is about."""
+        return str(self.pod) if self.pod else self.node
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The addresses of the pod; none for a node."""
+        return self.pod.ips if self.pod else ()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Events, added up. `happened` is by (event, protocol, address, port): how many, and how many without an answer."""
+
+    new: int = 0
+    updated: int = 0
+    destroyed: int = 0
+    moments: int = 0
+    lossy: int = 0
+    happened: dict[tuple[str, str, str, int | None], tuple[int, int]] = field(default_factory=dict)
+    lines: str = ""
+
+    def and_then(self, moment: conntrack_events.Moment) -> Watched:
+        """With one moment more."""
+        happened = dict(self.happened)
+        for one in moment.happened:
+            key = (one.event, one.protocol, one.address, one.port)
+            if key in happened or len(happened) < _MOST_DESTINATIONS:
+                flows, unreplied = happened.get(key, (0, 0))
+                happened[key] = (flows + one.flows, unreplied + one.unreplied)
+        return replace(
+            self,
+            new=self.new + moment.new,
+            updated=self.updated + moment.updated,
+            destroyed=self.destroyed + moment.destroyed,
+            moments=self.moments + 1,
+            lossy=self.lossy + moment.lost,
+            happened=happened,
+            lines=self.lines + moment.lines,
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """None where nothing was asked, `CannotLook` where looking failed."""
+
+    where: Where
+    which: Which
+    stats: Samples[conntrack_stats.ConntrackStats] | CannotLook
+    table: conntrack.Conntrack | CannotLook | None = None
+    log: kernel_log.KernelLog | CannotLook | None = None
+    files: sysctl_files.SysctlFiles | CannotLook | None = None
+    watched: Watched | CannotLook | None = None
+
+    @property
+    def now(self) -> conntrack_stats.ConntrackStats | None:
+        """The later of the two samples, where conntrack is in use."""
+        return self.stats.second if isinstance(self.stats, Samples) and self.stats.second.in_use else None
+
+    @property
+    def unused(self) -> str:
+        """What shows that conntrack is not in use there; "" where it is, or nobody could look."""
+        return self.stats.second.evidence if isinstance(self.stats, Samples) and not self.stats.second.in_use else ""
+
+    @property
+    def risen(self) -> dict[str, int]:
+        """By how much each counter rose between the samples, over all processors."""
+        if not isinstance(self.stats, Samples):
+            return {}
+        first, second = (totals(s) for s in (self.stats.first, self.stats.second))
+        return {name: max(0, second[name] - first.get(name, 0)) for name in second}
+
+    @property
+    def apart(self) -> float:
+        """Seconds between the samples."""
+        return self.stats.apart if isinstance(self.stats, Samples) else 0.0
+
+
+def totals(stats: conntrack_stats.ConntrackStats) -> dict[str, int]:
+    """Each counter over all processors."""
+    names = {name: 0 for cpu in stats.cpus for name in cpu.counters}
+    return {name: sum(cpu.counters.get(name, 0) for cpu in stats.cpus) for name in names}
+
+
+def find(view: View, target: Target) -> Where:
+    """A node by its name, else the pod that is meant. Raises `UsageError`."""
+    if target.kind == "node" or (not target.kind and target.namespace is None and target.name in view.cluster.nodes):
+        return Where(locate.node(view, NodeTarget("node", target.name)).name)
+    if target.kind == "svc":
+        raise UsageError(f"{target} is a service; its flows are those towards its address: conntrack NODE dst=ADDRESS")
+    owner = [n.name for n in view.cluster.nodes.values() if target.kind == "ip" and target.name in n.addresses]
+    if owner:
+        return Where(owner[0])
+    try:
+        located = locate.pod(view, PodTarget(target.kind, target.name, target.namespace))
+    except Unresolved:
+        if target.kind:
+            raise
+        return Where(_node_like(view, target))
+    pod = located.pod
+    if not pod.node or not pod.ips:
+        lacks = "is on no node yet" if not pod.node else "has no IP yet"
+        raise UsageError(f"{pod} {lacks}: no flow can be its own")
+    return Where(pod.node, pod, located.note)
+
+
+def _node_like(view: View, target: Target) -> str:
+    """A node by the beginning of its name; otherwise nobody is meant."""
+    found = [name for name in view.cluster.nodes if name.startswith(target.name)]
+    if len(found) == 1 and target.namespace is None:
+        return found[0]
+    raise Unresolved(f"There is no node and no pod {target}", said=str(target), candidates=tuple(sorted(found))[:10])
