@@ -64,6 +64,9 @@ cp /etc/os-release /etc/debian_version etc/
 for file in protocols services ld.so.conf ld.so.cache; do
     if [ -e "/etc/$file" ]; then cp -L "/etc/$file" etc/; fi
 done
+for file in protocols services; do # a small base system has none
+    if [ ! -e "etc/$file" ]; then cp "${USR%/usr}/etc/$file" etc/; fi
+done
 for folder in alternatives ld.so.conf.d ssl; do
     if [ -d "/etc/$folder" ]; then cp -a "/etc/$folder" etc/; fi
 done

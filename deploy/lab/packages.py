@@ -31,6 +31,7 @@ PACKAGES = (
     "nfacct",  # kube-proxy's rules count in named nfacct objects
     "conntrack",
     "iproute2",
+    "netbase",  # /etc/protocols and /etc/services, by whose names nft and iptables list rules; a small base system has neither
     "iputils-ping",
     "procps",  # ps and sysctl
     "dnsmasq-base",  # the cluster's DNS
@@ -82,8 +83,8 @@ class Tools:
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """``argv`` wrapped so that it runs on this machine, in a mount namespace that has the tools."""
-        overlay = f"lowerdir={self.usr}:/usr"
-        script = f'mount -t overlay overlay -o {overlay} /usr && exec "$@"'
+        over_etc = f"mount -t overlay overlay -o lowerdir=/etc:{self.usr.parent}/etc /etc"  # the machine's own files first
+        script = f'mount -t overlay overlay -o lowerdir={self.usr}:/usr /usr && {over_etc} && exec "$@"'
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *argv]
 
 
