@@ -12,6 +12,7 @@ from node_helper.protocol import CannotLook, Fact
 SETTINGS = ("conn_reuse_mode", "conntrack", "expire_nodest_conn", "expire_quiescent_template")
 _FOLDER = "/proc/sys/net/ipv4/vs"
 _TABLE = "/proc/net/ip_vs"
+_DEVICE = "/sys/class/net/kube-ipvs0/ifindex"
 _TOOL = ("ipvsadm", "-Ln")
 
 
@@ -27,6 +28,7 @@ class Query:
 class Ipvs:
     """`table` is None where IPVS is not in use here, which `evidence` proves.
 
+    `device` says that kube-ipvs0 is there: kube-proxy in IPVS mode keeps the addresses of services on it.
     `settings` are the sysctls net.ipv4.vs.* that this kernel has; `kernel` is its release; `listing` is None without the tool.
     """
 
@@ -34,6 +36,7 @@ class Ipvs:
     evidence: tuple[str, ...]
     kernel: str
     settings: dict[str, str]
+    device: bool = False
     listing: Optional[str] = None
     listing_cut: bool = False
 
@@ -47,7 +50,8 @@ def collect(kernel: Kernel, query: Query) -> Ipvs:
         file = f"{_TABLE} {'is there' if kernel.read(_TABLE) is not None else 'does not exist'}"
         return Ipvs(None, ("generic netlink has no family IPVS", file), release, {})
     listing, cut = _listing(kernel, netns) if query.listing else (None, False)
-    return Ipvs(table, ("generic netlink has the family IPVS",), release, _settings(kernel), listing, cut)
+    device = kernel.read(_DEVICE) is not None
+    return Ipvs(table, ("generic netlink has the family IPVS",), release, _settings(kernel), device, listing, cut)
 
 
 def _settings(kernel: Kernel) -> dict[str, str]:

@@ -18,12 +18,12 @@ from node_helper.linux import Linux
 from node_helper.stop import Stop
 
 LINKS = """
-link add dummy0 type dummy
-addr add 10.96.0.1/32 dev dummy0
-addr add 10.96.0.2/32 dev dummy0
-addr add 10.96.0.10/32 dev dummy0
-addr add fd00::1/128 dev dummy0 nodad
-link set dummy0 up
+link add kube-ipvs0 type dummy
+addr add 10.96.0.1/32 dev kube-ipvs0
+addr add 10.96.0.2/32 dev kube-ipvs0
+addr add 10.96.0.10/32 dev kube-ipvs0
+addr add fd00::1/128 dev kube-ipvs0 nodad
+link set kube-ipvs0 up
 link add pods type veth peer name eth0 netns pod
 addr add 10.1.1.1/24 dev pods
 addr add fd00:1::1/64 dev pods nodad

@@ -87,6 +87,12 @@ def test_saved_text_is_read_as_the_kernel_tells_it(guest: dict[str, Any], step: 
         assert {name: _said(server) for name, server in saved.items()} == {name: _said(server) for name, server in live.items()}
 
 
+def test_the_device_of_kube_proxy_is_seen(guest: dict[str, Any]) -> None:
+    steps = ("absent", "empty", "full")
+    seen = [codec.decode(ipvs.Ipvs, guest[step].get("seen", guest[step])["table"]).device for step in steps]
+    assert seen == [False, False, True]
+
+
 def test_tunnels_are_told_apart(guest: dict[str, Any]) -> None:
     reals = [r for v in table(guest["full"]).virtual_servers for r in v.real_servers]
     assert {r.address: r.tunnel for r in reals if r.forward == "Tunnel"} == {

@@ -17,7 +17,7 @@ _WHOLE = {4: "255.255.255.255", 6: "128"}
 def servers(table: Table) -> str:
     """Virtual servers in the tool's order, each with its real servers."""
     head = f"IP Virtual Server version {table.version} (size={table.size})\n{_TITLES}"
-    return head + "".join(_server(one) for one in sorted(table.virtual_servers, key=_order))
+    return head + "".join(_server(one) for one in sorted(table.virtual_servers, key=order))
 
 
 def connections(entries: Iterable[Connection]) -> str:
@@ -27,7 +27,13 @@ def connections(entries: Iterable[Connection]) -> str:
 
 def server_line(server: VirtualServer) -> str:
     """The line of one virtual server."""
-    words = [f"{'FWM ' if server.mark else server.protocol.ljust(4)} {_name(server)}", server.scheduler]
+    head = f"{'FWM ' if server.mark else server.protocol.ljust(4)} {_name(server)} {server.scheduler}"
+    return " ".join(filter(None, (head, flags(server))))
+
+
+def flags(server: VirtualServer) -> str:
+    """What stands behind the scheduler."""
+    words: list[str] = []
     if server.persistence is not None:
         words += ["persistent", str(server.persistence)]
         if server.netmask not in ("", _WHOLE[server.family]):
@@ -65,7 +71,8 @@ def _name(server: VirtualServer) -> str:
     return endpoint(server.address, server.port)
 
 
-def _order(server: VirtualServer) -> tuple[int, int, int, bytes, int]:
+def order(server: VirtualServer) -> tuple[int, int, int, bytes, int]:
+    """The key by which ipvsadm sorts."""
     address = _packed(server.address) if server.address else b""
     return server.mark, server.family, NUMBERS.get(server.protocol, 0), address, server.port
 

@@ -1,0 +1,67 @@
+"""What the `ipvs` check asked and saw: which virtual servers a service has, and what each node answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node_helper.facts.ipvs import Ipvs
+from node_helper.facts.ipvs_connections import IpvsConnections
+from node_helper.ipvs import Protocol, Virtual, VirtualServer
+from node_helper.protocol import CannotLook
+from workers.check import View
+from workers.objects import Node, Service
+
+_PROTOCOLS: dict[str, Protocol] = {"TCP": "TCP", "UDP": "UDP", "SCTP": "SCTP"}
+
+
+@dataclass(frozen=True)
+class OnNode:
+    """One node's answers; `connections` is None where nothing could be or needed to be asked about them."""
+
+    node: str
+    servers: Ipvs | CannotLook
+    connections: IpvsConnections | CannotLook | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether this node has virtual servers of this service, or of others that kube-proxy made."""
+        return bool(self.virtual_servers) or (
+            isinstance(self.servers, Ipvs) and self.servers.table is not None and self.servers.device
+        )
+
+    @property
+    def virtual_servers(self) -> tuple[VirtualServer, ...]:
+        """Those that were seen here."""
+        return self.servers.table.virtual_servers if isinstance(self.servers, Ipvs) and self.servers.table else ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The service, or None where it was all that a node has."""
+
+    service: Service | None
+    nodes: tuple[OnNode, ...]
+
+
+def virtuals(service: Service, node: Node) -> tuple[Virtual, ...]:
+    """Every address and port for which kube-proxy makes a virtual server: the service's own, and its node ports on the node."""
+    hosts = (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips)
+    known = [(_PROTOCOLS[p.protocol], p) for p in service.ports if p.protocol in _PROTOCOLS]
+    found = [Virtual(protocol, host, port.port) for protocol, port in known for host in hosts]
+    found += [Virtual(protocol, a, port.node_port) for protocol, port in known if port.node_port for a in node.addresses]
+    return tuple(dict.fromkeys(found))
+
+
+def owner(view: View, server: VirtualServer) -> Service | None:
+    """The service that a virtual server stands for, as far as addresses tell."""
+    for service in view.cluster.services.values():
+        hosts = (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips)
+        for port in service.ports:
+            by_node_port = server.port == port.node_port and _is_of_a_node(view, server.address)
+            if port.protocol == server.protocol and (by_node_port or (server.port == port.port and server.address in hosts)):
+                return service
+    return None
+
+
+def _is_of_a_node(view: View, address: str) -> bool:
+    return any(address in node.addresses for node in view.cluster.nodes.values())
