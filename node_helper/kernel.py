@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Protocol
 
 if TYPE_CHECKING:
     from node_helper.ipvs import Connections, Table, Virtual
+    from node_helper.programs import Programs
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,18 @@ class Kernel(Protocol):
     def connect(self, netns: Netns, address: str, port: int, seconds: float) -> Reply:
         """One TCP handshake from inside a namespace, closed at once, and how it ended."""
 
+    def ask_http(self, netns: Netns, address: str, port: int, path: str, seconds: float, limit: int) -> Page:
+        """One GET to a server at an address of a namespace. ``budget`` where it says more than `limit` bytes."""
+
+    def programs(self, netns: Netns) -> Programs:
+        """The eBPF programs on the devices of a namespace and at the root of the node's cgroups."""
+
+    def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
+        """The chains on the forward hook, of nftables and legacy tables, where these exist."""
+
+    def now(self) -> float:
+        """The node's clock: seconds since the epoch."""
+
     def pause(self, seconds: float) -> None:
         """Wait between two probes."""
 
@@ -276,3 +289,30 @@ class Reply:
     seconds: float
     payload: bytes = b""
     sender: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """How a GET ended: `outcome` as of a `Reply`; where it is answered, the status and what came."""
+
+    outcome: str
+    seconds: float
+    status: int = 0
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class ForwardChain:
+    """A chain on the forward hook of IP. `backend` is nftables (iptables-nft's included) or iptables-legacy.
+
+    `policy` is ACCEPT or DROP; the counters are of packets that came to it, None where the kernel keeps none.
+    """
+
+    backend: str
+    family: str
+    table: str
+    name: str
+    priority: int
+    policy: str
+    packets: Optional[int]
+    bytes: Optional[int]

@@ -13,16 +13,19 @@ from node_helper.kernel import (
     Completed,
     Counters,
     Datagram,
+    ForwardChain,
     Link,
     Neighbour,
     NeighbourTable,
     Netns,
+    Page,
     Process,
     Reply,
     Route,
     Socket,
 )
 from node_helper.linux import ipvs_connections
+from node_helper.programs import Programs
 from node_helper.protocol import CannotLook
 
 NODE = Netns("/proc/1/ns/net", 4026531840)
@@ -50,6 +53,9 @@ class PretendKernel:
     dns: Callable[[Datagram], Reply] | None = None
     echoes: list[Reply] = field(default_factory=list)
     handshake: Reply | None = None
+    forwarding: tuple[ForwardChain, ...] = ()
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    attached: Programs = Programs(())  # noqa: RUF009  (frozen)
     log: str | None = None
     tracked: Callable[[int, bytes], Iterable[bytes]] | None = None
     tracked_events: tuple[bytes | None, ...] = ()
@@ -182,6 +188,22 @@ class PretendKernel:
         self.asked.append(f"{netns.path}: connect {address} {port} {seconds:g}")
         assert self.handshake is not None
         return self.handshake
+
+    def ask_http(self, netns: Netns, address: str, port: int, path: str, seconds: float, limit: int) -> Page:
+        assert netns == NODE
+        self.asked.append(f"GET http://{address}:{port}{path} {seconds:g} {limit}")
+        return self.pages.get(f"{address}:{port}{path}", Page("refused", 0.0))
+
+    def programs(self, netns: Netns) -> Programs:
+        assert netns == NODE
+        return self.attached
+
+    def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
+        assert netns == NODE
+        return self.forwarding
+
+    def now(self) -> float:
+        return 1767225600.0
 
     def pause(self, seconds: float) -> None:
         self.asked.append(f"pause {seconds:g}")

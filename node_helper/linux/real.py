@@ -6,9 +6,24 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, TypeVar
 
-from node_helper.kernel import Address, Completed, Datagram, Link, Neighbour, NeighbourTable, Netns, Process, Reply, Route, Socket
+from node_helper.kernel import (
+    Address,
+    Completed,
+    Datagram,
+    ForwardChain,
+    Link,
+    Neighbour,
+    NeighbourTable,
+    Netns,
+    Page,
+    Process,
+    Reply,
+    Route,
+    Socket,
+)
 from node_helper.linux import files, netns, processes, sockets
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink
@@ -19,6 +34,7 @@ from node_helper.stop import Stop
 
 if TYPE_CHECKING:
     from node_helper.ipvs import Connections, Table, Virtual
+    from node_helper.programs import Programs
 
 T = TypeVar("T")
 
@@ -152,6 +168,30 @@ class Linux:
         from node_helper.linux.probes.waiting import Attempt
 
         return self._inside(netns, "a connection", lambda: tcp.connect(address, port, Attempt(seconds, self._stop)))
+
+    def ask_http(self, netns: Netns, address: str, port: int, path: str, seconds: float, limit: int) -> Page:
+        from node_helper.linux.probes import http
+        from node_helper.linux.probes.waiting import Attempt
+
+        return self._inside(
+            netns, f"{address}:{port}", lambda: http.get(address, port, path, Attempt(seconds, self._stop), limit)
+        )
+
+    def programs(self, netns: Netns) -> Programs:
+        from node_helper.linux import programs
+
+        return self._inside(netns, "eBPF programs", programs.read)
+
+    def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
+        from node_helper.linux import forward_chains
+
+        loaded = files.read("/proc/modules", 1 << 20)
+        built_in = files.read(f"/lib/modules/{os.uname().release}/modules.builtin", 1 << 20) or ""
+        nftables = forward_chains.spoken(loaded, built_in)
+        return self._inside(netns, "the forward chains", lambda: tuple(forward_chains.read(nftables=nftables)))
+
+    def now(self) -> float:
+        return time.time()
 
     def pause(self, seconds: float) -> None:
         self._stop.pause(seconds)
