@@ -100,7 +100,7 @@ async def _join(ports: list[int], buses: list[int]) -> None:
 
 
 def _node(port: int) -> Any:
-    return redis.asyncio.Redis("127.0.0.1", port)
+    return redis.asyncio.Redis(host="127.0.0.1", port=port)
 
 
 async def _answering(node: Any) -> None:
