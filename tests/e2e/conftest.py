@@ -37,9 +37,9 @@ async def desk(lab: Lab) -> AsyncIterator[Desk]:
 
 @pytest.fixture(scope="module")
 def bot_and_worker(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Role, Role]]:
-    """One of each for all tests of a module, with every line that they can log."""
+    """One of each for all tests of a module, with every line that they can log, and less patience with nodes than usual."""
     folder = tmp_path_factory.mktemp("office")
-    settings = {**lab.settings(), "NETCHECK_LOG_LEVEL": "debug"}
+    settings = {**lab.settings(), "NETCHECK_LOG_LEVEL": "debug", "NETCHECK_ANSWER_SECONDS": "5"}
     lab.slack.reset()
     with ExitStack() as stack:
         bot, worker = (stack.enter_context(closing(Role(name, settings, folder))) for name in ("bot", "worker"))

@@ -36,6 +36,11 @@ class Office:
         self.slack.command(text, user=user, channel=channel)
         return self.answer(channel, before)
 
+    def asks_aside(self, text: str) -> Said:
+        """Somebody types a slash command and waits for the first message that they alone see."""
+        self.slack.command(text)
+        return eventually(lambda: next((m for m in self.said() if m.get("subtype") == "ephemeral"), None), self.read)
+
     def answer(self, channel: str = "", before: Sequence[str] | set[str] = ()) -> Said:
         """The first message of the bot that is not one of those, when it is no longer underway."""
 
