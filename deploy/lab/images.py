@@ -19,6 +19,13 @@ DNS = "lab.local/dns:1"
 _APPLETS = ("cat", "hostname", "httpd", "id", "ip", "ls", "nc", "nslookup", "ping", "sh", "sleep", "timeout", "wget")
 _FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "www")
 _PAUSE_SCRIPT = b'#!/bin/sh\ntrap "exit 0" TERM INT\nwhile :; do sleep 3600 & wait $!; done\n'
+# kube-proxy's name and its two ports; the lab writes the rules, and what is served here, from outside.
+_PROXY_SCRIPT = b"""#!/bin/sh
+trap "exit 0" TERM INT
+httpd -f -p 10256 -h /status/health &
+httpd -f -p 127.0.0.1:10249 -h /status/metrics &
+while :; do wait; sleep 3600 & wait $!; done
+"""
 _LIBRARY = re.compile(r"(/\S+\.so\S*)")
 
 
@@ -34,7 +41,7 @@ def archives(tools: Tools) -> tuple[Path, ...]:
 def _with_libraries(tools: Tools, program: str) -> Mapping[str, bytes]:
     listed = subprocess.run(tools.argv(["ldd", program]), capture_output=True, text=True, check=True).stdout
     paths = {program, *(_merged(p) for p in _LIBRARY.findall(listed))}
-    return {path.removeprefix("/"): tools.file(path).read_bytes() for path in paths}
+    return {path.removeprefix("/"): tools.file(path).read_bytes() for path in sorted(paths)}
 
 
 def _merged(path: str) -> str:
@@ -59,7 +66,8 @@ def _layer(files: Mapping[str, bytes]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in sorted({*_FOLDERS, *_parents(files)}):
             tar.addfile(_entry(folder, tarfile.DIRTYPE))
-        for path, data in {**files, "pause": _PAUSE_SCRIPT, "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"}.items():
+        ours = {"pause": _PAUSE_SCRIPT, "bin/kube-proxy": _PROXY_SCRIPT, "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"}
+        for path, data in {**files, **ours}.items():
             tar.addfile(_entry(path, tarfile.REGTYPE, size=len(data)), io.BytesIO(data))
         for applet in _APPLETS:
             tar.addfile(_entry(f"bin/{applet}", tarfile.SYMTYPE, target="busybox"))

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
-from deploy.lab import dns, images
+from deploy.lab import dns, images, proxy
 from deploy.lab.manifests import Object, PortPlan, service
 from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, DOMAIN, NodePlan
 from deploy.lab.runtime import PodSpec, Port
@@ -15,7 +15,6 @@ HELLO_HASH = "5b446dd74b"  # of the ReplicaSet's pod template
 DNS_HASH = "6d4b75cb6d"
 _HELLO_PORT = 8080
 _HELLO_ADDRESSES = ("10.96.47.200", "fd00:10:96::2fc8")
-_PROXY_HEALTH_PORT = 10256  # k8s.io/kubernetes/pkg/cluster/ports
 _HELLO_LABELS = {"app": "hello-world"}
 _DNS_LABELS = {"k8s-app": "kube-dns"}
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generated names (k8s.io/apimachinery/pkg/util/rand)
@@ -84,16 +83,16 @@ def _dns(plan: NodePlan) -> PodSpec:
 
 
 def _proxy(plan: NodePlan) -> PodSpec:
-    """kube-proxy's place: a pod in the node's own network that answers its health check; the rules are written for it."""
-    serve = f"echo ok > /www/healthz; exec httpd -f -p {_PROXY_HEALTH_PORT} -h /www"
+    """kube-proxy's place: a pod in the node's own network that says what kube-proxy would; the rules are written for it."""
     return PodSpec(
         name=f"kube-proxy-{_suffix(plan, 'kube-proxy')}",
         namespace="kube-system",
         uid=str(uuid.uuid4()),
         container="kube-proxy",
         image=images.BUSYBOX,
-        command=("/bin/sh", "-c", serve),
+        command=("/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", f"--hostname-override={plan.name}"),
         labels={"k8s-app": "kube-proxy"},
+        mounts={proxy.STATUS: "/status"},
         host_network=True,
     )
 
