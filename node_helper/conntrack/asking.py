@@ -81,7 +81,7 @@ def dump(kernel: Kernel, request: Request) -> Iterator[bytes]:
 
 
 class Search:
-    """The wanted flows, each once. `seen` counts what the kernel gave; `by_kernel` is whether the kernel did the choosing."""
+    """The wanted flows, each once. `seen` counts the flows that the kernel gave; `by_kernel`: it did the choosing."""
 
     def __init__(self, kernel: Kernel, wanted: Wanted) -> None:
         self.seen = 0
@@ -101,9 +101,11 @@ class Search:
         with closing(dump(self._kernel, request)) as datagrams:  # type: ignore[type-var]  # every Kernel gives a generator
             for data in datagrams:
                 for layout, values in reader.read(data):
-                    self.seen += 1
                     wanted, told = tests.of(layout)
-                    if wanted is not None and wanted(values) and not any(one(values) for one in told):
+                    if any(one(values) for one in told):
+                        continue
+                    self.seen += 1
+                    if wanted is not None and wanted(values):
                         yield layout, values
                 if reader.done:
                     return

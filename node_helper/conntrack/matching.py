@@ -1,7 +1,8 @@
 """Which flows are wanted: as requests that let the kernel choose, and as a test of what it gave.
 
 CTA_FILTER exists since Linux 5.8 and CTA_STATUS as a filter since 5.16; older kernels ignore them and give everything. So every
-flow is tested here again.
+flow is tested here again. An IPv6 address is never given to the kernel: ctnetlink_filter_match_tuple takes the result of
+ipv6_addr_cmp for its opposite (seen on 6.18), and would leave out exactly what is wanted.
 """
 
 from __future__ import annotations
@@ -92,12 +93,13 @@ class Request:
 def requests(wanted: Wanted) -> tuple[Request, ...]:
     """Dumps that together give every wanted flow, and few others. A flow may be in several of them."""
     families = _families(wanted)
-    orig = _Side(wanted.src, wanted.dst, wanted.protocol)
+    orig = _Side(_ipv4(wanted.src), _ipv4(wanted.dst), wanted.protocol)
     rest = _beside(wanted)
     if not families:
         return (Request(nfnetlink.head(0) + rest),)
     if wanted.ends:
-        pairs = [(family, pair) for ip in wanted.ends for family in _families_of(ip) for pair in _by_end(orig, ip)]
+        ends = dict.fromkeys(_ipv4(ip) for ip in wanted.ends)  # of IPv6 addresses one None remains: the whole family
+        pairs = [(_family_of(ip), pair) for ip in ends for pair in _by_end(orig, ip)]
         return tuple(_request(family, *pair, rest) for family, pair in pairs if family in families)
     addressed = wanted.src is not None or wanted.dst is not None
     if wanted.port is not None and wanted.protocol in names.WITH_PORTS and not addressed:
@@ -114,7 +116,7 @@ EVERYTHING = Request(nfnetlink.head(0))
 def exactly(src: str, dst: str, protocol: int, sport: int, dport: int) -> bytes:
     """The body that asks for the one flow whose first packet went so (IPCTNL_MSG_CT_GET without NLM_F_DUMP)."""
     side = _Side(src, dst, protocol, sport, dport)
-    return nfnetlink.head(_families_of(src)[0]) + _tuple(_ORIG, side)
+    return nfnetlink.head(_family_of(src)) + _tuple(_ORIG, side)
 
 
 def probe(top: int) -> bytes:
@@ -199,20 +201,26 @@ def _in_state(layout: Layout, state: str) -> Test:
 
 def _families(wanted: Wanted) -> tuple[int, ...]:
     """The families that can hold it; none where no tuple is to be chosen by."""
-    given = [ip for ip in (wanted.src, wanted.dst) if ip] + list(wanted.ends)
-    if given:
-        return tuple(sorted({family for ip in given for family in _families_of(ip)}))
+    one = {_family_of(ip) for ip in (wanted.src, wanted.dst) if ip}
+    if one or wanted.ends:
+        return tuple(sorted(one or {_family_of(ip) for ip in wanted.ends}))
     if wanted.protocol is None:
         return ()
     only = {names.ICMP: (socket.AF_INET,), names.ICMPV6: (socket.AF_INET6,)}
     return tuple(int(f) for f in only.get(wanted.protocol, (socket.AF_INET, socket.AF_INET6)))
 
 
-def _families_of(ip: str) -> tuple[int, ...]:
-    return (int(socket.AF_INET6 if ":" in ip else socket.AF_INET),)
+def _family_of(ip: Optional[str]) -> int:
+    return int(socket.AF_INET6 if ip is None or ":" in ip else socket.AF_INET)
 
 
-def _by_end(orig: _Side, ip: str) -> list[tuple[_Side, _Side]]:
+def _ipv4(ip: Optional[str]) -> Optional[str]:
+    return None if ip is None or ":" in ip else ip
+
+
+def _by_end(orig: _Side, ip: Optional[str]) -> list[tuple[_Side, _Side]]:
+    if ip is None:
+        return [(orig, _Side())]
     there = [] if orig.src not in (None, ip) else [(replace(orig, src=ip), _Side())]
     return [*there, (orig, _Side(src=ip))]
 

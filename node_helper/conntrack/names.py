@@ -18,7 +18,7 @@ WITH_PORTS = frozenset({TCP, UDP, DCCP, SCTP, UDPLITE})
 TCP_STATES = (
     "NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2",
 )  # fmt: skip
-"""enum tcp_conntrack of linux/netfilter/nf_conntrack_tcp.h; conntrack-tools print the last one as LISTEN, its older name."""
+"""enum tcp_conntrack of linux/netfilter/nf_conntrack_tcp.h."""
 SCTP_STATES = (
     "NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT",
     "HEARTBEAT_SENT", "HEARTBEAT_ACKED",

@@ -76,8 +76,7 @@ def _words(layout: Layout) -> list[tuple[str, _Say]]:
 
 def _states() -> list[tuple[str, _Say]]:
     # The library names states of DCCP with the words of SCTP.
-    tcp = (*names.TCP_STATES[:-1], "LISTEN")
-    return [("tcp_state", _of(tcp)), ("sctp_state", _of(names.SCTP_STATES)), ("dccp_state", _of(names.SCTP_STATES))]
+    return [("tcp_state", _of(names.TCP_STATES)), ("sctp_state", _of(names.SCTP_STATES)), ("dccp_state", _of(names.SCTP_STATES))]
 
 
 def _ends(side: str, protocol: int) -> list[tuple[str, _Say]]:
