@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -36,10 +36,18 @@ async def desk(lab: Lab) -> AsyncIterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def bot_and_worker(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Role, Role]]:
+def more_settings() -> Mapping[str, str]:
+    """For a module to say how its bot and worker are set."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def bot_and_worker(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory, more_settings: Mapping[str, str]
+) -> Iterator[tuple[Role, Role]]:
     """One of each for all tests of a module, with every line that they can log, and less patience with nodes than usual."""
     folder = tmp_path_factory.mktemp("office")
-    settings = {**lab.settings(), "NETCHECK_LOG_LEVEL": "debug", "NETCHECK_ANSWER_SECONDS": "5"}
+    settings = {**lab.settings(), "NETCHECK_LOG_LEVEL": "debug", "NETCHECK_ANSWER_SECONDS": "5", **more_settings}
     lab.slack.reset()
     with ExitStack() as stack:
         bot, worker = (stack.enter_context(closing(Role(name, settings, folder))) for name in ("bot", "worker"))
