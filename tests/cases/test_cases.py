@@ -1,4 +1,4 @@
-"""Every JSON file in a folder here is a case of the check that the folder is named for: words in, findings out."""
+"""Every JSON file in a folder here is a case of the check that the folder is named for: words in, findings out, fit for Slack."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from node_helper import codec
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
 from tests.cases.world import NOW, world
+from tests.slack_limits import refuse_what_slack_refuses
 from workers.check import AsCompleted, Effect, Samples, Stream, Twice, View
 from workers.checks import catalogue
-from workers.errors import UsageError
+from workers.errors import Unresolved, UsageError
 from workers.params import build
 from workers.recording import Recording, read_cluster, record, replay
+from workers.render import blocks, notices
+from workers.render.message import Message
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 
@@ -80,9 +83,15 @@ def test_case(path: Path) -> None:
         with pytest.raises(UsageError) as refused:
             asyncio.run(running)
         assert [refused.value.problem, *refused.value.nearest] == [case["refused"], *case["nearest"]]
+        refuse_what_slack_refuses(said_of(refused.value))
         return
     report, recording = asyncio.run(running)
     assert [[f.severity.value, f.id, f.claim] for f in report.findings] == case["findings"]
     for name, value in case.get("facts", {}).items():
         assert report.shown.facts[name] == value
     assert asyncio.run(replay(Recording.loads(recording.dumps()), catalogue())) == report
+    refuse_what_slack_refuses(blocks.message(report))
+
+
+def said_of(refusal: UsageError) -> Message:
+    return notices.unresolved(refusal, "command {}") if isinstance(refusal, Unresolved) else notices.usage(refusal)
