@@ -28,12 +28,12 @@ class Query:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One line: `key` as it is spelled there, a pattern perhaps."""
+    """One line: `key` as it is spelled there, a pattern perhaps; `value` None for `-key` alone, an exception from patterns."""
 
     path: str
     line: int
     key: str
-    value: str
+    value: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,16 @@ def collect(kernel: Kernel, query: Query) -> SysctlFiles:
     found: list[Assignment] = []
     for path in paths:
         found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
-    wins = next((one for one in reversed(found) if normal(one.key) == wanted), None)
-    excepted = any(one.key.startswith("-") and not one.value for one in found)
-    globbed = None if excepted else next((one for one in reversed(found) if normal(one.key) != wanted), None)
-    return SysctlFiles(wanted, tuple(found), wins or globbed, hidden)
+    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden)
+
+
+def _winner(found: list[Assignment], wanted: str) -> Optional[Assignment]:
+    """The last that names the key; else, without an exception, the last whose pattern means it."""
+    last = list(reversed([one for one in found if one.value is not None]))
+    named = next((one for one in last if normal(one.key) == wanted), None)
+    if named is not None or any(one.value is None for one in found):
+        return named
+    return last[0] if last else None
 
 
 def normal(key: str) -> str:
@@ -70,14 +76,14 @@ def normal(key: str) -> str:
 
 
 def assignments(path: str, text: str) -> Iterator[Assignment]:
-    """The lines of one file that assign; `-key` alone is an exception from patterns, and has no value."""
+    """The lines of one file that assign or except."""
     for number, line in enumerate(text.split("\n"), 1):
         said = line.strip()
         if not said or said[0] in "#;":
             continue
         key, equals, value = said.partition("=")
         if equals or said.startswith("-"):
-            yield Assignment(path, number, key.strip(), value.strip())
+            yield Assignment(path, number, key.strip(), value.strip() if equals else None)
 
 
 def _means(key: str, wanted: str) -> bool:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node_helper import kernel_log
+from node_helper.facts import kernel_log as fact
+from node_helper.kernel import Completed
+from node_helper.protocol import CannotLook
+from tests.pretend_kernel import NODE, PretendKernel
+
+CLOCK = kernel_log.Clock(booted=1_767_225_600.0, now=1_767_229_200.0)  # 2026-01-01, one hour after midnight
+FILES = {"/proc/stat": "cpu 1 2\nbtime 1767225600\n", "/proc/uptime": "3600.00 7000.00\n"}
+OLD = "nf_conntrack: table full, dropping packet"
+NEW = "nf_conntrack: nf_conntrack: table full in netns 4026531840, dropping packet"
+NEIGHBOUR = "neighbour: arp_cache: neighbor table overflow!"
+
+
+def test_records_of_the_device_have_their_wall_clock_time() -> None:
+    text = f"4,100,1000000,-;{OLD}\n4,101,61500000,-;{NEW}\n SUBSYSTEM=net\n6,102,62000000,-;eth0: link up\n"
+    text += f"4,103,3599000000,c;{NEIGHBOUR}\n"
+    assert kernel_log.of_device(text, CLOCK) == [
+        kernel_log.LogLine("2026-01-01T00:00:01Z", "conntrack-full", OLD, None),
+        kernel_log.LogLine("2026-01-01T00:01:01Z", "conntrack-full", NEW, 4026531840),
+        kernel_log.LogLine("2026-01-01T00:59:59Z", "neighbour-overflow", NEIGHBOUR, None),
+    ]
+
+
+def test_the_journal_and_both_forms_of_syslog_say_the_same() -> None:
+    expected = [kernel_log.LogLine("2026-01-01T00:30:00Z", "conntrack-full", OLD, None)]
+    assert kernel_log.of_journal(f"1767227400.000123 node1 kernel: {OLD}\n") == expected
+    assert kernel_log.of_syslog(f"2026-01-01T01:30:00.000123+01:00 node1 kernel: [ 1800.000] {OLD}\n", CLOCK) == expected
+    assert kernel_log.of_syslog(f"2026-01-01T00:30:00Z node1 kernel: {OLD}\n", CLOCK)[0].text == OLD
+
+
+@pytest.fixture
+def _utc(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setitem(os.environ, "TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_utc")
+def test_a_time_without_a_year_is_in_the_past() -> None:
+    told = kernel_log.of_syslog(f"Jan  1 00:30:00 node1 kernel: [1800.0] {OLD}\nDec 31 23:00:00 node1 kernel: {OLD}\n", CLOCK)
+    assert [line.at for line in told] == ["2026-01-01T00:30:00Z", "2025-12-31T23:00:00Z"]
+
+
+def test_the_device_comes_first_then_the_journal_then_files() -> None:
+    kernel = PretendKernel(files=FILES, log=f"4,1,1000000,-;{OLD}\n")
+    seen = fact.collect(kernel, fact.Query())
+    assert (seen.source, seen.now, seen.own_netns, len(seen.lines)) == ("/dev/kmsg", "2026-01-01T01:00:00Z", NODE.inode, 1)
+    journal = PretendKernel(files=FILES, tools=lambda _argv: Completed(0, f"1767227400.1 n kernel: {OLD}\n", ""))
+    assert fact.collect(journal, fact.Query()).source == "journalctl --dmesg"
+    syslog = PretendKernel(files={**FILES, "/var/log/syslog": f"2026-01-01T00:30:00Z n kernel: {OLD}\n"})
+    assert fact.collect(syslog, fact.Query()).source == "/var/log/syslog"
+    with pytest.raises(CannotLook, match="no kernel log") as refused:
+        fact.collect(PretendKernel(files=FILES), fact.Query())
+    assert refused.value.kind == "missing"
+
+
+def test_only_the_newest_lines_are_kept() -> None:
+    kernel = PretendKernel(files=FILES, log="".join(f"4,{n},{n}000000,-;{OLD}\n" for n in range(60)))
+    seen = fact.collect(kernel, fact.Query())
+    assert (len(seen.lines), seen.more, seen.lines[-1].at) == (50, 10, "2026-01-01T00:00:59Z")
+
+
+@given(
+    st.text(max_size=300)
+    | st.from_regex(r"\d{1,25},\d{1,3},\d{1,25},-;nf_conntrack: table full in netns \d{1,30}, dropping packet")
+)
+def test_any_text_is_read_without_a_crash(text: str) -> None:
+    for line in (*kernel_log.of_device(text, CLOCK), *kernel_log.of_journal(text), *kernel_log.of_syslog(text, CLOCK)):
+        assert line.what == "conntrack-full"
+    kernel_log.clock(text, text)
