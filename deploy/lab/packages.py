@@ -95,10 +95,17 @@ def cache_folder() -> Path:
 
 @contextmanager
 def exclusive(name: str) -> Iterator[Path]:
-    """Hold the cache's lock called ``name``, so that of two labs one fetches and the other then finds it there."""
+    """Hold the cache's lock called ``name``, so that of two labs one fetches and the other then finds it there.
+
+    Raises :class:`LabError` where the cache cannot be written.
+    """
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{name}.lock").open("w") as lock:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / f"{name}.lock").open("w")
+    except OSError as e:
+        raise LabError(f"the lab cannot keep files in {cache} ({e.strerror}); set NETCHECK_LAB_CACHE to another folder") from e
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield cache
 
