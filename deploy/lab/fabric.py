@@ -42,6 +42,10 @@ class Fabric(Node):
         for other in others:
             node.ip(*_pod_routes(other))
 
+    def unplug(self, plan: NodePlan) -> None:
+        """Forget a node that leaves before the fabric does."""
+        self.ip(*(route.replace("route add", "route del") for route in _pod_routes(plan)))
+
 
 def _pod_routes(plan: NodePlan) -> tuple[str, str]:
     return f"route add {plan.pod_cidr} via {plan.address}", f"route add {plan.pod_cidr6} via {plan.address6}"

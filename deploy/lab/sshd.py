@@ -19,6 +19,7 @@ from deploy.lab.together import together
 _KEY_TYPE = "ssh-ed25519"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _LOG = "sshd.log"
+_IDENTITY, _KNOWN_HOSTS, _CA = "client", "known_hosts", "ca"
 _PORT = 22
 _CONFIG = f"""Port {_PORT}
 HostKey {HOST_KEY}
@@ -58,31 +59,48 @@ class Access:
         """Make the host CA and the client's key."""
         folder.mkdir(mode=0o700)
         access = cls(folder, asyncssh.generate_private_key(_KEY_TYPE), asyncssh.generate_private_key(_KEY_TYPE))
-        access.identity.touch(mode=0o600)
-        access.identity.write_bytes(access.client.export_private_key())
+        for path, key in ((access.identity, access.client), (folder / _CA, access.ca)):
+            path.touch(mode=0o600)
+            path.write_bytes(key.export_private_key())
         public = access.ca.export_public_key().decode().strip()
         access.known_hosts.write_text(f"@cert-authority * {public}\n", encoding="ascii")
         return access
 
+    @classmethod
+    def of(cls, folder: Path) -> Access:
+        """Those that were made in a folder."""
+        return cls(folder, asyncssh.read_private_key(folder / _CA), asyncssh.read_private_key(folder / _IDENTITY))
+
     @property
     def identity(self) -> Path:
         """The client's private key."""
-        return self.folder / "client"
+        return self.folder / _IDENTITY
 
     @property
     def known_hosts(self) -> Path:
         """Trusts every host key that the lab's CA signed, and no other."""
-        return self.folder / "known_hosts"
+        return self.folder / _KNOWN_HOSTS
 
     def write_config(self, ports: Mapping[str, int]) -> Path:
         """The OpenSSH client configuration with which ``ssh -F`` reaches the nodes by name."""
         path = self.folder / "ssh_config"
-        hosts = (
-            _CLIENT.format(node=node, port=port, identity=self.identity, known_hosts=self.known_hosts)
-            for node, port in ports.items()
-        )
-        path.write_text("".join(hosts), encoding="utf-8")
+        path.write_text("".join(self.entry(node, port) for node, port in ports.items()), encoding="utf-8")
         return path
+
+    def entry(self, node: str, port: int) -> str:
+        """A node's part of that configuration."""
+        return _CLIENT.format(node=node, port=port, identity=self.identity, known_hosts=self.known_hosts)
+
+
+def open_one(node: Node, access: Access, built: Path) -> None:
+    """Give the node the helper, its host key with its certificate and the authorized key, and start sshd."""
+    helper.install(node, built)
+    certificate = access.ca.generate_host_certificate(new_host_key(node), node.name, principals=[node.name])
+    node.write(f"{HOST_KEY}-cert.pub", certificate.export_certificate().decode())
+    node.write("/etc/ssh/sshd_config", _CONFIG)
+    public = access.client.export_public_key().decode()
+    node.write("/etc/ssh/authorized_keys", f'restrict,command="{helper.COMMAND}" {public}')
+    start(node)
 
 
 def open_all(nodes: Mapping[NodePlan, Node], fabric: Node, site: Site, parts: Parts) -> Path:
@@ -91,7 +109,7 @@ def open_all(nodes: Mapping[NodePlan, Node], fabric: Node, site: Site, parts: Pa
     access = Access.create(site.folder / "ssh")
     here = Place(None, "127.0.0.1", 0)
     ports = {plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port for plan in nodes}
-    together(partial(_open, node, access, built) for node in nodes.values())
+    together(partial(open_one, node, access, built) for node in nodes.values())
     return access.write_config(ports)
 
 
@@ -110,14 +128,3 @@ def new_host_key(node: Node) -> asyncssh.SSHKey:
     key = asyncssh.generate_private_key(_KEY_TYPE)
     node.write(HOST_KEY, key.export_private_key().decode(), mode=0o600)
     return key
-
-
-def _open(node: Node, access: Access, built: Path) -> None:
-    """Give the node the helper, its host key with its certificate and the authorized key, and start sshd."""
-    helper.install(node, built)
-    certificate = access.ca.generate_host_certificate(new_host_key(node), node.name, principals=[node.name])
-    node.write(f"{HOST_KEY}-cert.pub", certificate.export_certificate().decode())
-    node.write("/etc/ssh/sshd_config", _CONFIG)
-    public = access.client.export_public_key().decode()
-    node.write("/etc/ssh/authorized_keys", f'restrict,command="{helper.COMMAND}" {public}')
-    start(node)

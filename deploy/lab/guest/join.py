@@ -1,0 +1,55 @@
+"""One more node for a lab that is up: with a kernel of its own, the helper behind its sshd, and a place in the API.
+
+It stands beside the lab's own nodes: no pods are placed on it and no service rules are kept there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.lab import cgroups, manifests, packages, sshd
+from deploy.lab.forward import Forward, Place
+from deploy.lab.guest.node import GuestNode
+from deploy.lab.lab import Lab
+from deploy.lab.node import Site
+from deploy.lab.parts import Parts
+from deploy.lab.plan import NodePlan, Proxy
+from deploy.lab.reaper import Reaper
+
+NAME = "node-own"
+_RUNTIME = "none://0"
+_PORT = 22
+
+
+@contextmanager
+def joined(lab: Lab, name: str = NAME) -> Iterator[GuestNode]:
+    """The node, reached by the lab's own SSH configuration under its name; gone again at the end.
+
+    Whoever read that configuration before does not know the node. Raises :class:`LabError`.
+    """
+    plan = NodePlan(name, 1 + len(lab.store.list("Node")), Proxy.IPTABLES, runtime="none")
+    config, access, parts = lab.ssh_config.read_text(encoding="utf-8"), sshd.Access.of(lab.folder / "ssh"), Parts()
+    plugged = False
+    try:
+        node = parts.opened(GuestNode(name, _site(parts, lab)))
+        lab.fabric.plug(node, plan, lab.plans)
+        plugged = True
+        sshd.open_one(node, access, lab.folder / "helper")
+        port = parts.opened(Forward(Place(None, "127.0.0.1", 0), Place(lab.fabric.pid, plan.address, _PORT))).port
+        lab.ssh_config.write_text(config + access.entry(name, port), encoding="utf-8")
+        machine_id = node.path("/etc/machine-id").read_text(encoding="ascii").strip()
+        lab.store.put(manifests.node(plan, machine_id, _RUNTIME))
+        yield node
+    finally:
+        if lab.store.get("Node", name) is not None:
+            lab.store.delete("Node", name)
+        lab.ssh_config.write_text(config, encoding="utf-8")
+        if plugged:
+            lab.fabric.unplug(plan)
+        parts.close()
+
+
+def _site(parts: Parts, lab: Lab) -> Site:
+    reaper = parts.opened(Reaper())
+    return Site(lab.folder, packages.prepare(lambda _: None), reaper, cgroups.usual(cgroups.on_this_machine()))
