@@ -7,49 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from deploy.lab import packages
+from tests.leftovers import PATIENCE, Machine, cgroups_of, children_of, eventually, processes_with
 
 pytestmark = pytest.mark.live
-
-PATIENCE = 20.0  # seconds; a lab is gone in one, but a busy machine may need longer
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a lab could have changed."""
-
-    links: frozenset[str]
-    mounts: str
-    rules: str
-    sysctls: dict[str, str]
-
-    @classmethod
-    def look(cls) -> Machine:
-        tools = packages.prepare(print)
-        rules = subprocess.run(tools.argv(["nft", "list", "ruleset"]), capture_output=True, text=True, check=True)
-        return cls(
-            links=frozenset(link.name for link in Path("/sys/class/net").iterdir()),
-            mounts=Path("/proc/self/mountinfo").read_text(),
-            rules=rules.stdout,
-            sysctls=dict(_sysctls()),
-        )
-
-
-def _sysctls() -> Iterator[tuple[str, str]]:
-    for folder in ("net/ipv4", "net/ipv6", "net/core", "net/netfilter", "vm"):
-        for path in Path("/proc/sys", folder).rglob("*"):
-            if path.is_file() and os.access(path, os.R_OK) and path.name not in ("nf_conntrack_count", "stat_refresh"):
-                try:
-                    yield str(path), path.read_text()
-                except OSError:
-                    continue  # some can only be written
 
 
 class Owner:
@@ -77,34 +41,6 @@ def _folders() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("ncl-*"))
 
 
-def _cgroups(folder: Path) -> list[Path]:
-    return [path for path in Path("/sys/fs/cgroup").rglob(f"{folder.name}-*") if path.is_dir()]
-
-
-def _processes(folder: Path) -> list[int]:
-    """Those in a cgroup of the lab, and those whose command line names its folder."""
-    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cgroup") if _is_of(path.parent, folder.name)]
-
-
-def _is_of(process: Path, name: str) -> bool:
-    try:
-        return any(name in (process / file).read_text(errors="replace") for file in ("cgroup", "cmdline"))
-    except OSError:
-        return False  # it ended meanwhile
-
-
-def _eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds()
-
-
-def _children(pid: int) -> set[int]:
-    direct = {int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    return direct.union(*(_children(child) for child in direct))
-
-
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("lines", [1, 4, 1000], ids=["at-the-first-node", "between-pods", "when-up"])
 def test_nothing_stays_behind(before: Machine, ending: signal.Signals, lines: int) -> None:
@@ -113,15 +49,15 @@ def test_nothing_stays_behind(before: Machine, ending: signal.Signals, lines: in
     try:
         owner.lines(lines)
         (folder,) = _folders() - others
-        started = _children(owner.process.pid)
+        started = children_of(owner.process.pid)
         assert started
-        assert _cgroups(folder)
+        assert cgroups_of(folder.name)
     finally:
         owner.process.send_signal(ending)
         owner.process.wait(PATIENCE)
         owner.progress.close()
-    assert _eventually(lambda: not _processes(folder))
-    assert _eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
-    assert _eventually(lambda: not _cgroups(folder))
-    assert _eventually(lambda: not folder.exists())
+    assert eventually(lambda: not processes_with(folder.name))
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+    assert eventually(lambda: not cgroups_of(folder.name))
+    assert eventually(lambda: not folder.exists())
     assert Machine.look() == before
