@@ -147,6 +147,10 @@ class Slot(Generic[A]):
         """The answer to this question, among those of its round."""
         return cast("A | CannotLook", got[self.key])
 
+    def sampled(self, got: Mapping[str, Any]) -> Samples[A] | CannotLook:
+        """Both answers to this question, among those of a round that asked twice."""
+        return cast("Samples[A] | CannotLook", got[self.key])
+
 
 class Round:
     """Different questions asked at once, whose answers keep their types."""
@@ -162,6 +166,10 @@ class Round:
     def ask(self) -> Plan[Mapping[str, Any]]:
         """Ask them all; `Slot.of` finds each answer."""
         return (yield Batch(self._asks)) if self._asks else {}
+
+    def twice(self, apart: float) -> Plan[Mapping[str, Any]]:
+        """Ask them all twice, on their nodes, `apart` seconds between; `Slot.sampled` finds each pair."""
+        return (yield Twice(self._asks, apart)) if self._asks else {}
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,10 @@ class Pod:
 
 @dataclass(frozen=True)
 class Node:
-    """One node; `runtime` is nodeInfo.containerRuntimeVersion, as in "containerd://1.6.20"."""
+    """One node; `runtime` is nodeInfo.containerRuntimeVersion, as in "containerd://1.6.20".
+
+    `troubles` are the conditions that say what is wrong while they are true: NetworkUnavailable, MemoryPressure and the like.
+    """
 
     name: str
     ready: bool
@@ -87,6 +90,7 @@ class Node:
     runtime: str
     kernel: str = ""
     reason: str = ""
+    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

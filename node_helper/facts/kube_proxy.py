@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Iterator
 
 from node_helper.kernel import Kernel, Page
@@ -111,13 +113,19 @@ def _said(page: Page) -> Said:
 
 def _samples(text: str) -> Iterator[Sample]:
     """The lines that matter of the text format of Prometheus. `CannotLook` ``malformed`` for a value that is no number."""
-    for line in text.splitlines():
+    for line in islice(filter(_METRIC.match, text.splitlines()), _MOST_SAMPLES):
         found = _METRIC.match(line)
         if found:
-            try:
-                yield Sample(found[1], found[2] or "", float(found[3]))
-            except ValueError:
-                raise CannotLook(f"kube-proxy's /metrics has no number in {line[:80]!r}", kind="malformed") from None
+            value = _number(found[3], line)
+            if math.isfinite(value):  # a counter that never counted may say NaN, which JSON cannot
+                yield Sample(found[1], found[2] or "", value)
+
+
+def _number(text: str, line: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise CannotLook(f"kube-proxy's /metrics has no number in {line[:80]!r}", kind="malformed") from None
 
 
 FACT = Fact(name="kube_proxy", query=Query, answer=KubeProxy, collect=collect)

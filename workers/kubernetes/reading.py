@@ -30,6 +30,9 @@ def node(value: Any) -> Node:
         runtime=text(info, "containerRuntimeVersion"),
         kernel=text(info, "kernelVersion"),
         reason="" if ready else reason,
+        troubles=tuple(
+            text(c, "type") for c in sections(status, "conditions") if text(c, "status") == "True" and text(c, "type") != "Ready"
+        ),
     )
 
 

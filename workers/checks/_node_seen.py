@@ -1,0 +1,98 @@
+"""What the `node` check saw of one node: `CannotLook` where looking failed, None where nothing was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node_helper.facts import (
+    conntrack_stats,
+    dataplane,
+    devices,
+    forward_policy,
+    kernel_log,
+    kube_proxy,
+    neighbour_stats,
+    netstat,
+    softnet,
+    sysctls,
+)
+from node_helper.facts.devices import Device
+from node_helper.protocol import CannotLook
+from workers.check import Samples, View
+from workers.objects import Node, Pod
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one look tells."""
+
+    sysctls: sysctls.Sysctls | CannotLook
+    dataplane: dataplane.Programs | CannotLook
+    kube_proxy: kube_proxy.KubeProxy | CannotLook
+    log: kernel_log.KernelLog | CannotLook
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What takes two looks, and the time between them."""
+
+    netstat: Samples[netstat.Netstat] | CannotLook
+    softnet: Samples[softnet.Softnet] | CannotLook
+    neighbours: Samples[neighbour_stats.NeighbourStats] | CannotLook
+    devices: Samples[devices.Devices] | CannotLook
+    forward: Samples[forward_policy.ForwardPolicy] | CannotLook
+    conntrack: Samples[conntrack_stats.ConntrackStats] | CannotLook
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`counted` is None where the node could not be asked at all."""
+
+    node: Node
+    settings: Settings
+    counted: Counted | None = None
+
+    def value(self, key: str) -> str | None:
+        """A sysctl by its path below /proc/sys; None where it is not there or could not be read."""
+        seen = self.settings.sysctls
+        return seen.values.get(key) if isinstance(seen, sysctls.Sysctls) else None
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices as last seen; none where they could not be."""
+        counted = self.counted
+        return counted.devices.second.devices if counted and isinstance(counted.devices, Samples) else ()
+
+    @property
+    def uplinks(self) -> tuple[Device, ...]:
+        """The devices that carry an address by which Kubernetes knows the node."""
+        return tuple(d for d in self.devices if {a.split("/")[0] for a in d.addresses} & set(self.node.addresses))
+
+    @property
+    def unseen(self) -> dict[str, CannotLook]:
+        """What could not be looked at, by what it is."""
+        looked: dict[str, object] = {
+            "sysctls": self.settings.sysctls,
+            "eBPF programs": self.settings.dataplane,
+            "kube-proxy": self.settings.kube_proxy,
+            "the kernel log": self.settings.log,
+        }
+        if self.counted:
+            looked |= {
+                "protocol counters": self.counted.netstat,
+                "softnet counters": self.counted.softnet,
+                "neighbour tables": self.counted.neighbours,
+                "devices": self.counted.devices,
+                "forward policies": self.counted.forward,
+            }
+        return {what: answer for what, answer in looked.items() if isinstance(answer, CannotLook)}
+
+
+def proxies(view: View, node: Node) -> tuple[Pod, ...]:
+    """The pods that are kube-proxy's on a node: kubeadm's and most distributions' label, or the name of a static pod."""
+    return tuple(p for p in view.cluster.pods.values() if p.node == node.name and _is_proxy(p))
+
+
+def _is_proxy(pod: Pod) -> bool:
+    named = pod.labels.get("k8s-app") == "kube-proxy" or pod.labels.get("component") == "kube-proxy"
+    return (named or pod.name.startswith("kube-proxy-")) and pod.host_network and pod.phase == "Running" and not pod.deleting

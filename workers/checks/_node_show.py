@@ -1,0 +1,189 @@
+"""How the `node` check shows what it saw: one page, and the `facts` of the JSON interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from node_helper import codec
+from node_helper.facts.devices import Device
+from node_helper.facts.kube_proxy import KubeProxy
+from node_helper.facts.sysctls import Sysctls
+from node_helper.programs import Programs
+from workers.check import Samples, View
+from workers.checks import _node_drops, _node_proxy
+from workers.checks._node_seen import Counted, Seen
+from workers.model import Shown, Table
+
+_KEYS = (
+    "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/all/rp_filter", "net/bridge/bridge-nf-call-iptables",
+    "net/bridge/bridge-nf-call-ip6tables", "net/ipv4/ip_local_port_range", "net/core/somaxconn", "net/core/netdev_max_backlog",
+    "net/core/rmem_max", "net/netfilter/nf_conntrack_max", "net/netfilter/nf_conntrack_buckets",
+    "net/netfilter/nf_conntrack_tcp_be_liberal", "net/netfilter/nf_conntrack_tcp_timeout_established",
+    "net/netfilter/nf_conntrack_udp_timeout",
+)  # fmt: skip
+_COUNTERS = (
+    "IpForwDatagrams", "IpFragFails", "IpFragCreates", "IpOutNoRoutes", "IpInAddrErrors", "TcpRetransSegs",
+    "TcpExtListenOverflows", "TcpExtListenDrops", "TcpExtIPReversePathFilter", "TcpExtTCPTimeouts", "UdpRcvbufErrors",
+    "UdpInCsumErrors", "UdpNoPorts", "Udp6RcvbufErrors", "Ip6OutForwDatagrams", "Ip6FragFails",
+)  # fmt: skip
+_DEVICES = ("device", "kind", "MTU", "state", "packets in/out", "dropped in/out", "while looking")
+_DEVICES_SHOWN = 20
+
+
+def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (every show has this shape)
+    """Everything that was seen of one node."""
+    tables = (_node(seen), _movers(seen), *_settings(seen), *_counted(seen), *_devices(seen))
+    return Shown(f"node {seen.node.name}", _facts(seen), tables)
+
+
+def _node(seen: Seen) -> Table:
+    node = seen.node
+    rows = [("node", node.name), ("Kubernetes", "Ready" if node.ready else f"not ready {node.reason}".strip())]
+    rows += [("troubles", ", ".join(node.troubles))] if node.troubles else []
+    rows += [("addresses", ", ".join(node.addresses)), ("pod CIDRs", ", ".join(node.pod_cidrs) or "none")]
+    return Table("Node", (*rows, ("kernel", node.kernel or "unknown"), ("runtime", node.runtime or "unknown")))
+
+
+def _movers(seen: Seen) -> Table:
+    rows: list[tuple[str, str]] = []
+    proxy, programs = seen.settings.kube_proxy, seen.settings.dataplane
+    if isinstance(proxy, KubeProxy):
+        ran = ", ".join(f"{p.name}, pid {p.pid}" for p in proxy.processes)
+        rows += [
+            ("kube-proxy", ran or "no process seen"),
+            ("its health", _health(proxy)),
+            ("its mode, as it says", mode(seen) or "not told"),
+        ]
+        rows += [("last sync", f"{s.now - s.synced:.0f} s ago" if s.synced else "never") for s in _node_proxy.syncs(proxy)]
+    if isinstance(programs, Programs):
+        found = "; ".join(f"{place}: {what}" for place, what in _node_proxy.grouped(programs.programs).items())
+        rows += [("eBPF programs", found or "none on devices and the root cgroup")]
+    forward = seen.counted.forward if seen.counted else None
+    if isinstance(forward, Samples):
+        said = ", ".join(f"{c.policy} ({c.family} {c.table})" for c in forward.second.chains)
+        rows += [("FORWARD policies", said or "none: nothing filters here")]
+    return Table("Who moves its packets", tuple(rows))
+
+
+def _health(proxy: KubeProxy) -> str:
+    return str(proxy.health.status) if proxy.health.outcome == "answered" else proxy.health.outcome
+
+
+def mode(seen: Seen) -> str:
+    """The mode that kube-proxy says it works in; "" where it says none."""
+    proxy = seen.settings.kube_proxy
+    return proxy.mode.text.strip()[:40] if isinstance(proxy, KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
+
+
+def _settings(seen: Seen) -> Iterator[Table]:
+    if isinstance(seen.settings.sysctls, Sysctls):
+        known = [(key.replace("/", "."), seen.value(key) or "not shown here") for key in _KEYS]
+        yield Table("Settings", tuple(known))
+
+
+def _counted(seen: Seen) -> Iterator[Table]:
+    if seen.counted is None:
+        return
+    rows = [*_fills(seen.counted), *_counters(seen.counted)]
+    yield Table("Fills and counters", tuple(rows))
+
+
+def _fills(counted: Counted) -> Iterator[tuple[str, str]]:
+    if isinstance(counted.conntrack, Samples):
+        now = counted.conntrack.second
+        yield "conntrack", f"{now.count} of {now.maximum}" if now.in_use else "not in use here"
+    if isinstance(counted.neighbours, Samples):
+        for table in counted.neighbours.second.tables:
+            yield table.name, f"{table.entries} of {table.thresholds[-1]} (of all namespaces), {table.table_fulls or 0} refused"
+    if isinstance(counted.softnet, Samples):
+        drops, squeezed = _node_drops.dropped(counted)
+        total = sum(cpu.dropped for cpu in counted.softnet.second.cpus)
+        yield "softnet drops", f"{total}, +{drops} while looking; +{squeezed} out of budget"
+
+
+def _counters(counted: Counted) -> Iterator[tuple[str, str]]:
+    if isinstance(counted.netstat, Samples):
+        rose, now = _node_drops.risen(counted, *_COUNTERS), counted.netstat.second.counters
+        for name in _COUNTERS:
+            if now.get(name):
+                yield name, f"{now[name]}, +{rose.get(name, 0)} in {counted.netstat.apart:.1f} s"
+
+
+def _devices(seen: Seen) -> Iterator[Table]:
+    """The pods' own devices in one row: there may be hundreds of them."""
+    counted = seen.counted.devices if seen.counted else None
+    if not isinstance(counted, Samples):
+        return
+    before = {d.link.ifindex: d for d in counted.first.devices}
+    own = [d for d in seen.devices if not _of_pod(seen, d)]
+    pods = [d for d in seen.devices if _of_pod(seen, d)]
+    rows = [_row(d, before.get(d.link.ifindex, d)) for d in own[:_DEVICES_SHOWN]]
+    if len(own) > _DEVICES_SHOWN:
+        rows.append((f"and {len(own) - _DEVICES_SHOWN} more", "", "", "", "", "", ""))
+    if pods:
+        mtus = ", ".join(str(m) for m in sorted({d.link.mtu for d in pods}))
+        lost = [sum(d.link.counters.rx_dropped for d in pods), sum(d.link.counters.tx_dropped for d in pods)]
+        up = sum(d.link.state == "up" for d in pods)
+        rows.append((f"{len(pods)} of pods", "veth", mtus, f"{up} up", "", f"{lost[0]}/{lost[1]}", ""))
+    yield Table("Devices", tuple(rows), _DEVICES)
+
+
+def _of_pod(seen: Seen, device: Device) -> bool:
+    return device.link.kind == "veth" and device.link.link_netnsid is not None and device not in seen.uplinks
+
+
+def _row(now: Device, before: Device) -> tuple[str, ...]:
+    c, b = now.link.counters, before.link.counters
+    return (
+        now.link.name,
+        now.link.kind or "-",
+        str(now.link.mtu),
+        now.link.state,
+        f"{c.rx_packets}/{c.tx_packets}",
+        f"{c.rx_dropped}/{c.tx_dropped}",
+        f"+{c.rx_dropped - b.rx_dropped}/+{c.tx_dropped - b.tx_dropped}",
+    )
+
+
+def _facts(seen: Seen) -> dict[str, Any]:
+    """The `facts` of `node` in the JSON interface; null where it could not be seen."""
+    node, counted, settings = seen.node, seen.counted, seen.settings
+    proxy = settings.kube_proxy
+    return {
+        "node": node.name,
+        "ready": node.ready,
+        "conditions": list(node.troubles),
+        "addresses": list(node.addresses),
+        "pod_cidrs": list(node.pod_cidrs),
+        "kernel": node.kernel,
+        "runtime": node.runtime,
+        "sysctls": settings.sysctls.values if isinstance(settings.sysctls, Sysctls) else None,
+        "kube_proxy": {
+            "mode": mode(seen) or None,
+            "health": _health(proxy),
+            "processes": [p.pid for p in proxy.processes],
+            "synced_s_ago": [round(s.now - s.synced, 1) if s.synced else None for s in _node_proxy.syncs(proxy)],
+        }
+        if isinstance(proxy, KubeProxy)
+        else None,
+        "programs": codec.encode(settings.dataplane.programs) if isinstance(settings.dataplane, Programs) else None,
+        "forward": codec.encode(counted.forward.second.chains) if counted and isinstance(counted.forward, Samples) else None,
+        "neighbour_tables": codec.encode(counted.neighbours.second.tables)
+        if counted and isinstance(counted.neighbours, Samples)
+        else None,
+        "devices": [_device(d) for d in seen.devices] if counted and isinstance(counted.devices, Samples) else None,
+        "risen": _risen(counted) if counted and isinstance(counted.netstat, Samples) else None,
+        "apart_s": round(counted.netstat.apart, 3) if counted and isinstance(counted.netstat, Samples) else None,
+    }
+
+
+def _risen(counted: Counted) -> dict[str, int]:
+    names = counted.netstat.second.counters if isinstance(counted.netstat, Samples) else {}
+    return _node_drops.risen(counted, *names)
+
+
+def _device(device: Device) -> dict[str, Any]:
+    link = device.link
+    facts = {"name": link.name, "ifindex": link.ifindex, "kind": link.kind, "mtu": link.mtu, "state": link.state}
+    return {**facts, "addresses": list(device.addresses), "counters": codec.encode(link.counters)}
