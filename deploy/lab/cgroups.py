@@ -22,6 +22,23 @@ class Version(Enum):
     V2 = "v2"
 
 
+class Driver(Enum):
+    """How the kubelet names the cgroups of pods (its ``cgroupDriver``)."""
+
+    CGROUPFS = "cgroupfs"
+    SYSTEMD = "systemd"
+
+    def parent(self, uid: str) -> str:
+        """The cgroup of a BestEffort pod, as CRI has it."""
+        if self is Driver.CGROUPFS:
+            return f"/kubepods/besteffort/pod{uid}"
+        return f"/kubepods.slice/kubepods-besteffort.slice/{self.docker_parent(uid)}"
+
+    def docker_parent(self, uid: str) -> str:
+        """The same for docker, which wants a slice's name alone."""
+        return self.parent(uid) if self is Driver.CGROUPFS else f"kubepods-besteffort-pod{uid.replace('-', '_')}.slice"
+
+
 @dataclass(frozen=True)
 class Hierarchy:
     """One mounted hierarchy: ``option`` is what mount calls it (empty for v2), ``own`` the cgroup we run in."""

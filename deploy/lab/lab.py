@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from deploy.lab import cgroups, controlplane, dns, images, machine, packages, proxy, sshd, upstream, workload
+from deploy.lab import cgroups, controlplane, dns, images, machine, packages, proxy, runtimes, sshd, upstream, workload
 from deploy.lab.errors import LabError
 from deploy.lab.fabric import Fabric
 from deploy.lab.forward import Forward, Place
@@ -150,7 +151,8 @@ class Lab:
         upstream.start(self.fabric)
 
     def _start_node(self, plan: NodePlan, site: Site) -> None:
-        self.nodes[plan.name] = self._parts.opened(Node(plan.name, site))
+        tools = runtimes.tools(plan, site.tools, self._say)
+        self.nodes[plan.name] = self._parts.opened(Node(plan.name, replace(site, tools=tools)))
 
     def _start_cluster(self, tools: Tools) -> None:
         archives = images.archives(tools)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the root of a throw-away node inside its new namespaces, then becomes its PID 1.
 #
-# Given: ROOT (an empty folder), NAME, USR (the lab's tools), CACHE (shown read-only as /opt/lab),
+# Given: ROOT (an empty folder), NAME, LAYERS (of /usr, with the lab's tools), CACHE (shown read-only as /opt/lab),
 # V1 (the cgroup v1 hierarchies, empty for v2). Standard input is the node's lifeline: at its end, whoever
 # holds the other end is gone and the node goes too. "ready" on standard output says that the node is whole.
 set -eu
@@ -19,7 +19,7 @@ ln -s ../run var/run
 ln -s ../run/lock var/lock
 ln -s /usr/lib/cni opt/cni/bin
 
-mount -t overlay overlay -o "lowerdir=$USR:/usr,upperdir=$ROOT/.usr/upper,workdir=$ROOT/.usr/work" usr
+mount -t overlay overlay -o "lowerdir=$LAYERS,upperdir=$ROOT/.usr/upper,workdir=$ROOT/.usr/work" usr
 mount --bind "$CACHE" opt/lab
 mount -o remount,bind,ro opt/lab
 mount -t proc proc proc

@@ -151,7 +151,7 @@ class Node:
             "PATH": _ENVIRONMENT["PATH"],
             "ROOT": str(self.folder / "root"),
             "NAME": self.name,
-            "USR": str(site.tools.usr),
+            "LAYERS": site.tools.layers,
             "CACHE": str(site.tools.cache),
             "V1": " ".join(self.cgroup.options) if self.cgroup.version is cgroups.Version.V1 else "",
         }

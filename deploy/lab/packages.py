@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.lab.errors import LabError
@@ -71,15 +71,25 @@ class Packages:
 
 @dataclass(frozen=True)
 class Tools:
-    """The unpacked tree; ``usr`` is laid over the machine's ``/usr`` wherever the lab runs something."""
+    """The unpacked tree; ``usr`` is laid over the machine's ``/usr`` wherever the lab runs something, ``more`` over that."""
 
     cache: Path
     usr: Path
+    more: tuple[Path, ...] = ()
+
+    @property
+    def layers(self) -> str:
+        """The lower layers of an overlay over ``/usr``, the uppermost first."""
+        return ":".join(map(str, (*self.more, self.usr, "/usr")))
+
+    def with_more(self, other: Tools) -> Tools:
+        """These, and others for whom only some need them."""
+        return replace(self, more=(*self.more, other.usr))
 
     def file(self, path: str) -> Path:
-        """The file that ``path`` (under ``/usr``) names where the tree is laid over the machine's."""
-        own = self.usr / Path(path).relative_to("/usr")
-        return own if own.exists() else Path(path)
+        """The file that ``path`` (under ``/usr``) names where the trees are laid over the machine's."""
+        inside = [usr / Path(path).relative_to("/usr") for usr in (*self.more, self.usr)]
+        return next((file for file in inside if file.exists()), Path(path))
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """``argv`` wrapped so that it runs on this machine, in a mount namespace that has the tools."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from deploy.lab.cgroups import Driver
+
 CLUSTER = "lab"
 DOMAIN = "cluster.local"
 POD_CIDRS = "10.244.0.0/16,fd00:10:244::/48"
@@ -31,6 +33,7 @@ class NodePlan:
     number: int
     proxy: Proxy
     runtime: str = "containerd"
+    driver: Driver = Driver.CGROUPFS
 
     @property
     def address(self) -> str:

@@ -33,6 +33,7 @@ class PodSpec:
     searches: Sequence[str] = ()
     mounts: Mapping[str, str] = field(default_factory=dict)  # path on the node -> path in the container, read-only
     ports: Sequence[Port] = ()
+    attempt: int = 0  # how many sandboxes the pod had before this one
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Let go of the runtime; it ends with its node."""
+        ...
+
+    def stop(self, pod: PodFacts) -> None:
+        """End the pod; its sandbox stays listed, stopped."""
         ...
 
     def remove(self, pod: PodFacts) -> None:

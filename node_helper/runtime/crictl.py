@@ -17,6 +17,7 @@ _ENDPOINTS = (
     ("docker", "/var/run", "cri-dockerd.sock"),
     ("docker", "/var/run", "dockershim.sock"),
 )
+_NO_CRI = "code = Unimplemented"  # docker's own containerd, where its CRI plugin is off
 _STATES = {"SANDBOX_READY": "ready", "SANDBOX_NOTREADY": "stopped"}
 
 
@@ -40,6 +41,8 @@ def _asked(kernel: Kernel, argv: tuple[str, ...]) -> object:
     except CannotLook as e:
         if e.kind != "missing":
             raise
+        return None
+    if done.status != 0 and _NO_CRI in done.err:
         return None
     if done.status != 0:
         raise CannotLook(f"{' '.join(argv)} failed with status {done.status}: {done.err.strip()[:200]}", kind="malformed")

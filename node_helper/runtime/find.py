@@ -32,7 +32,7 @@ def place(kernel: Kernel, pod: Pod, *, on_host: bool) -> Found:
     """Find the pod. `on_host`: its specification asks for the host network; it decides only where the node shows both."""
     node = kernel.own_netns()
     seen = cgroups.processes(kernel, pod)
-    listed = _listed(kernel, pod, seen)
+    listed = tuple(sorted(_listed(kernel, pod, seen), key=lambda one: one.attempt))
     chosen = _best(listed, seen)
     if chosen is not None and any(word in chosen.handler for word in _VIRTUAL):
         raise CannotLook(
@@ -67,7 +67,7 @@ def _listed(kernel: Kernel, pod: Pod, seen: tuple[Process, ...]) -> tuple[Listed
     if _ready(every) == 1:
         return every
     told = {one.id: one for one in (*every, *_verified(kernel, crictl.listed(kernel, pod), seen))}
-    return tuple(sorted(told.values(), key=lambda one: one.attempt))
+    return tuple(told.values())
 
 
 def _ready(listed: tuple[Listed, ...]) -> int:

@@ -236,6 +236,22 @@ def test_a_crictl_that_fails_is_said_and_not_taken_for_no_pod() -> None:
         sandbox.collect(kernel, POD)
 
 
+def test_a_containerd_that_serves_docker_and_no_cri_lists_no_pods() -> None:
+    said = (
+        'validate service connection: CRI v1 runtime API is not implemented for endpoint "unix:///run/containerd/containerd.sock"'
+        ": rpc error: code = Unimplemented desc = unknown service runtime.v1.RuntimeService"
+    )
+    kernel = PretendKernel(files=SOCKET, tools=lambda _: Completed(1, "", said))
+    assert sandbox.collect(kernel, POD).state == "absent"
+
+
+def test_what_cri_dockerd_and_docker_both_list_is_one_sandbox() -> None:
+    files = DOCKERD | {"/var/run/cri-dockerd.sock": ""}
+    tools = crictl(item(PAUSE, "SANDBOX_NOTREADY", 4))
+    found = sandbox.collect(PretendKernel(files=files, http=docker(Status="exited", Pid=0), tools=tools), POD)
+    assert (found.state, found.attempts) == ("stopped", (sandbox.Attempt(PAUSE, "stopped", 4, 0),))
+
+
 def test_an_absent_pod_is_absent_from_places_that_are_named() -> None:
     other = task(OLD, 90, {"annotations": {}})
     found = sandbox.collect(PretendKernel(files=other, process_table=(process(1, "/init.scope", NODE.inode, 1),)), POD)
@@ -322,6 +338,14 @@ def test_dockers_sandbox_container_is_read_from_its_socket() -> None:
     assert (found.runtime, found.id, found.pid, found.attempts[0].attempt) == ("docker", PAUSE, 144, 4)
     assert found.netns is not None
     assert found.netns.path == "/var/run/docker/netns/0123456789ab"
+
+
+def test_a_docker_sandbox_under_the_systemd_driver_is_found() -> None:
+    table = (process(144, f"{SLICE}/docker-{PAUSE}.scope", POD_NS, 900, "pause"),)
+    kernel = PretendKernel(
+        files=DOCKERD, http=docker(), process_table=table, pinned={"/var/run/docker/netns/0123456789ab": POD_NS}
+    )
+    assert (sandbox.collect(kernel, POD).runtime, sandbox.collect(kernel, POD).pid) == ("docker", 144)
 
 
 def test_a_docker_that_does_not_run_is_not_asked_because_its_socket_would_start_it() -> None:

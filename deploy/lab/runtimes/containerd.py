@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ import grpc
 from cri_api.v1 import api_pb2 as cri
 from cri_api.v1 import api_pb2_grpc as cri_grpc
 
-from deploy.lab import cri_messages, images
-from deploy.lab.cgroups import Version
+from deploy.lab import cni, cri_messages, images, runc
+from deploy.lab.cgroups import Driver
 from deploy.lab.errors import LabError
 from deploy.lab.node import Node
 from deploy.lab.plan import NodePlan
 from deploy.lab.runtime import PodFacts, PodSpec, Runtime
 
 NAME = "containerd"
-_SOCKET = "/run/containerd/containerd.sock"
-_RUNC = "/usr/sbin/runc"
+PACKAGES = None  # the lab's tools have it
 _SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _CONFIG = """version = 2
@@ -39,25 +39,24 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       BinaryName = "{runc}"
-"""
-_RUNC_WITHOUT_LIMITS = f"""#!/usr/bin/python3 -IS
-# runc without cgroup limits; the cgroup's path stays. For a cgroup v2 tree without the controllers that limits need.
-import json, os, sys
-if "create" in sys.argv and "--bundle" in sys.argv:
-    path = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
-    with open(path) as stream:
-        config = json.load(stream)
-    resources = config["linux"].get("resources", {{}})
-    config["linux"]["resources"] = {{key: resources[key] for key in ("devices",) if key in resources}}
-    with open(path, "w") as stream:
-        json.dump(config, stream)
-os.execv("{_RUNC}", ["runc", *sys.argv[1:]])
+      SystemdCgroup = {systemd}
 """
 
 
-def start(node: Node, plan: NodePlan) -> Runtime:
+@dataclass(frozen=True)
+class Layout:
+    """Where a distribution puts its containerd on a node."""
+
+    socket: str
+    state: str
+
+
+_USUAL = Layout("/run/containerd/containerd.sock", "/run/containerd")
+
+
+def start(node: Node, plan: NodePlan, layout: Layout = _USUAL) -> Runtime:
     """Write the configuration that a node has, start the daemon and wait until it and its network are ready."""
-    return _Containerd(node, plan)
+    return _Containerd(node, plan, layout)
 
 
 class _Containerd:
@@ -65,25 +64,29 @@ class _Containerd:
 
     name = NAME
 
-    def __init__(self, node: Node, plan: NodePlan) -> None:
-        self._node = node
-        node.write("/etc/containerd/config.toml", _CONFIG.format(sandbox_image=images.PAUSE, runc=_runc(node)))
-        node.write("/etc/cni/net.d/10-lab.conflist", json.dumps(_network(plan), indent=1))
-        self._channel = grpc.insecure_channel(f"unix://{node.path(_SOCKET)}", options=[("grpc.enable_http_proxy", 0)])
+    def __init__(self, node: Node, plan: NodePlan, layout: Layout) -> None:
+        self._node, self._plan, self._layout = node, plan, layout
+        systemd = "true" if plan.driver is Driver.SYSTEMD else "false"
+        config = _CONFIG.format(sandbox_image=images.PAUSE, runc=runc.fitting(node), systemd=systemd)
+        node.write("/etc/containerd/config.toml", config)
+        node.write("/etc/cni/net.d/10-lab.conflist", json.dumps(cni.configuration(plan), indent=1))
+        self._channel = grpc.insecure_channel(f"unix://{node.path(layout.socket)}", options=[("grpc.enable_http_proxy", 0)])
         self._runtime = cri_grpc.RuntimeServiceStub(self._channel)
         self._images = cri_grpc.ImageServiceStub(self._channel)
-        node.daemon(["containerd"], "containerd.log", self._is_ready)
+        node.daemon(["containerd", "--address", layout.socket, "--state", layout.state], "containerd.log", self._is_ready)
 
     def load(self, archive: Path) -> None:
         """Import the images of a docker archive and wait until CRI knows them."""
-        self._node.run(["ctr", "--namespace", "k8s.io", "images", "import", f"/opt/lab/{archive.name}"])
+        self._node.run(
+            ["ctr", "--address", self._layout.socket, "--namespace", "k8s.io", "images", "import", f"/opt/lab/{archive.name}"]
+        )
 
     def run(self, pod: PodSpec) -> PodFacts:
         """Start the pod's sandbox and its container."""
         with _translated(pod.name):
             self._await_image(pod.image)
-            sandbox = cri_messages.sandbox(pod)
-            self._node.path(f"{sandbox.log_directory}/{pod.container}").mkdir(parents=True)
+            sandbox = cri_messages.sandbox(pod, self._plan.driver)
+            self._node.path(f"{sandbox.log_directory}/{pod.container}").mkdir(parents=True, exist_ok=True)
             request = cri.RunPodSandboxRequest(config=sandbox)
             sandbox_id = self._runtime.RunPodSandbox(request, timeout=_SECONDS).pod_sandbox_id
             created = cri.CreateContainerRequest(
@@ -100,10 +103,15 @@ class _Containerd:
             answer = self._runtime.ExecSync(request, timeout=seconds + _SECONDS)
         return answer.exit_code, (answer.stdout + answer.stderr).decode(errors="replace")
 
-    def remove(self, pod: PodFacts) -> None:
-        """Stop the pod and forget it."""
+    def stop(self, pod: PodFacts) -> None:
+        """End the pod; its sandbox stays listed."""
         with _translated(pod.spec.name):
             self._runtime.StopPodSandbox(cri.StopPodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
+
+    def remove(self, pod: PodFacts) -> None:
+        """Stop the pod and forget it."""
+        self.stop(pod)
+        with _translated(pod.spec.name):
             self._runtime.RemovePodSandbox(cri.RemovePodSandboxRequest(pod_sandbox_id=pod.sandbox_id), timeout=_SECONDS)
 
     def close(self) -> None:
@@ -117,7 +125,7 @@ class _Containerd:
         return f"{answer.runtime_name}://{answer.runtime_version}"
 
     def _is_ready(self) -> bool:
-        if not self._node.path(_SOCKET).exists():
+        if not self._node.path(self._layout.socket).exists():
             return False
         try:
             status = self._runtime.Status(cri.StatusRequest(), timeout=_SECONDS).status
@@ -156,33 +164,6 @@ class _Containerd:
             host_veth=_host_veth(info),
             started_at=container.status.started_at,
         )
-
-
-def _runc(node: Node) -> str:
-    if node.cgroup.version is Version.V1:
-        return _RUNC
-    controllers = node.path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
-    if {"cpu", "memory", "pids"} <= set(controllers):
-        return _RUNC
-    wrapper = "/usr/local/sbin/runc-without-limits"
-    node.write(wrapper, _RUNC_WITHOUT_LIMITS, mode=0o755)
-    return wrapper
-
-
-def _network(plan: NodePlan) -> Mapping[str, object]:
-    bridge = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isGateway": True,
-        "hairpinMode": True,
-        "ipam": {
-            "type": "host-local",
-            "ranges": [[{"subnet": plan.pod_cidr}], [{"subnet": plan.pod_cidr6}]],
-            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
-        },
-    }
-    ports = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    return {"cniVersion": "0.4.0", "name": "lab", "plugins": [bridge, ports]}
 
 
 def _netns(info: Mapping[str, Any]) -> str:
