@@ -35,8 +35,7 @@ class GuestNode(Node):
     def __init__(self, name: str, site: Site) -> None:
         """Start it and wait until its kernel takes commands. Raises :class:`LabError`."""
         kernel = packages.prepare(lambda _: None, PACKAGES)
-        layers = Path(f"{kernel.usr}:{site.tools.usr}")  # overlayfs takes several trees so
-        super().__init__(name, replace(site, tools=replace(site.tools, usr=layers)))
+        super().__init__(name, replace(site, tools=site.tools.with_more(kernel)))
         self._kernel: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._plugged = False
