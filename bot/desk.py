@@ -23,6 +23,7 @@ from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, QueueAway
 from workers.params import words
+from workers.phrase import namespaces
 from workers.policy import Rules, decide
 from workers.render import notices
 from workers.thread import Thread
@@ -122,7 +123,8 @@ class _Turn:
 
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk, cluster = self.desk, self._cluster(invocation.cluster)
-        named = (invocation.namespace,) if invocation.namespace else ()
+        about = namespaces(invocation.params, self._namespace(invocation))
+        named = (*about, *([invocation.namespace] if invocation.namespace else ()))
         decision = decide(desk.rules(), self.who, self.channel, invocation.entry.access, cluster, named)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
@@ -136,8 +138,11 @@ class _Turn:
             raise UsageError(f"there is no cluster {cluster!r} here, only {home!r}", nearest=(f"cluster={home}",))
         return cluster
 
+    def _namespace(self, invocation: Invocation[Any]) -> str:
+        return invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
+
     def _job(self, invocation: Invocation[Any], cluster: str) -> Job:
-        namespace = invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
+        namespace = self._namespace(invocation)
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Job(
             secrets.token_hex(6), invocation.entry.name, words(invocation.params), namespace, cluster,

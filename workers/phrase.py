@@ -38,9 +38,10 @@ def namespace_matters(params: object) -> bool:
 
 
 def namespaces(params: object, default: str) -> tuple[str, ...]:
-    """The namespaces that the parameters name, for policy: "*" is all of them, and whatever could be in any.
+    """The namespaces that the parameters are about for sure, for policy; "*" is all of them.
 
-    Bare names mean `default`; that they are looked for elsewhere as well is the business of who narrows the view.
+    `default` is among them where the parameters mean it by leaving a namespace or a pod out. Bare names and addresses name none:
+    they are looked for in what policy leaves of the view.
     """
     found: set[str] = set()
     for a in arguments(type(params)):
@@ -48,8 +49,8 @@ def namespaces(params: object, default: str) -> tuple[str, ...]:
         if isinstance(value, Namespace):
             found.add("*" if value.name == ALL else value.name)
         elif isinstance(value, Target) and not isinstance(value, NodeTarget) and value.kind != "node":
-            found.add("*" if value.kind == "ip" else value.namespace or default)
-        elif value is None and a.kind and issubclass(a.kind, Namespace | PodTarget | ServiceTarget):
+            found |= {value.namespace} if value.namespace else set()
+        elif value is None and a.kind in (Namespace, PodTarget, ServiceTarget):
             found.add(default)
     return tuple(sorted(found))
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -23,6 +23,7 @@ from workers.live import Live
 from workers.objects import Cluster
 from workers.outcome import Outcome
 from workers.params import build
+from workers.phrase import namespaces
 from workers.queue.errors import QueueAway, QueueError
 from workers.queue.lease import Lease
 from workers.queue.status import State
@@ -30,6 +31,7 @@ from workers.recording import Recording, record
 from workers.render import blocks, notices, progress
 from workers.render.progress import Progress, Stage
 from workers.runner import Asker, FromNodes
+from workers.sight import Sight
 from workers.slotted import Slot, Slotted
 from workers.terminal import now
 from workers.thread import Position, Thread
@@ -59,9 +61,11 @@ class Work:
             ts = (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
             await lease.place(ts)
         at = Position.of(job.channel, ts)
-        outcome = await self._outcome(lease, at)
-        if outcome is None:
+        try:
+            outcome = await self._outcome(lease, at)
+        finally:
             await self._mend(lease, at)
+        if outcome is None:
             return None
         await result.tell(self.thread, lease, outcome.message, took_s=age(job))
         await lease.finish(outcome.state, outcome.reason)
@@ -77,7 +81,7 @@ class Work:
         return made
 
     async def _mend(self, lease: Lease, at: Position) -> None:
-        """A worker that lost the job while an edit of its progress was under way may have written over the other's result."""
+        """A worker that loses the job while an edit of its progress is under way may have written over the other's result."""
         stored = await lease.outcome() if lease.lost.is_set() else None
         if stored is not None:
             await self.thread.edit(at, Outcome.loads(stored).message)
@@ -126,17 +130,27 @@ class Work:
         check = self.checks.get(job.command)
         if check is None:
             raise UsageError(f"This worker does not know the command {job.command}; bot and worker differ in version")
-        rules, who, channel = self.rules(), job.requester, job.channel
-        decision = policy.decide(rules, who, channel, check.access, job.cluster, ())
+        cluster, params = self.snapshot(), build(check.params, job.words)
+        if job.cluster != cluster.name:
+            raise UsageError(f"This worker looks at the cluster {cluster.name}, not at {job.cluster}")
+        sight = Sight(self.rules(), job, check.access)
+        decision = sight.decide(*namespaces(params, job.namespace))
         if not decision.allowed:
             log.warning("job_refused", reason=decision.reason)
             return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
-        view = View(policy.narrowed(rules, who, channel, check.access, self.snapshot()), job.namespace, now())
+        view = View(sight.of(cluster), job.namespace, now())
+        try:
+            return await self._judged(lease, at, check, params, view)
+        except Unresolved as e:
+            raise sight.explained(e) from e
+
+    async def _judged(self, lease: Lease, at: Position, check: Check[Any, Any], params: Any, view: View) -> Outcome:
+        job = lease.job
         live = Live(self.thread, at, lambda: _still_held(lease))
         telling = _Telling(live, job)
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
             answers = FromNodes(nodes, job.trace, self.answer_seconds, telling.asking)
-            report, recording = await record(check, build(check.params, job.words), view, answers, time.monotonic)
+            report, recording = await record(check, params, view, answers, time.monotonic)
         await _keep(lease, recording)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
         return Outcome(State.DONE, blocks.message(report, again=job.text))
@@ -186,7 +200,7 @@ async def _keep(lease: Lease, recording: Recording) -> None:
 
 def age(job: Job) -> float:
     """Seconds since the job was asked for."""
-    return max(0.0, (datetime.fromisoformat(now()) - datetime.fromisoformat(job.created)).total_seconds())
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(job.created)).total_seconds())
 
 
 def _template(job: Job, said: str) -> str:

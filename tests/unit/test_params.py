@@ -154,12 +154,15 @@ def test_a_value_that_could_be_taken_for_something_else_is_said_with_its_name(po
     ("said", "about", "matters"),
     [
         ({"pod": "web"}, ("usual",), True),
+        ({"pod": "web", "source": "cart"}, (), True),
         ({"pod": "shop/web"}, ("shop", "usual"), True),
         ({"pod": "shop/web", "source": "shop/cart"}, ("shop",), False),
-        ({"pod": "shop/web", "source": "10.0.0.1"}, ("*", "shop"), False),
+        ({"pod": "shop/web", "source": "10.0.0.1"}, ("shop",), False),
     ],
 )
-def test_policy_hears_of_every_namespace_that_is_meant(said: dict[str, str], about: tuple[str, ...], *, matters: bool) -> None:
+def test_policy_hears_of_every_namespace_that_is_said_or_meant_by_saying_none(
+    said: dict[str, str], about: tuple[str, ...], *, matters: bool
+) -> None:
     params = build(Everything, {"port": "db:80", **said})
     assert namespaces(params, "usual") == about
     assert namespace_matters(params) is matters
