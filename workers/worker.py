@@ -19,7 +19,7 @@ from workers.checks import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
 from workers.jobs import Jobs, opened
-from workers.queue.errors import LostLease, QueueAway
+from workers.queue.errors import LostLease, QueueAway, QueueError
 from workers.queue.lease import Lease
 from workers.queue.status import State
 from workers.queue.terms import Terms
@@ -32,7 +32,6 @@ from workers.work import Work, age
 
 log = structlog.get_logger()
 JOBS = Counter("netcheck_jobs", "Jobs that this worker brought to an end", ["command", "state"])
-_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SECONDS = Histogram(
     "netcheck_job_seconds", "From the command to its result", ["command"], buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 )
@@ -41,6 +40,7 @@ PAUSE_S = 1.0
 SLACK_AWAY_S = 5.0
 """Until a result that Slack did not take is sent again; as often as it takes, since nothing is wrong with the job."""
 _LAST_S = 20.0
+_FAULT = "a fault of netcheck's own"
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,35 @@ class Worker:
         with structlog.contextvars.bound_contextvars(job=job.id, trace=job.trace), BUSY.track_inprogress():
             log.info("job_taken", command=job.command, attempt=lease.attempt, user=job.requester.user)
             try:
-                state = await self.work.do(lease)
+                state = await self._done(lease)
             except LostLease:
                 log.warning("job_lost")
-            except SlackAway as e:
-                log.warning("job_waits_for_slack", reason=str(e))
-                await lease.put_off(f"Slack is away: {e}", SLACK_AWAY_S)
-            except SlackRefused as e:
-                log.error("result_refused_by_slack", code=e.code)  # noqa: TRY400  (the code says all)
-                await lease.finish(State.DEAD, str(e))
-            else:
-                if state is not None:
-                    JOBS.labels(job.command, state.value).inc()
-                    SECONDS.labels(job.command).observe(age(job))
-                    log.info("job_ended", state=state.value)
+                return
+            if state is not None:
+                JOBS.labels(job.command, state.value).inc()
+                SECONDS.labels(job.command).observe(age(job))
+                log.info("job_ended", state=state.value)
+
+    async def _done(self, lease: Lease) -> State | None:
+        """The end of the job; None where it is another's, or has to wait. Raises `LostLease`, `QueueAway`."""
+        try:
+            return await self.work.do(lease)
+        except QueueError:
+            raise
+        except SlackAway as e:
+            log.warning("job_waits_for_slack", reason=str(e))
+            await lease.put_off(f"Slack is away: {e}", SLACK_AWAY_S)
+            return None
+        except SlackRefused as e:
+            log.error("result_refused_by_slack", code=e.code)  # noqa: TRY400  (the code says all)
+            await lease.finish(State.DEAD, str(e))
+            return State.DEAD
+        except Exception:  # our own fault: it must not end the worker, nor be tried for ever
+            log.exception("job_not_told", attempt=lease.attempt)
+            if await lease.retry_later(_FAULT):
+                return None
+            await lease.finish(State.DEAD, _FAULT)
+            return State.DEAD
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:

@@ -1,0 +1,161 @@
+"""One job in a worker's hands, on a real queue and a Slack that only remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from node_helper.facts import sandbox
+from node_helper.protocol import CannotLook
+from tests.queue_parts import job, queued
+from workers import policy
+from workers.check import Access, Ask, Check, Plan, Samples, View, ask
+from workers.checks import catalogue
+from workers.job import Channel, Job, Requester
+from workers.jobs import Jobs, LostLease, State
+from workers.objects import Cluster, Pod
+from workers.slack_errors import SlackAway
+from workers.thread import Thread
+from workers.work import Work, age
+from workers.worker import Worker
+
+EVERYBODY = policy.Rules((policy.Rule("all", ("U1",), frozenset(Access)),))
+SHOP_ONLY = policy.Rules((policy.Rule("shop", ("U1",), frozenset(Access), namespaces=("shop",)),))
+
+
+@dataclass
+class Remembered:
+    """Slack, as far as a worker writes to it; `away` is what it says instead of taking an edit."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    away: Exception | None = None
+
+    async def post(self, _channel: str, text: str, _blocks: Sequence[Any], _thread: str | None) -> str:
+        self.texts[ts := f"ts-{len(self.texts)}"] = text
+        return ts
+
+    async def update(self, _channel: str, ts: str, text: str, _blocks: Sequence[Any]) -> None:
+        if self.away:
+            raise self.away
+        self.texts[ts] = text
+
+
+@dataclass
+class Nowhere:
+    """No node can be asked; `meanwhile` happens when somebody tries."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def ask(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> Any:
+        if self.meanwhile:
+            await self.meanwhile()
+        raise CannotLook(f"{ask.node}: {trace} {seconds}", kind="unreachable")
+
+    async def twice(self, ask: Ask[Any, Any], apart: float, *, trace: str, seconds: float) -> Samples[Any]:
+        raise CannotLook(f"{ask.node}: {trace} {seconds} {apart}", kind="unreachable")
+
+    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
+        if seconds:
+            raise CannotLook(f"{ask.node}: {trace}", kind="unreachable")
+        yield
+
+
+def asked(command: str, **words: str) -> Job:
+    return replace(job(), command=command, words=words, requester=Requester("U1"), channel=Channel("C1", shared=False))
+
+
+def worker(
+    jobs: Jobs, slack: Remembered, rules: policy.Rules = EVERYBODY, nodes: Nowhere | None = None, **checks: Check[Any, Any]
+) -> Worker:
+    known: Mapping[str, Check[Any, Any]] = {**catalogue(), **checks}
+
+    def slot(node: str) -> AbstractAsyncContextManager[None]:
+        return jobs.node_slot(node)
+
+    thread = Thread(slack)  # type: ignore[arg-type]  # as much of it as is needed here
+    work = Work(known, lambda: Cluster("lab", "2026-01-01T00:00:00Z"), nodes or Nowhere(), slot, thread, lambda: rules)
+    return Worker("w", jobs, work, thread)
+
+
+async def until_over(jobs: Jobs, worker: Worker, one: Job) -> State:
+    """Its turns, until the job has ended."""
+    stopping = asyncio.Event()
+    turns = asyncio.create_task(worker.take_turns(stopping))
+    async with asyncio.timeout(20):
+        while not (state := (await jobs.status(one.id)).state).over:
+            if turns.done():
+                await turns
+            await asyncio.sleep(0.02)
+    stopping.set()
+    jobs.stop_taking()
+    await turns
+    return state
+
+
+async def test_a_namespace_that_is_not_theirs_is_refused_and_not_empty(jobs: Jobs) -> None:
+    slack = Remembered()
+    one = await queued(jobs, asked("pods", namespace="pay"))
+    assert await until_over(jobs, worker(jobs, slack, SHOP_ONLY), one) is State.REFUSED
+    assert "you may not ask about the namespace pay" in slack.texts[f"ts-{one.id}"]
+
+
+async def test_what_is_not_found_in_a_part_of_the_cluster_is_said_so(jobs: Jobs) -> None:
+    slack = Remembered()
+    one = await queued(jobs, asked("pod", pod="web"))
+    await until_over(jobs, worker(jobs, slack, SHOP_ONLY), one)
+    assert "as far as you may see" in slack.texts[f"ts-{one.id}"]
+
+
+async def test_a_job_of_another_cluster_is_not_answered_from_this_one(jobs: Jobs) -> None:
+    slack = Remembered()
+    one = await queued(jobs, replace(asked("pods"), cluster="production"))
+    await until_over(jobs, worker(jobs, slack), one)
+    assert "looks at the cluster lab, not at production" in slack.texts[f"ts-{one.id}"]
+
+
+async def test_a_worker_that_loses_the_job_in_the_middle_leaves_the_others_result(jobs: Jobs) -> None:
+    """An edit of its progress reached Slack after the other's result, and only then it finds out."""
+    slack = Remembered()
+    one = await queued(jobs, asked("pods"))
+    late = await jobs._taker.take("late", 5)  # without a heartbeat, as if it was stopped
+    assert late is not None
+
+    async def another_is_faster() -> None:
+        await until_over(jobs, worker(jobs, slack), one)
+        slack.texts[f"ts-{one.id}"] = "asking 1 node"
+
+    asking = replace(catalogue()["pods"], plan=_ask_a_node)
+    with pytest.raises(LostLease):
+        await worker(jobs, slack, nodes=Nowhere(another_is_faster), pods=asking).work.do(late)
+    assert "0 pods" in slack.texts[f"ts-{one.id}"]
+
+
+def _ask_a_node(_params: object, _view: View) -> Plan[tuple[Pod, ...]]:
+    yield from ask("node-one", sandbox.FACT, sandbox.Query("uid", "web", "default"))
+    return ()
+
+
+@pytest.mark.parametrize("away", [SlackAway("away", after_s=1000.0), ValueError("ours")])
+async def test_a_lost_job_that_cannot_be_told_ends_no_worker(jobs: Jobs, away: Exception) -> None:
+    slack = Remembered(away=away)
+    await queued(jobs, asked("pods"))
+    async with jobs.take("slow", 5) as lease:
+        assert lease is not None
+        lease.lost.set()
+        await worker(jobs, slack)._one(lease)
+
+
+async def test_a_result_that_cannot_be_sent_for_our_own_fault_is_given_up_in_the_end(jobs: Jobs) -> None:
+    one = await queued(jobs, asked("pods"))
+    assert await until_over(jobs, worker(jobs, Remembered(away=ValueError("ours"))), one) is State.DEAD
+
+
+def test_the_age_of_a_job_has_its_milliseconds() -> None:
+    created = (datetime.now(UTC) - timedelta(milliseconds=1500)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert 1.5 <= age(replace(job(), created=created)) < 1000
