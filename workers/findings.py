@@ -48,7 +48,8 @@ def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
     """Another running pod with an address of this one (kubernetes/kubernetes#43910)."""
     if pod.host_network or pod.phase != "Running":
         return
-    for other in view.cluster.pods.values():
+    others = dict.fromkeys(other.key for ip in pod.ips for other in view.cluster.pods_with.get(ip, ()))
+    for other in map(view.cluster.pods.__getitem__, others):
         if other.key == pod.key or other.host_network or other.phase != "Running":
             continue
         for ip in sorted(set(pod.ips) & set(other.ips)):
@@ -72,8 +73,10 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
     """A service with a selector behind which nothing is ready: connections are refused or dropped on every node.
 
     Source: pkg/proxy/README of kube-proxy and the EndpointSlice conditions (kubernetes.io, EndpointSlices).
+    Nothing is said of slices that were never read.
     """
-    if service.type == "ExternalName" or not service.selector:
+    unread = any(b.kind == "slices" and b.never for b in view.cluster.behind)
+    if unread or service.type == "ExternalName" or not service.selector:
         return
     slices = _slices_of(view, service)
     endpoints = endpoints_of(view, service)
@@ -110,8 +113,8 @@ def endpoints_of(view: View, service: Service) -> list[Endpoint]:
     return [e for s in _slices_of(view, service) if s.ports or service.headless for e in s.endpoints]
 
 
-def _slices_of(view: View, service: Service) -> list[EndpointSlice]:
-    return [s for s in view.cluster.slices.values() if (s.namespace, s.service) == service.key]
+def _slices_of(view: View, service: Service) -> tuple[EndpointSlice, ...]:
+    return view.cluster.slices_of.get(service.key, ())
 
 
 def address_of(view: View, ip: str) -> Service | None:

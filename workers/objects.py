@@ -7,6 +7,7 @@ Times are RFC 3339 strings as the API gives them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -221,3 +222,20 @@ class Cluster:
     slices: Mapping[Key, EndpointSlice] = field(default_factory=dict)
     replica_sets: Mapping[Key, ReplicaSet] = field(default_factory=dict)
     behind: tuple[Staleness, ...] = ()
+
+    @cached_property
+    def slices_of(self) -> Mapping[Key, tuple[EndpointSlice, ...]]:
+        """The slices of each service that has some, found once: ten thousand services have as many."""
+        found: dict[Key, list[EndpointSlice]] = {}
+        for each in self.slices.values():
+            found.setdefault((each.namespace, each.service), []).append(each)
+        return {key: tuple(each) for key, each in found.items()}
+
+    @cached_property
+    def pods_with(self) -> Mapping[str, tuple[Pod, ...]]:
+        """The pods that the API gives each address."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.pods.values():
+            for ip in pod.ips:
+                found.setdefault(ip, []).append(pod)
+        return {ip: tuple(pods) for ip, pods in found.items()}

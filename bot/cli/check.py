@@ -28,14 +28,20 @@ EXIT = {Severity.HEALTHY: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.PRO
 @click.option(
     "--record", type=click.Path(dir_okay=False, path_type=Path), help="Keep what the report was made from, for `replay`."
 )
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Look at a folder of saved evidence instead of at a cluster: pods.json, NODE.iptables-save.txt and so on.",
+)
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Write the raw output into this folder.")
-def command(words: tuple[str, ...], output: str, record: Path | None, files: Path | None) -> None:
+def command(words: tuple[str, ...], output: str, record: Path | None, folder: Path | None, files: Path | None) -> None:
     """Run a check: `check pod hello-world`. The grammar is the one of /netcheck.
 
     Exit status: 0 healthy, 1 something is wrong, 3 could not tell, 2 the command was not understood.
     """
     invocation = parse(" ".join(words), catalogue())
-    report, recording = asyncio.run(_run(invocation))
+    report, recording = asyncio.run(_saved(invocation, folder) if folder else _run(invocation))
     if record:
         record.write_text(recording.dumps())
     if files:
@@ -63,6 +69,12 @@ async def _run(invocation: Invocation[Check[object, object]]) -> tuple[Report, R
         return await look(
             settings, invocation.entry, invocation.params, invocation.namespace, f"t-{secrets.token_hex(6)}", asking
         )
+
+
+async def _saved(invocation: Invocation[Check[object, object]], folder: Path) -> tuple[Report, Recording]:
+    from workers.offline.look import look
+
+    return await look(load(Settings), invocation.entry, invocation.params, invocation.namespace, folder)
 
 
 def _write(report: Report, folder: Path) -> None:

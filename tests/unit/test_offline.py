@@ -1,0 +1,196 @@
+"""The checks run on a folder of saved evidence; what was not saved is missed only where a finding needed it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.cli import cli
+from node_helper.facts import catalogue as facts
+from node_helper.protocol import CannotLook
+from workers.errors import UsageError
+from workers.offline import saved_cluster
+from workers.offline.answers import registry
+from workers.offline.folder import Folder
+
+SAMPLES = Path(__file__).parents[1] / "data" / "kube-proxy-1.36"
+
+
+def asked(words: str, folder: Path, *more: str) -> Result:
+    return CliRunner().invoke(cli, ["check", *words.split(), "--from", str(folder), *more])
+
+
+def report(words: str, folder: Path) -> Any:
+    return json.loads(asked(words, folder, "--output", "json").stdout)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A copy of the recording of a real cluster."""
+    return Path(shutil.copytree(SAMPLES, tmp_path / "saved"))
+
+
+def test_pods_are_listed_as_kubectl_saved_them() -> None:
+    said = report("pods in all", SAMPLES)
+    assert (said["verdict"], said["asked"], len(said["facts"]["pods"])) == ("healthy", [], 8)
+    assert {"name": "coredns-1", "IP": "10.244.0.53", "node": "node1"}.items() <= said["facts"]["pods"][0].items()
+
+
+def test_services_without_ready_endpoints_are_found_in_saved_lists() -> None:
+    said = report("services in all", SAMPLES)
+    found = {(f["id"], f["subject"]) for f in said["findings"]}
+    assert found >= {("service-no-endpoints", "shop/crash"), ("service-no-endpoints", "shop/namedmiss")}
+
+
+def test_a_report_is_of_the_moment_in_which_the_files_were_saved(saved: Path) -> None:
+    for file in saved.iterdir():
+        os.utime(file, (1_800_000_000, 1_800_000_000))
+    first, second = report("services in all", saved), report("services in all", saved)
+    assert {e["at"] for f in first["findings"] for e in f["evidence"]} == {"2027-01-15T08:00:00Z"}
+    assert {**first, "took_s": 0} == {**second, "took_s": 0}
+
+
+def test_packed_files_are_read_as_plain_ones(saved: Path) -> None:
+    plain = report("services in all", saved)
+    for file in list(saved.iterdir()):
+        packed = file.with_name(f"{file.name}.gz")
+        packed.write_bytes(gzip.compress(file.read_bytes()))
+        shutil.copystat(file, packed)
+        file.unlink()
+    assert {**report("services in all", saved), "took_s": 0} == {**plain, "took_s": 0}
+
+
+@pytest.mark.parametrize(("words", "status"), [("pods in all", 0), ("services in all", 1), ("services", 0)])
+def test_the_exit_status_follows_the_verdict(words: str, status: int) -> None:
+    assert asked(words, SAMPLES).exit_code == status
+
+
+def test_a_missing_list_is_missed_only_by_commands_that_need_it(saved: Path) -> None:
+    (saved / "endpointslices.json").unlink()
+    assert asked("pods in all", saved).exit_code == 0
+    said = report("services in kube-system", saved)
+    assert said["verdict"] == "unknown"
+    (gap,) = (f for f in said["findings"] if f["id"] == "unknown-cluster")
+    assert gap["evidence"][0]["value"] == "endpointslices.json was not saved"
+    assert "Save it as" in gap["fix"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"items": [', "pods.json: Expecting value: line 1 column 12 (char 11)"),
+        ("[]", "pods.json: the object is [] where the Kubernetes API has an object"),
+        ('{"items": [{"metadata": {"name": 3}}]}', "pods.json: pods, item 0: "),
+        ('{"items": ' + "[" * 5000, "pods.json: "),
+        ("", "pods.json: Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_a_malformed_list_is_named_with_the_place_in_it(saved: Path, text: str, reason: str) -> None:
+    (saved / "pods.json").write_text(text)
+    done = asked("pods in all", saved, "--output", "json")
+    assert done.exit_code == 3
+    said = json.loads(done.stdout)["findings"][0]["evidence"][0]["value"]
+    assert said.startswith(reason)
+
+
+def test_a_file_that_is_cut_is_named(saved: Path) -> None:
+    packed = gzip.compress((saved / "pods.json").read_bytes())
+    (saved / "pods.json").unlink()
+    (saved / "pods.json.gz").write_bytes(packed[: len(packed) // 2])
+    said = report("pods in all", saved)["findings"][0]["evidence"][0]["value"]
+    assert said.startswith("pods.json.gz is not whole as a gzip file")
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pods.json.gz").write_bytes(gzip.compress(b" " * 3_000_000))
+    with pytest.raises(CannotLook, match="holds more than 1 MiB") as refused:
+        Folder(tmp_path, largest=1 << 20).text("pods.json")
+    assert refused.value.kind == "budget"
+
+
+def test_a_folder_without_evidence_is_not_understood(tmp_path: Path) -> None:
+    done = asked("pods", tmp_path)
+    assert (done.exit_code, "holds no saved evidence: pods.json" in done.stderr) == (2, True)
+    assert asked("pods", tmp_path / "nowhere").exit_code == 2
+    with pytest.raises(UsageError, match="cannot be read as a folder"):
+        Folder(tmp_path / "nowhere")
+
+
+def test_no_name_leads_out_of_the_folder(saved: Path) -> None:
+    outside = saved.parent / "secret.conntrack.txt"
+    outside.write_text("secret")
+    with pytest.raises(CannotLook, match="was not saved"):
+        Folder(saved).text("../secret.conntrack.txt")
+
+
+def test_what_only_a_node_can_tell_is_unknown(saved: Path) -> None:
+    done = asked("pod coredns-1 in kube-system", saved, "--output", "json")
+    assert done.exit_code == 3
+    (gap,) = (f for f in json.loads(done.stdout)["findings"] if f["id"] == "unknown-fact")
+    assert gap["evidence"][0]["value"] == "node1: no kind of saved file tells sandbox"
+
+
+def test_every_source_answers_a_fact_that_there_is() -> None:
+    assert registry().keys() <= facts().keys()
+
+
+def test_virtual_servers_are_read_from_either_form_of_ipvsadm(saved: Path) -> None:
+    (saved / "node1.iptables-save.txt").unlink()
+    (saved / "node1.ipvsadm.txt").write_text("-A -t 10.96.0.10:53 -s rr\n-a -t 10.96.0.10:53 -r 10.244.0.53:53 -m -w 1\n")
+    said = report("ipvs node1", saved)
+    assert {f["id"] for f in said["findings"]} == {"ipvs-deprecated", "unknown-fact"}
+    (server,) = said["facts"]["nodes"]["node1"]["virtual_servers"]
+    assert [(real["address"], real["port"]) for real in server["real_servers"]] == [("10.244.0.53", 53)]
+
+
+def test_a_node_whose_other_rules_were_saved_does_not_use_ipvs(saved: Path) -> None:
+    done = asked("ipvs node1", saved, "--output", "json")
+    assert (done.exit_code, json.loads(done.stdout)["findings"]) == (0, [])
+    for file in saved.glob("node1.*"):
+        file.unlink()
+    assert asked("ipvs node1", saved).exit_code == 3
+
+
+def test_a_malformed_listing_is_named_with_its_line(saved: Path) -> None:
+    (saved / "node1.ipvsadm.txt").write_text("-A -t 10.96.0.10:53 -s rr\n-A -t banana\n")
+    (gap, *_) = report("ipvs node1", saved)["findings"]
+    assert gap["evidence"][0]["value"].startswith("node1.ipvsadm.txt: line 2: ")
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=300), st.sampled_from(["pods.json", "services.json.gz", "nodes.json"]))
+def test_whatever_a_list_holds_it_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / name).write_bytes(data)
+    cluster = saved_cluster.read(Folder(folder), "saved")
+    assert name.split(".", maxsplit=1)[0] in {b.kind for b in cluster.behind}
+
+
+@settings(max_examples=60)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["items", "metadata", "name", "namespace", "spec", "status", "podIPs", "kind"]), inner, max_size=4
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_whatever_json_a_list_holds_a_command_says_its_verdict(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / "pods.json").write_text(json.dumps(value))
+    done = asked("pods in all", folder)
+    assert done.exit_code in (0, 1, 3)
+    assert done.exception is None or isinstance(done.exception, SystemExit)

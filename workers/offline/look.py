@@ -1,0 +1,30 @@
+"""One check, run on saved evidence for the person at the terminal. Neither the cluster nor a node is asked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from workers.check import Check, View
+from workers.errors import UsageError
+from workers.kubernetes.kinds import KINDS
+from workers.model import Report
+from workers.offline import saved_cluster
+from workers.offline.answers import FromFolder
+from workers.offline.folder import Folder
+from workers.recording import Recording, record
+from workers.settings import Settings
+
+
+async def look(
+    settings: Settings, check: Check[Any, Any], params: object, namespace: str | None, path: Path
+) -> tuple[Report, Recording]:
+    """The report as of when the files were saved, and what it was made from. Raises `UsageError`."""
+    folder = Folder(path)
+    wanted = [saved_cluster.file_of(kind) for kind in KINDS]
+    if not any(folder.has(name) for name in wanted):
+        raise UsageError(f"{path} holds no saved evidence: {', '.join(wanted)} are what `kubectl get … -A -o json` prints")
+    cluster = saved_cluster.read(folder, settings.cluster)
+    view = View(cluster, namespace or settings.namespace, cluster.as_of)
+    return await record(check, params, view, FromFolder(folder), time.monotonic)

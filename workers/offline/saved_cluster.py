@@ -1,0 +1,44 @@
+"""The cluster out of `kubectl get -o json` lists: pods.json, nodes.json, services.json and their like, one file a kind."""
+
+from __future__ import annotations
+
+import json
+from functools import cache, partial
+from typing import Any
+
+from node_helper.protocol import CannotLook
+from workers.kubernetes import collecting
+from workers.kubernetes.kinds import KINDS, Kind, read_list
+from workers.objects import Cluster, Staleness
+from workers.offline.folder import Folder
+
+
+def file_of(kind: Kind) -> str:
+    """The file that holds the objects of a kind."""
+    return f"{kind.plural}.json"
+
+
+def read(folder: Folder, name: str) -> Cluster:
+    """The cluster; kinds whose file is missing or malformed are in `behind`, with the reason."""
+    found = {kind: _read_or_not(folder, kind) for kind in KINDS}
+    known: dict[str, Any] = {kind.name: said for kind, said in found.items() if not isinstance(said, Staleness)}
+    behind = tuple(said for said in found.values() if isinstance(said, Staleness))
+    return Cluster(name, folder.saved_at(), **known, behind=behind)
+
+
+def _read_or_not(folder: Folder, kind: Kind) -> dict[Any, Any] | Staleness:
+    try:
+        with collecting.put_off():
+            return folder.parsed(file_of(kind), _reader(kind))
+    except CannotLook as e:
+        reason = e.reason if e.reason.startswith(file_of(kind)) else f"{file_of(kind)}: {e.reason}"
+        return Staleness(kind.name, 0.0, reason, never=True, fix=e.fix)
+
+
+@cache
+def _reader(kind: Kind) -> partial[dict[Any, Any]]:
+    return partial(_records, kind)
+
+
+def _records(kind: Kind, text: str) -> dict[Any, Any]:
+    return read_list(kind, json.loads(text))
