@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Iterator, Optional, Protocol
 
 if TYPE_CHECKING:
     from node_helper.ipvs import Connections, Table, Virtual
+    from node_helper.netfilter.records import FilterTable, Wanted
+    from node_helper.netfilter.records import Table as RuleTable
     from node_helper.programs import Programs
 
 
@@ -253,6 +255,12 @@ class Kernel(Protocol):
 
     def programs(self, netns: Netns) -> Programs:
         """The eBPF programs on the devices of a namespace and at the root of the node's cgroups."""
+
+    def filter_tables(self, netns: Netns) -> tuple[FilterTable, ...]:
+        """The packet filter tables that exist, of iptables in either form and of nftables."""
+
+    def filter_rules(self, netns: Netns, wanted: Wanted) -> Optional[RuleTable]:
+        """A table, or the wanted part of it; None where there is no such table."""
 
     def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
         """The chains on the forward hook, of nftables and legacy tables, where these exist."""

@@ -25,6 +25,8 @@ from node_helper.kernel import (
     Socket,
 )
 from node_helper.linux import ipvs_connections
+from node_helper.netfilter.records import FilterTable, Wanted
+from node_helper.netfilter.records import Table as RuleTable
 from node_helper.programs import Programs
 from node_helper.protocol import CannotLook
 
@@ -59,6 +61,8 @@ class PretendKernel:
     log: str | None = None
     tracked: Callable[[int, bytes], Iterable[bytes]] | None = None
     tracked_events: tuple[bytes | None, ...] = ()
+    filters: tuple[FilterTable, ...] = ()
+    rules_of: Callable[[Wanted], RuleTable | None] | None = None
     asked: list[str] = field(default_factory=list)
 
     def own_netns(self) -> Netns:
@@ -197,6 +201,15 @@ class PretendKernel:
     def programs(self, netns: Netns) -> Programs:
         assert netns == NODE
         return self.attached
+
+    def filter_tables(self, netns: Netns) -> tuple[FilterTable, ...]:
+        assert netns == NODE
+        return self.filters
+
+    def filter_rules(self, netns: Netns, wanted: Wanted) -> RuleTable | None:
+        assert netns == NODE
+        assert self.rules_of is not None
+        return self.rules_of(wanted)
 
     def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
         assert netns == NODE

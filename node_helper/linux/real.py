@@ -34,6 +34,8 @@ from node_helper.stop import Stop
 
 if TYPE_CHECKING:
     from node_helper.ipvs import Connections, Table, Virtual
+    from node_helper.netfilter.records import FilterTable, Wanted
+    from node_helper.netfilter.records import Table as RuleTable
     from node_helper.programs import Programs
 
 T = TypeVar("T")
@@ -185,10 +187,20 @@ class Linux:
     def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
         from node_helper.linux import forward_chains
 
-        loaded = files.read("/proc/modules", 1 << 20)
-        built_in = files.read(f"/lib/modules/{os.uname().release}/modules.builtin", 1 << 20) or ""
-        nftables = forward_chains.spoken(loaded, built_in)
+        nftables = _speaks_nftables()
         return self._inside(netns, "the forward chains", lambda: tuple(forward_chains.read(nftables=nftables)))
+
+    def filter_tables(self, netns: Netns) -> tuple[FilterTable, ...]:
+        from node_helper.linux import filters
+
+        nftables = _speaks_nftables()
+        return self._inside(netns, "the packet filter's tables", lambda: tuple(filters.tables(nftables=nftables)))
+
+    def filter_rules(self, netns: Netns, wanted: Wanted) -> Optional[RuleTable]:
+        from node_helper.linux import filters
+
+        nftables = _speaks_nftables()
+        return self._inside(netns, f"table {wanted.table}", lambda: filters.read(wanted, nftables=nftables))
 
     def now(self) -> float:
         return time.time()
@@ -210,3 +222,11 @@ class Linux:
 
 def _with_names(ask: Callable[[Netlink, Mapping[int, str]], T]) -> Callable[[Netlink], T]:
     return lambda netlink: ask(netlink, links.names(netlink))
+
+
+def _speaks_nftables() -> bool:
+    from node_helper.linux import forward_chains
+
+    loaded = files.read("/proc/modules", 1 << 20)
+    built_in = files.read(f"/lib/modules/{os.uname().release}/modules.builtin", 1 << 20) or ""
+    return forward_chains.spoken(loaded, built_in)

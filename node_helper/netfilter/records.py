@@ -70,3 +70,37 @@ class Ruleset:
     backend: str
     tables: tuple[Table, ...]
     partial: bool = False
+
+
+@dataclass(frozen=True)
+class Destination:
+    """An address of a service: `address` "" stands for any of the node's own (node ports); `protocol` in lower case."""
+
+    address: str
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read of one table. Without `chains` all of it; with them those and the chains to which they lead.
+
+    With `only`, rules of the named chains and elements of maps that are about other destinations are left out.
+    """
+
+    backend: str
+    family: str
+    table: str
+    chains: tuple[str, ...] = ()
+    only: tuple[Destination, ...] = ()
+
+
+@dataclass(frozen=True)
+class FilterTable:
+    """A table that exists. `rules`: some rule hangs on one of its hooks; `services`: it holds kube-proxy's rules."""
+
+    backend: str
+    family: str
+    name: str
+    rules: bool
+    services: bool

@@ -1,0 +1,139 @@
+"""Tables of legacy iptables, through the socket options that iptables-legacy uses (net/ipv4/netfilter/ip_tables.c).
+
+Asking for a table makes it, so /proc/net/ip_tables_names is read first. The kernel hands out whole tables only: the last one is
+kept for a moment, and used again while the kernel's own word about it (IPT_SO_GET_INFO) is the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+from node_helper.linux import files
+from node_helper.linux.netlink import Malformed
+from node_helper.netfilter.about import About
+from node_helper.netfilter.legacy import HOOKS, INFO, Blob
+from node_helper.netfilter.records import Chain, Table, Wanted
+from node_helper.protocol import CannotLook
+
+MOST_CHAINS = 4000
+KEPT_S = 3.0
+"""Seconds for which a table may be used again. A change that keeps number and size of its rules shows this much later."""
+_NAMES = {"ip": "/proc/thread-self/net/ip_tables_names", "ip6": "/proc/thread-self/net/ip6_tables_names"}
+_FAMILIES = {"ip": (socket.AF_INET, socket.IPPROTO_IP), "ip6": (socket.AF_INET6, socket.IPPROTO_IPV6)}
+_GET_INFO, _GET_ENTRIES = 64, 65
+_ENTRIES_HEAD = struct.Struct("=32sI4x")
+_MOST_BYTES = 256 << 20
+_TRIES = 5
+_libc = ctypes.CDLL(None, use_errno=True)  # socket.getsockopt cannot hand the kernel what is asked
+
+
+@dataclass(frozen=True)
+class _Kept:
+    place: tuple[int, str, str]
+    info: bytes
+    blob: Blob
+    at: float
+
+
+_kept: dict[str, _Kept] = {}
+_lock = threading.Lock()
+
+
+def names(family: str) -> tuple[str, ...]:
+    """The tables that exist, which is told without making one."""
+    said = files.read(_NAMES[family], 1 << 12)
+    return tuple((said or "").split())
+
+
+def read(wanted: Wanted) -> Optional[Table]:
+    """What is wanted; None where there is no such table. ``budget`` where it or its chains are too much."""
+    if wanted.table not in names(wanted.family):
+        return None
+    family = _FAMILIES[wanted.family][0]
+    blob = _blob(wanted.family, wanted.table)
+    about = About(wanted.only, family) if wanted.only else None
+    if not wanted.chains:
+        return Table(wanted.family, wanted.table, tuple(filter(None, map(blob.chain, blob.names))))
+    found: Optional[list[Chain]] = blob.reach(wanted.chains, about, MOST_CHAINS)
+    if found is None:
+        raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
+    return Table(wanted.family, wanted.table, tuple(found))
+
+
+def rules(family: str, table: str) -> int:
+    """How many entries a table has beside the ends of its hooks and its own end."""
+    kind, level = _FAMILIES[family]
+    with socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
+        _, hooks, *_, number, _ = INFO.unpack(_ask(asking, level, _GET_INFO, table.encode().ljust(INFO.size, b"\0")))
+    extra: int = number - sum(hooks >> at & 1 for at in range(len(HOOKS))) - 1
+    return extra
+
+
+def forget() -> None:
+    """Give the memory of the kept table back."""
+    with _lock:
+        _kept.clear()
+
+
+def _blob(family: str, table: str) -> Blob:
+    place = (os.stat("/proc/thread-self/ns/net").st_ino, family, table)
+    kind, level = _FAMILIES[family]
+    with socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
+        for _ in range(_TRIES):
+            info = _ask(asking, level, _GET_INFO, table.encode().ljust(INFO.size, b"\0"))
+            with _lock:
+                kept = _kept.get("last")
+            if kept and kept.place == place and kept.info == info and time.monotonic() - kept.at < KEPT_S:
+                return kept.blob
+            began, entries = time.monotonic(), _entries(asking, level, table, INFO.unpack(info)[-1])
+            if entries is not None:
+                return _keep(_Kept(place, info, Blob(info, entries, kind), began))
+    raise CannotLook(f"table {table} changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
+
+
+def _keep(kept: _Kept) -> Blob:
+    with _lock:
+        _kept["last"] = kept
+    timer = threading.Timer(KEPT_S, _drop, (kept,))
+    timer.daemon = True
+    timer.start()
+    return kept.blob
+
+
+def _drop(kept: _Kept) -> None:
+    with _lock:
+        if _kept.get("last") is kept:
+            _kept.clear()
+
+
+def _entries(asking: socket.socket, level: int, table: str, size: int) -> Optional[bytes]:
+    """The table's entries; None where it has another size by now."""
+    if size > _MOST_BYTES:
+        raise CannotLook(f"table {table} has more than {_MOST_BYTES >> 20} MiB", kind="budget")
+    head = _ENTRIES_HEAD.pack(table.encode(), size)
+    try:
+        return _ask(asking, level, _GET_ENTRIES, head + bytes(size))[_ENTRIES_HEAD.size :]
+    except OSError as e:
+        if e.errno not in (errno.EAGAIN, errno.EINVAL):
+            raise
+        return None
+
+
+def _ask(asking: socket.socket, level: int, option: int, question: bytes) -> bytes:
+    """What the kernel writes over a question. Raises `OSError`."""
+    buffer = ctypes.create_string_buffer(question, len(question))
+    size = ctypes.c_uint32(len(question))
+    if _libc.getsockopt(asking.fileno(), level, option, buffer, ctypes.byref(size)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    if size.value != len(question):
+        raise Malformed(f"{size.value} bytes where {len(question)} belong")
+    return bytes(memoryview(buffer)[: len(question)])

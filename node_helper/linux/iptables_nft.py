@@ -1,0 +1,71 @@
+"""Tables that iptables-nft wrote, decoded, whole or around some chains (the calling thread's namespace)."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import closing
+from dataclasses import replace
+from typing import Optional
+
+from node_helper.linux import nfnetlink
+from node_helper.linux.netlink import attributes
+from node_helper.linux.nf_tables import Tables
+from node_helper.netfilter.about import About, leads_to
+from node_helper.netfilter.compat import Decoder
+from node_helper.netfilter.records import Chain, Rule, Table, Wanted
+from node_helper.protocol import CannotLook
+
+MOST_CHAINS = 4000
+"""Chains that one question about some of them may follow."""
+_EXPRESSIONS = 4
+
+
+def read(wanted: Wanted) -> Optional[Table]:
+    """What is wanted; None where there is no such table. ``budget`` where the chains lead to too many others."""
+    with closing(nfnetlink.connect()) as netlink:
+        tables = Tables(netlink, wanted.family)
+        if wanted.table not in tables.names():
+            return None
+        reader = _Reader(tables, wanted)
+        return Table(wanted.family, wanted.table, tuple(reader.some() if wanted.chains else reader.all()))
+
+
+class _Reader:
+    def __init__(self, tables: Tables, wanted: Wanted) -> None:
+        self._tables = tables
+        self._wanted = wanted
+        self._decoder = Decoder(tables.family)
+        self._about = About(wanted.only, tables.family) if wanted.only else None
+
+    def all(self) -> list[Chain]:
+        return [replace(chain, rules=self._rules(chain.name)) for chain in self._tables.chains(self._wanted.table)]
+
+    def some(self) -> list[Chain]:
+        """The named chains, and those to which their rules lead."""
+        found: dict[str, Chain] = {}
+        left, named = deque(self._wanted.chains), frozenset(self._wanted.chains)
+        while left:
+            name = left.popleft()
+            if name in found:
+                continue
+            chain = self._tables.chain(self._wanted.table, name)
+            if chain is None:  # a named one that is not there, or a target that is no chain
+                continue
+            if len(found) >= MOST_CHAINS:
+                raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
+            rules = self._rules_about(name) if name in named else self._rules(name)
+            found[name] = replace(chain, rules=rules)
+            left.extend(filter(None, (leads_to(rule.spec) for rule in rules)))
+        return list(found.values())
+
+    def _rules(self, chain: str) -> tuple[Rule, ...]:
+        decode = self._decoder.rule
+        return tuple(decode(attributes(rule)[_EXPRESSIONS]) for rule in self._tables.rules(self._wanted.table, chain))
+
+    def _rules_about(self, chain: str) -> tuple[Rule, ...]:
+        about, decode = self._about, self._decoder.rule
+        if about is None:
+            return self._rules(chain)
+        near = (rule for rule in self._tables.rules(self._wanted.table, chain) if about.may_concern(rule))
+        decoded = (decode(attributes(rule)[_EXPRESSIONS]) for rule in near)
+        return tuple(rule for rule in decoded if about.concerns(rule.spec))

@@ -1,0 +1,67 @@
+"""Which rules of a long chain are about a destination, without decoding the others; and to which chains a rule leads."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections import deque
+from typing import Optional, Sequence
+
+from node_helper.netfilter.records import Destination
+
+_TO = re.compile(r"(?:^| )-d (\S+)/(?:32|128)(?= |$)")
+_PORT = re.compile(r" --dport ([0-9]+)(?= |$)")
+_PROTOCOL = re.compile(r"(?:^| )-p (\S+)")
+_TARGET = re.compile(r"(?:^| )-[jg] ([^\s\"]+)")
+_NFT_TARGET = re.compile(r"\b(?:jump|goto) ([^\s,}]+)")
+_ENDS = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
+_LOADS_DESTINATION = {
+    socket.AF_INET: bytes.fromhex("08000200000000010800030000000010"),
+    socket.AF_INET6: bytes.fromhex("08000200000000010800030000000018"),
+}
+"""NFTA_PAYLOAD_BASE and NFTA_PAYLOAD_OFFSET of the destination address."""
+
+
+class About:
+    """Some destinations, and whether rules concern them."""
+
+    def __init__(self, only: Sequence[Destination], family: int) -> None:
+        self._only = only
+        mine = {one.address for one in only if one.address and (":" in one.address) == (family == socket.AF_INET6)}
+        self._packed = tuple(socket.inet_pton(family, each) for each in mine)
+        self._loads = _LOADS_DESTINATION[socket.AddressFamily(family)]
+
+    def may_concern(self, rule: bytes) -> bool:
+        """Whether a rule's bytes could: those of another destination address cannot."""
+        return self._loads not in rule or any(packed in rule for packed in self._packed)
+
+    def to(self, parts: bytes) -> bool:
+        """Whether a legacy entry's destination, source mask and destination mask leave room for one of them."""
+        size = len(parts) // 3
+        return parts[:size] in self._packed or parts[2 * size :] != b"\xff" * size
+
+    def concerns(self, spec: str) -> bool:
+        """Whether an iptables rule's words leave room for one of the destinations."""
+        to, port, protocol = (_only(form, spec) for form in (_TO, _PORT, _PROTOCOL))
+        return any(
+            to in (None, one.address) and port in (None, str(one.port)) and protocol in (None, one.protocol) for one in self._only
+        )
+
+
+def _only(form: re.Pattern[str], spec: str) -> Optional[str]:
+    """What a rule demands; None where it demands nothing, or something else than this."""
+    found = form.search(spec)
+    if found is None or spec[: found.start() + 1].rstrip().endswith("!"):
+        return None
+    return found[1]
+
+
+def leads_to(spec: str) -> Optional[str]:
+    """The chain, or the target that is none, at the end of an iptables rule."""
+    last = deque(_TARGET.finditer(spec), maxlen=1)
+    return None if not last or last[0][1] in _ENDS else last[0][1]
+
+
+def nft_leads_to(line: str) -> list[str]:
+    """Every chain that a line of nft names."""
+    return _NFT_TARGET.findall(line)

@@ -1,0 +1,198 @@
+"""Rules of every vintage and backend, loaded with Debian's tools, read from the kernel: as the tools list them, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from deploy.lab import packages
+from deploy.lab.kubeproxy.iptables import render_iptables
+from deploy.lab.kubeproxy.model import Family
+from deploy.lab.kubeproxy.nftables import render_nftables
+from node_helper.facts import all_rules, backends, chain_rules, rules_text, service_rules
+from node_helper.kernel import Completed, Netns
+from node_helper.netfilter.records import Destination, Ruleset, Table
+from node_helper.protocol import CannotLook
+from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
+from tests.rule_samples import SMALL, large, small
+from tests.rules_loaded import Loaded, namespace
+from tests.throwaway import LinuxWhere
+from workers.rules import saved_iptables, saved_nft
+from workers.rules.compare import of_route
+from workers.rules.desired import Desired
+from workers.rules.resolve import Rules
+
+pytestmark = pytest.mark.live
+Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
+IpFamily = Literal["ip", "ip6"]
+LOADABLE = [n for n in SMALL if not n.endswith(".json") and "-c.txt" not in n and "nft-view" not in n]
+
+
+@pytest.fixture(scope="module")
+def tools() -> packages.Tools:
+    return packages.prepare(print)
+
+
+@pytest.fixture
+def loaded(tools: packages.Tools, tmp_path: Path) -> Iterator[Loaded]:
+    with namespace(tools, tmp_path) as made:
+        yield made
+
+
+class Inside(LinuxWhere):
+    """Tools are the unpacked ones."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded.netns, seconds=120)
+        self._loaded = loaded
+
+    def run(self, argv: tuple[str, ...], netns: Netns | None = None) -> Completed:
+        assert netns == self._loaded.netns
+        return Completed(0, self._loaded.run(*argv), "")
+
+
+def _kind(name: str) -> tuple[Backend, IpFamily, str]:
+    """Backend, family and the tool that loads, by the name of a recording."""
+    if ".nft" in name:
+        return "nftables", "ip", "nft"
+    family: IpFamily = "ip6" if "ip6tables" in name else "ip"
+    backend: Backend = "iptables-legacy" if "legacy" in name else "iptables-nft"
+    return backend, family, f"{family}tables-{backend.removeprefix('iptables-')}"
+
+
+def _listed(loaded: Loaded, backend: Backend, family: IpFamily) -> list[Table]:
+    """What the reference tool lists."""
+    if backend == "nftables":
+        return list(saved_nft.parse(loaded.run("nft", "list", "table", family, "kube-proxy")).tables)
+    save = f"{family}tables-{backend.removeprefix('iptables-')}-save"
+    return list(saved_iptables.parse(loaded.run(save, "-c"), family, backend).tables)
+
+
+def _by_chain(table: Table) -> dict[str, object]:
+    return {c.name: (c.policy, c.rules) for c in table.chains}
+
+
+def _same(read: Ruleset, listed: list[Table]) -> None:
+    ours = {table.name: table for table in read.tables}
+    assert set(ours) == {table.name for table in listed}
+    for table in listed:
+        assert _by_chain(ours[table.name]) == _by_chain(table)
+        assert {m.name: (m.type, m.timeout, set(m.elements)) for m in ours[table.name].maps} == {
+            m.name: (m.type, m.timeout, set(m.elements)) for m in table.maps
+        }
+
+
+@pytest.mark.parametrize("name", LOADABLE)
+def test_every_rule_is_read_as_the_tool_lists_it(loaded: Loaded, name: str) -> None:
+    backend, family, tool = _kind(name)
+    loaded.load(tool, small(name)[2])
+    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))
+
+
+@pytest.mark.parametrize("family", ["ip", "ip6"])
+@pytest.mark.parametrize("backend", ["iptables-nft", "iptables-legacy", "nftables"])
+def test_every_kind_of_service_is_read_as_the_tool_lists_it(loaded: Loaded, backend: Backend, family: IpFamily) -> None:
+    of = Family.IPV4 if family == "ip" else Family.IPV6
+    if backend == "nftables":
+        loaded.load(
+            "nft", render_nftables(every_kind(), "node1", cluster_cidr=CLUSTER_CIDR, service_cidr=SERVICE_CIDR, family=of)
+        )
+    else:
+        text = render_iptables(every_kind(), "node1", cluster_cidr=CLUSTER_CIDR, family=of)
+        loaded.load(f"{family}tables-{backend.removeprefix('iptables-')}", text)
+    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))
+
+
+@pytest.mark.parametrize("name", [n for n in LOADABLE if "ip6" not in n])
+def test_the_part_about_one_service_says_the_same_as_the_whole(loaded: Loaded, name: str) -> None:
+    backend, family, tool = _kind(name)
+    cluster, node, text = small(name)
+    loaded.load(tool, text)
+    desired, checked = Desired(cluster), 0
+    for service in cluster.services.values():
+        wanted = desired.of(service, node)
+        if not wanted:
+            continue
+        only = tuple(Destination(w.frontend.address, w.frontend.port, w.frontend.protocol) for w in wanted)
+        part = Rules(service_rules.collect(loaded.kernel, service_rules.Query(backend, family, only)))
+        found = [d for each in wanted for d in of_route(each, part.route(each.frontend))]
+        assert found == [], f"{service}: {found[:1]}"
+        checked += len(wanted)
+    assert checked > 10
+
+
+@pytest.mark.parametrize("name", ["node1.iptables-save.txt", "node3.iptables-legacy-save.txt"])
+def test_a_hundred_thousand_rules_are_read_as_the_tool_lists_them(loaded: Loaded, name: str) -> None:
+    backend, family, tool = _kind(name)
+    loaded.load(tool, large(name)[name])
+    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))
+
+
+def test_nothing_is_there_and_asking_makes_nothing(loaded: Loaded) -> None:
+    before = _state(loaded)
+    assert backends.collect(loaded.kernel, backends.Query()).tables == ()
+    only = (Destination("10.96.0.1", 443, "tcp"),)
+    for backend in ("iptables-nft", "iptables-legacy", "nftables"):
+        for family in ("ip", "ip6"):
+            assert service_rules.collect(loaded.kernel, service_rules.Query(backend, family, only)).tables == ()
+            assert all_rules.collect(loaded.kernel, all_rules.Query(backend, family)).tables == ()
+            with pytest.raises(CannotLook, match="no chain"):
+                chain_rules.collect(loaded.kernel, chain_rules.Query(backend, family, "nat", "KUBE-SERVICES"))
+            with pytest.raises(CannotLook, match="not in use here"):
+                rules_text.collect(loaded.kernel, rules_text.Query(backend, family))
+    assert _state(loaded) == before
+
+
+@pytest.mark.parametrize("name", [n for n in LOADABLE if "1.36" in n])
+def test_looking_changes_nothing(loaded: Loaded, name: str) -> None:
+    backend, family, tool = _kind(name)
+    loaded.load(tool, small(name)[2])
+    before = _state(loaded)
+    only = (Destination("10.111.199.230", 80, "tcp"),) if family == "ip" else (Destination("fd00:96::1", 443, "tcp"),)
+    service_rules.collect(loaded.kernel, service_rules.Query(backend, family, only))
+    all_rules.collect(loaded.kernel, all_rules.Query(backend, family))
+    found = {t.name for t in backends.collect(loaded.kernel, backends.Query()).tables if t.services}
+    assert found == ({"kube-proxy"} if backend == "nftables" else {"nat", "filter"})
+    assert _state(loaded) == before
+
+
+@pytest.mark.parametrize("name", [n for n in LOADABLE if "1.36" in n])
+def test_the_raw_text_is_the_tools_own(loaded: Loaded, name: str) -> None:
+    backend, family, tool = _kind(name)
+    loaded.load(tool, small(name)[2])
+    said = rules_text.collect(Inside(loaded), rules_text.Query(backend, family))
+    assert _timeless(said.text) == _timeless(loaded.run(*said.argv))
+
+
+def test_both_backends_are_seen_side_by_side(loaded: Loaded) -> None:
+    for name in ("kube-proxy-1.36/node1.iptables-save.txt", "kube-proxy-1.36/node3.iptables-legacy-save.txt"):
+        loaded.load(_kind(name)[2], small(name)[2])
+    tables = backends.collect(loaded.kernel, backends.Query()).tables
+    assert {t.backend for t in tables if t.services} == {"iptables-nft", "iptables-legacy"}
+
+
+def test_a_table_that_changed_is_read_anew_from_legacy(loaded: Loaded) -> None:
+    loaded.load("iptables-legacy", small("kube-proxy-1.36/node3.iptables-legacy-save.txt")[2])
+    query = chain_rules.Query("iptables-legacy", "ip", "nat", "KUBE-MARK-MASQ")
+    before = chain_rules.collect(loaded.kernel, query).tables[0].chains[0]
+    loaded.run("iptables-legacy", "-t", "nat", "-A", "KUBE-MARK-MASQ", "-j", "RETURN")
+    after = chain_rules.collect(loaded.kernel, query).tables[0].chains[0]
+    assert [r.spec for r in after.rules] == [*(r.spec for r in before.rules), "-j RETURN"]
+
+
+def _state(loaded: Loaded) -> tuple[str, ...]:
+    """All that asking could have made or loaded."""
+    files = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
+    modules = Path("/proc/modules")
+    return (
+        *(loaded.run("cat", file) for file in files),
+        _timeless(loaded.run("nft", "list", "ruleset")),
+        modules.read_text() if modules.exists() else "",
+    )
+
+
+def _timeless(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("# "))
