@@ -99,9 +99,11 @@ class Node:
         self.run(["ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
 
     def sysctl(self, values: Mapping[str, int | str]) -> None:
-        """Set sysctls of the node's network namespace; all others are the machine's and refuse."""
-        for key, value in values.items():
-            self.path("/proc/sys/" + key.replace(".", "/")).write_text(str(value), encoding="ascii")
+        """Set sysctls of the node's network namespace; all others are the machine's and refuse.
+
+        Written inside the node: these files are those of the writer's namespace, whichever /proc they are reached by.
+        """
+        self.run(["sysctl", "--quiet", "--write", *(f"{key}={value}" for key, value in values.items())])
 
     def daemon(self, argv: Sequence[str], log: str, ready: Callable[[], bool], *, seconds: float = 30.0) -> Callable[[], None]:
         """Start a process that stays, and wait until ``ready()``; what it writes goes to ``log`` in the node's folder.
