@@ -62,11 +62,15 @@ _IPTABLES = tuple(f"{family}tables{verb}" for family in ("ip", "ip6") for verb i
 
 @dataclass(frozen=True)
 class Packages:
-    """Packages that share a tree, named ``tree`` in the cache; ``needed`` are the files without which it is of no use."""
+    """Packages that share a tree, named ``tree`` in the cache; ``needed`` are the files without which it is of no use.
+
+    Of those that are ``alone`` nothing is fetched that they depend on; a metapackage among them stands for what it names first.
+    """
 
     tree: str
     names: tuple[str, ...]
     needed: tuple[str, ...]
+    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def _lab() -> Packages:
 
 def _stamp(wanted: Packages) -> str:
     release = Path("/etc/debian_version").read_text(encoding="ascii").strip().split(".")[0]
-    return hashlib.sha256(" ".join((release, platform.machine(), *wanted.names)).encode()).hexdigest()
+    return hashlib.sha256(" ".join((release, platform.machine(), *wanted.names, *wanted.alone)).encode()).hexdigest()
 
 
 def _present(cache: Path, wanted: Packages) -> Tools | None:
@@ -190,13 +194,23 @@ def _downloaded(cache: Path, wanted: Packages) -> list[Path]:
         done = _apt([*options, *download])
         if done.returncode != 0:
             raise LabError(f"apt-get could not fetch the lab's packages; is the network there?\n{done.stderr.strip()}")
+    for name in wanted.alone:
+        if _apt(["download", _meant(name)], debs).returncode != 0:
+            raise LabError(f"apt-get could not fetch {name}; is the network there?")
     return sorted(debs.glob("*.deb"))
 
 
-def _apt(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _meant(name: str) -> str:
+    """The package that a metapackage (such as that of the newest kernel) depends on first, or the package itself."""
+    told = subprocess.run(["apt-cache", "depends", "--important", name], capture_output=True, text=True, check=False).stdout
+    return next((line.split()[-1] for line in told.splitlines() if line.strip().startswith("Depends:")), name)
+
+
+def _apt(arguments: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     options = ["-q", "-o", "DPkg::Lock::Timeout=120", "-o", "APT::Sandbox::User=root"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    return subprocess.run(["apt-get", *options, *arguments], env=environment, capture_output=True, text=True, check=False)
+    argv = ["apt-get", *options, *arguments]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, cwd=folder)
 
 
 def _unpack(deb: Path, root: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.lab.errors import LabError
-from deploy.lab.guest import uml
+from deploy.lab.guest import qemu, uml
 
 pytestmark = pytest.mark.live
 
@@ -34,10 +35,11 @@ def mentioned(folder: Path) -> list[str]:
     return found
 
 
-def test_a_guest_shares_files_but_no_kernel(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [uml, qemu])
+def test_a_guest_shares_files_but_no_kernel(kind: Any, tmp_path: Path) -> None:
     readme = Path("README.md").read_bytes() if Path("README.md").exists() else b""
     maximum = Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text()
-    ended = uml.prepare(print, ["nf_conntrack"]).python(EVERYTHING, str(tmp_path), writable=tmp_path)
+    ended = kind.prepare(print, ["nf_conntrack"]).python(EVERYTHING, str(tmp_path), writable=tmp_path)
     assert (ended.status, ended.out, ended.err) == (7, "4\n", "beside it\n")
     assert (tmp_path / "kept").read_text() != os.uname().release
     assert (Path("README.md").read_bytes() if Path("README.md").exists() else b"") == readme
@@ -50,6 +52,12 @@ def test_a_guest_that_does_not_end_is_killed_with_all_its_processes(tmp_path: Pa
         uml.prepare(print).run(["sh", "-c", "sleep 1000 & sleep 1000"], seconds=8)
     assert mentioned(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_emulated_guest_has_nftables_and_ipvs_in_one_kernel() -> None:
+    script = "ipvsadm -A -t 10.96.0.1:80 -s rr && ipvsadm-save -n && nft add table ip6 made && nft list tables"
+    ended = qemu.prepare(print).run(["sh", "-c", script])
+    assert (ended.status, ended.out) == (0, "-A -t 10.96.0.1:80 -s rr\ntable ip6 made\n"), ended.err
 
 
 def test_a_guest_without_a_module_says_so() -> None:
