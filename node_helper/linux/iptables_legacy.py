@@ -72,7 +72,7 @@ def rules(family: str, table: str) -> int:
     """How many entries a table has beside the ends of its hooks and its own end."""
     kind, level = _FAMILIES[family]
     with socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
-        _, hooks, *_, number, _ = INFO.unpack(_ask(asking, level, _GET_INFO, table.encode().ljust(INFO.size, b"\0")))
+        _, hooks, *_, number, _ = INFO.unpack(_ask(asking, level, _GET_INFO, bytearray(table.encode().ljust(INFO.size, b"\0"))))
     extra: int = number - sum(hooks >> at & 1 for at in range(len(HOOKS))) - 1
     return extra
 
@@ -88,14 +88,14 @@ def _blob(family: str, table: str) -> Blob:
     kind, level = _FAMILIES[family]
     with socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
         for _ in range(_TRIES):
-            info = _ask(asking, level, _GET_INFO, table.encode().ljust(INFO.size, b"\0"))
+            info = _ask(asking, level, _GET_INFO, bytearray(table.encode().ljust(INFO.size, b"\0")))
             with _lock:
                 kept = _kept.get("last")
             if kept and kept.place == place and kept.info == info and time.monotonic() - kept.at < KEPT_S:
                 return kept.blob
             began, entries = time.monotonic(), _entries(asking, level, table, INFO.unpack(info)[-1])
             if entries is not None:
-                return _keep(_Kept(place, info, Blob(info, entries, kind), began))
+                return _keep(_Kept(place, bytes(info), Blob(bytes(info), entries, kind), began))
     raise CannotLook(f"table {table} changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
 
 
@@ -114,26 +114,31 @@ def _drop(kept: _Kept) -> None:
             _kept.clear()
 
 
-def _entries(asking: socket.socket, level: int, table: str, size: int) -> Optional[bytes]:
+def _entries(asking: socket.socket, level: int, table: str, size: int) -> Optional[bytearray]:
     """The table's entries; None where it has another size by now."""
     if size > _MOST_BYTES:
         raise CannotLook(f"table {table} has more than {_MOST_BYTES >> 20} MiB", kind="budget")
-    head = _ENTRIES_HEAD.pack(table.encode(), size)
+    question = bytearray(_ENTRIES_HEAD.size + size)
+    _ENTRIES_HEAD.pack_into(question, 0, table.encode(), size)
     try:
-        return _ask(asking, level, _GET_ENTRIES, head + bytes(size))[_ENTRIES_HEAD.size :]
+        answer = _ask(asking, level, _GET_ENTRIES, question)
     except OSError as e:
         if e.errno not in (errno.EAGAIN, errno.EINVAL):
             raise
         return None
+    del answer[: _ENTRIES_HEAD.size]
+    return answer
 
 
-def _ask(asking: socket.socket, level: int, option: int, question: bytes) -> bytes:
-    """What the kernel writes over a question. Raises `OSError`."""
-    buffer = ctypes.create_string_buffer(question, len(question))
+def _ask(asking: socket.socket, level: int, option: int, question: bytearray) -> bytearray:
+    """What the kernel writes over a question, which it is. Raises `OSError`."""
     size = ctypes.c_uint32(len(question))
-    if _libc.getsockopt(asking.fileno(), level, option, buffer, ctypes.byref(size)) != 0:
+    place = (ctypes.c_char * len(question)).from_buffer(question)
+    failed = _libc.getsockopt(asking.fileno(), level, option, place, ctypes.byref(size))
+    del place  # while it is there, the question keeps its length
+    if failed:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     if size.value != len(question):
         raise Malformed(f"{size.value} bytes where {len(question)} belong")
-    return bytes(memoryview(buffer)[: len(question)])
+    return question

@@ -24,10 +24,11 @@ def read(wanted: Wanted) -> Optional[Table]:
     """What is wanted; None where there is no such table. ``budget`` where the chains lead to too many others."""
     with closing(nfnetlink.connect()) as netlink:
         tables = Tables(netlink, wanted.family)
-        if wanted.table not in tables.names():
-            return None
         reader = _Reader(tables, wanted)
-        return Table(wanted.family, wanted.table, tuple(reader.some() if wanted.chains else reader.all()))
+        found = reader.some() if wanted.chains else reader.all()
+        if not found and wanted.table not in tables.names():
+            return None
+        return Table(wanted.family, wanted.table, tuple(found))
 
 
 class _Reader:

@@ -159,6 +159,13 @@ class Linux:
 
         return self._inside(netns, "a DNS query", lambda: dns.exchange(request, Attempt(request.seconds, self._stop)))
 
+    def exchange_together(self, netns: Netns, requests: tuple[Datagram, ...]) -> tuple[Reply, ...]:
+        from node_helper.linux.probes import dns
+        from node_helper.linux.probes.waiting import Attempt
+
+        attempt = Attempt(requests[0].seconds, self._stop)
+        return self._inside(netns, "DNS queries", lambda: dns.exchange_together(requests, attempt))
+
     def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
         from node_helper.linux.probes import icmp
         from node_helper.linux.probes.waiting import Attempt

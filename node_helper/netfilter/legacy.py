@@ -10,7 +10,7 @@ import re
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Union
 
 from node_helper.netfilter import xt_matches, xt_targets
 from node_helper.netfilter.about import About, leads_to
@@ -57,7 +57,7 @@ _ENDS = struct.Struct("=HH")
 class Blob:
     """The entries of one table, indexed by chain. Every method raises `Malformed` where the entries contradict themselves."""
 
-    def __init__(self, info: bytes, entries: bytes, family: int) -> None:
+    def __init__(self, info: bytes, entries: Union[bytes, bytearray], family: int) -> None:
         self._form = _FORMS[socket.AddressFamily(family)]
         self._data = entries
         _, hooks, *rest, _, size = INFO.unpack(info)
@@ -114,13 +114,16 @@ class Blob:
 
     def _rules(self, at: int, end: int, about: Optional[About]) -> Iterator[Rule]:
         while at < end:
-            if about is None or about.to(self._data[at + self._form.address : at + 4 * self._form.address]):
+            if about is None or about.to(self._cut(at + self._form.address, at + 4 * self._form.address)):
                 rule = self._rule(at)
                 if about is None or about.concerns(rule.spec):
                     yield rule
             at += self._next(at)
         if at != end:
             raise Malformed("a chain does not end where it should")
+
+    def _cut(self, start: int, end: int) -> bytes:
+        return bytes(self._data[start:end])
 
     def _target(self, at: int) -> int:
         return self._sizes(at)[0]
@@ -151,7 +154,7 @@ class Blob:
             if length < _MATCH.size or here + length > at + target:
                 raise Malformed("a match ends outside its rule")
             try:
-                words.append(xt_matches.words(text(name), revision, self._data[here + _MATCH.size : here + length], form.family))
+                words.append(xt_matches.words(text(name), revision, self._cut(here + _MATCH.size, here + length), form.family))
             except Undecodable as e:
                 unread.append(str(e))
             here += length
@@ -166,7 +169,7 @@ class Blob:
         said = text(name)
         if said:
             try:
-                return [xt_targets.words(said, revision, self._data[target + _MATCH.size : target + length], self._form.family)]
+                return [xt_targets.words(said, revision, self._cut(target + _MATCH.size, target + length), self._form.family)]
             except Undecodable as e:
                 unread.append(str(e))
                 return []
@@ -188,13 +191,13 @@ class Blob:
     def _head(self, at: int, unread: list[str]) -> Iterator[str]:
         form, data, size = self._form, self._data, self._form.address
         inverted, flags = data[at + form.inverted], data[at + form.flags]
-        parts = [data[at + size * n : at + size * (n + 1)] for n in range(4)]
+        parts = [self._cut(at + size * n, at + size * (n + 1)) for n in range(4)]
         for option, value, mask, bit in (("-s", parts[0], parts[2], _NOT_SOURCE), ("-d", parts[1], parts[3], _NOT_DESTINATION)):
             if any(mask) or inverted & bit:
                 yield f"{'! ' if inverted & bit else ''}{option} {network(value, mask)}"
         names = at + size * 4
         for option, place, bit in (("-i", 0, _NOT_IN), ("-o", 16, _NOT_OUT)):
-            name, mask = data[names + place : names + place + 16], data[names + 32 + place : names + 48 + place]
+            name, mask = (self._cut(names + start, names + start + 16) for start in (place, 32 + place))
             if any(mask):
                 yield f"{'! ' if inverted & bit else ''}{option} {text(name)}"
         number = int.from_bytes(data[at + form.protocol : at + form.protocol + 2], "little")

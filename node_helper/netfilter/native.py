@@ -159,7 +159,7 @@ class _Machine:
         else:
             self.words.append(f"{said} {sign}{self._compared(said, mask, value)}")
 
-    def _compared(self, said: str, mask: bytes | None, value: bytes) -> str:
+    def _compared(self, said: str, mask: Optional[bytes], value: bytes) -> str:
         if said == "meta l4proto":
             return PROTOCOLS.get(value[0], str(value[0]))
         if said.startswith("fib "):
@@ -262,7 +262,7 @@ def _mark_change(mask: bytes, flip: bytes) -> str:
     raise Undecodable("bitwise")
 
 
-def _bits(said: str, mask: bytes | None, value: bytes, *, different: bool) -> str:
+def _bits(said: str, mask: Optional[bytes], value: bytes, *, different: bool) -> str:
     """A comparison of flags with nothing: any of them is set."""
     bits = int.from_bytes(mask or b"", "little")
     names = [name for bit, name in _CT_BITS[said].items() if bits & bit]

@@ -36,6 +36,30 @@ def exchange(request: Datagram, attempt: Attempt) -> Reply:
     return Reply("answered", time.monotonic() - attempt.started, payload, request.server)
 
 
+def exchange_together(requests: tuple[Datagram, ...], attempt: Attempt) -> tuple[Reply, ...]:
+    """All from one UDP socket, at once; each reply has the time at which it came. An error is that of all not yet answered."""
+    replies: dict[int, Reply] = {}
+    try:
+        family, there = place(requests[0].server, requests[0].port)
+    except OSError as e:
+        return tuple(failed(e, attempt.started) for _ in requests)
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as talk:
+        try:
+            attempt.connect(talk, there)
+            refusal.listen(talk)
+            for request in requests:
+                attempt.send(talk, request.payload)
+            while len(replies) < len(requests):
+                data, _ = attempt.receive(talk, _LARGEST)
+                for at in (i for i, r in enumerate(requests) if i not in replies and _answers(r.payload, data)):
+                    replies[at] = Reply("answered", time.monotonic() - attempt.started, data, requests[at].server)
+        except OSError as e:
+            said = refusal.take(talk)
+            rest = failed(e, attempt.started, said.sender if said else "")
+            return tuple(replies.get(at, rest) for at in range(len(requests)))
+    return tuple(replies[at] for at in range(len(requests)))
+
+
 def _over_udp(talk: socket.socket, asked: bytes, attempt: Attempt) -> bytes:
     refusal.listen(talk)
     attempt.send(talk, asked)
