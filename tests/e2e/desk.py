@@ -55,7 +55,7 @@ class Desk:
         await self.jobs.queue(job.id)
         return job
 
-    async def ended(self, job: Job, seconds: float = 40.0) -> State:
+    async def ended(self, job: Job, seconds: float = 90.0) -> State:
         """The end of the job."""
         await until(lambda: self._over(job), seconds)
         return (await self.jobs.status(job.id)).state
@@ -76,7 +76,7 @@ class Desk:
         return sorted(file["name"] for m in self.said() for file in m.get("files") or ())
 
 
-async def until(true: Callable[[], Any], seconds: float = 30.0) -> None:
+async def until(true: Callable[[], Any], seconds: float = 90.0) -> None:
     """Returns when it is so; a coroutine function is awaited, any other is asked in a thread."""
     async with asyncio.timeout(seconds):
         while True:

@@ -45,7 +45,7 @@ class Office:
         """The first message of the bot that is not one of those, when it is no longer underway."""
 
         def ended() -> Said | None:
-            new = [m for m in self.said(channel) if m["ts"] not in before]
+            new = [m for m in self.said(channel) if m["ts"] not in before and not m.get("files")]  # those of an earlier answer
             return new[0] if new and not new[0]["text"].startswith(UNDERWAY) else None
 
         return eventually(ended, lambda: self.read(channel))
