@@ -69,10 +69,22 @@ def test_commands_say_how_they_ended(node: GuestNode) -> None:
         node.path("/proc/sys/net/ipv4/ip_forward")
 
 
+def test_its_services_go_to_their_pods_as_kube_proxy_does_it_in_ipvs_mode(lab: Lab, node: GuestNode) -> None:
+    said = checked(lab, "ipvs", "default/hello-world")
+    assert [f["id"] for f in said["findings"]] == ["ipvs-deprecated"]
+    assert [said["facts"]["nodes"][plan.name]["in_use"] for plan in lab.plans] == [False, False]
+    seen = said["facts"]["nodes"][NAME]["virtual_servers"]
+    reals = {f"{r['address']}:{r['port']}" for v in seen if v["family"] == 4 for r in v["real_servers"]}
+    assert reals == {f"{pod.ips[0]}:8080" for pod in lab.find_pods("hello-world")}
+    address = next(v["address"] for v in seen if v["family"] == 4)
+    node.run(["python3", "-c", f"import socket; socket.create_connection(('{address}', 80), 20)"])
+
+
 def test_connections_whose_server_was_removed_are_found_from_outside(lab: Lab, node: GuestNode) -> None:
     pod = lab.find_pod("hello-world")
     real = f"{pod.ips[0]}:8080"
-    node.ip("link add kube-ipvs0 type dummy", f"addr add {VIRTUAL}/32 dev kube-ipvs0")
+    node.ip(f"addr add {VIRTUAL}/32 dev kube-ipvs0")
+    node.sysctl({"net.ipv4.vs.expire_nodest_conn": 0})
     node.run(["ipvsadm-restore"], stdin=f"-A -t {VIRTUAL}:80 -s rr\n-a -t {VIRTUAL}:80 -r {real} -m -w 1\n")
     assert [f["id"] for f in checked(lab, "ipvs", NAME)["findings"]] == ["ipvs-deprecated"]
     end = node.daemon(

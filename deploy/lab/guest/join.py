@@ -1,6 +1,6 @@
 """One more node for a lab that is up: with a kernel of its own, the helper behind its sshd, and a place in the API.
 
-It stands beside the lab's own nodes: no pods are placed on it and no service rules are kept there.
+It stands beside the lab's own nodes: no pods are placed on it. Services are done as kube-proxy's IPVS mode does them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.lab import cgroups, manifests, packages, sshd
+from deploy.lab import cgroups, controlplane, manifests, packages, sshd
 from deploy.lab.forward import Forward, Place
 from deploy.lab.guest.node import GuestNode
+from deploy.lab.kubeproxy import ipvs
+from deploy.lab.kubeproxy.model import Family
 from deploy.lab.lab import Lab
 from deploy.lab.node import Site
 from deploy.lab.parts import Parts
-from deploy.lab.plan import NodePlan, Proxy
+from deploy.lab.plan import SERVICE_CIDRS, NodePlan, Proxy
 from deploy.lab.reaper import Reaper
 
 NAME = "node-own"
@@ -40,6 +42,8 @@ def joined(lab: Lab, name: str = NAME) -> Iterator[GuestNode]:
         lab.ssh_config.write_text(config + access.entry(name, port), encoding="utf-8")
         machine_id = node.path("/etc/machine-id").read_text(encoding="ascii").strip()
         lab.store.put(manifests.node(plan, machine_id, _RUNTIME))
+        _prepare_services(node)
+        sync(lab, node)
         yield node
     finally:
         if lab.store.get("Node", name) is not None:
@@ -48,6 +52,22 @@ def joined(lab: Lab, name: str = NAME) -> Iterator[GuestNode]:
         if plugged:
             lab.fabric.unplug(plan)
         parts.close()
+
+
+def sync(lab: Lab, node: GuestNode) -> None:
+    """Do kube-proxy's part after a change of the lab's objects, as :meth:`Lab.apply` does it for the other nodes."""
+    wanted = [ipvs.render_ipvs(controlplane.for_proxy(lab.store), node.name, family=family) for family in Family]
+    node.ip(f"addr flush dev {ipvs.DEVICE}", *(f"addr add {a} dev {ipvs.DEVICE}" for w in wanted for a in w.addresses))
+    node.run(["ipvsadm", "--clear"])
+    node.run(["ipvsadm-restore"], stdin="".join(w.text for w in wanted))
+
+
+def _prepare_services(node: GuestNode) -> None:
+    """The node's own connections to services leave with the node's address, and not with the service's."""
+    node.sysctl(ipvs.SETTINGS)
+    node.ip(f"link add {ipvs.DEVICE} type dummy")
+    services = next(cidr for cidr in SERVICE_CIDRS.split(",") if ":" not in cidr)
+    node.run(["iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", services, "-j", "MASQUERADE"])
 
 
 def _site(parts: Parts, lab: Lab) -> Site:
