@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
+
 import pytest
 
-from tests.e2e.office import Office, Said, buttons, jobs_of, read
+from deploy.lab.lab import Lab
+from tests.e2e.office import Office, Said, buttons, eventually, jobs_of, read
 
 HOSTILE = [
     ("pod hello-world; rm -rf /", "'hello-world;' is not a name"),
@@ -99,6 +103,26 @@ def test_a_mention_that_cannot_be_understood_is_answered_under_it(office: Office
     message = office.answer()
     assert message["thread_ts"] == asked
     assert read(message).startswith("❌ ")
+
+
+def test_what_the_cluster_says_calls_nobody_and_forms_nothing(office: Office, lab: Lab) -> None:
+    before = lab.api_object(lab.find_pod("client-two"))
+    hostile = dict(copy.deepcopy(before))
+    waiting = {"reason": "Err<!here>", "message": "<!channel> <@U0BOB> <https://example.com|click> `*\x1b[31m"}
+    hostile["status"]["containerStatuses"][0].update(ready=False, started=False, state={"waiting": waiting})
+    lab.store.put(hostile)
+    try:
+        message = eventually(lambda: finding(office, "pod-container-waiting"), office.read)
+    finally:
+        lab.store.put(before)
+    assert "<!channel> <@U0BOB> <https://example.com|click> " in read(message)  # as it was written, since it is escaped
+    assert r"\x1b[31m" in read(message)
+    assert "&lt;!channel&gt; &lt;@U0BOB&gt; &lt;https" in json.dumps(message["blocks"])
+
+
+def finding(office: Office, name: str) -> Said | None:
+    message = office.asks("pod client-two")
+    return message if name in read(message) else None
 
 
 def assert_a_click_answers(office: Office, message: Said, name: str) -> str:

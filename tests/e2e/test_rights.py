@@ -62,9 +62,10 @@ def test_what_is_not_allowed_is_refused_with_the_reason_and_makes_no_job(
 def test_what_is_allowed_is_answered_without_the_rest_of_the_cluster(office: Office) -> None:
     assert read(office.asks("pod client")).startswith("✅ healthy")
     assert "There is no pod kube-dns" in read(office.asks("pod kube-dns"))
-    everywhere = read(office.asks("pods in all"))
-    assert "default/client" in everywhere or "client-two" in everywhere
-    assert "kube-dns" not in everywhere
+    assert "hello-world" in read(office.asks("pods"))
+    only = "from this channel, only about default"
+    assert read(office.asks("pods in all")) == f"⛔ you may not ask about all namespaces {only}"
+    assert read(office.asks("pod kube-system/kube-dns")) == f"⛔ you may not ask about the namespace kube-system {only}"
 
 
 @pytest.mark.parametrize(
