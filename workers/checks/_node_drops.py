@@ -1,7 +1,7 @@
 """What two looks at a node's counters prove: packets that were dropped between them, and tables that are full.
 
 Sources: net/core/net-procfs.c (softnet), net/ipv4/proc.c, net/core/neighbour.c; kubernetes/kops#4533 (neighbour tables),
-kubernetes/kubernetes#40182 (FORWARD policy), cilium/cilium#19761 (rp_filter).
+cilium/cilium#19761 (rp_filter).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_helper.facts.kernel_log import KernelLog
-from node_helper.kernel import ForwardChain, NeighbourTable
+from node_helper.kernel import NeighbourTable
 from workers.check import Samples, View
 from workers.checks._node_seen import Counted, Seen
 from workers.model import Confidence, Evidence, Finding, Severity
@@ -28,7 +28,6 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
     yield from _softnet(view, seen, seen.counted)
     yield from _queues(view, seen, seen.counted)
     yield from _neighbours(view, seen, seen.counted)
-    yield from _forward(view, seen, seen.counted)
 
 
 def risen(counted: Counted, *names: str) -> dict[str, int]:
@@ -154,37 +153,6 @@ def _full(view: View, seen: Seen, table: NeighbourTable, refused: int, apart: fl
         fix=f"Raise {_GC.get(table.name, 'neigh.default')}.gc_thresh1 to 3 in the node's own namespace, and in /etc/sysctl.d.",
         node=seen.node.name,
     )
-
-
-def _forward(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
-    if not isinstance(counted.forward, Samples):
-        return
-    before = {_key(chain): chain for chain in counted.forward.first.chains}
-    for chain in counted.forward.second.chains:
-        first = before.get(_key(chain))
-        if chain.policy == "DROP" and first and chain.packets is not None and chain.packets > (first.packets or 0):
-            yield _policy(view, seen, chain, chain.packets - (first.packets or 0), counted.forward.apart)
-
-
-def _policy(view: View, seen: Seen, chain: ForwardChain, drops: int, apart: float) -> Finding:
-    where = f"{chain.backend} {chain.family} {chain.table} {chain.name}"
-    return Finding(
-        id="forward-policy-drop",
-        severity=Severity.WARNING,
-        confidence=Confidence.LIKELY,  # that they are dropped is sure; whether they are pods' is not
-        claim=f"{seen.node.name} drops forwarded packets that no rule accepts: policy DROP of {where}",
-        evidence=(
-            Evidence(f"policy of {where} on {seen.node.name}", f"{chain.policy}, {chain.packets} packets so far", view.now),
-            Evidence("its counter", f"+{drops} in {apart:.2f} s", view.now),
-        ),
-        disprove="The policy ACCEPT, or its counter standing still while pods talk to other nodes.",
-        fix="`iptables -P FORWARD ACCEPT`, or rules in FORWARD that accept the pods' addresses as source and as destination.",
-        node=seen.node.name,
-    )
-
-
-def _key(chain: ForwardChain) -> tuple[str, str, str, str]:
-    return chain.backend, chain.family, chain.table, chain.name
 
 
 def _rates(view: View, counted: Counted, rose: dict[str, int]) -> tuple[Evidence, ...]:

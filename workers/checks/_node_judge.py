@@ -8,7 +8,7 @@ from node_helper.conntrack.wants import Which
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks import _conntrack_judge, _conntrack_seen, _node_drops, _node_proxy, _node_settings
+from workers.checks import _conntrack_judge, _conntrack_seen, _node_drops, _node_forward, _node_proxy, _node_settings
 from workers.checks._node_seen import Seen
 from workers.model import Evidence, Finding, Severity
 
@@ -22,6 +22,7 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:
     yield from _unseen(view, seen)
     yield from _node_settings.judge(view, seen)
     yield from _node_drops.judge(view, seen)
+    yield from _node_forward.judge(view, seen)
     yield from _node_proxy.judge(view, seen)
     if seen.counted:
         log = None if isinstance(seen.settings.log, CannotLook) else seen.settings.log

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from node_helper.facts import (
+    backends,
     conntrack_stats,
     dataplane,
     devices,
@@ -17,6 +19,8 @@ from node_helper.facts import (
     sysctls,
 )
 from node_helper.facts.devices import Device
+from node_helper.kernel import ForwardChain
+from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers.check import Samples, View
 from workers.objects import Node, Pod
@@ -30,6 +34,7 @@ class Settings:
     dataplane: dataplane.Programs | CannotLook
     kube_proxy: kube_proxy.KubeProxy | CannotLook
     log: kernel_log.KernelLog | CannotLook
+    backends: backends.Backends | CannotLook
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,12 @@ class Counted:
 
 @dataclass(frozen=True)
 class Seen:
-    """`counted` is None where the node could not be asked at all."""
+    """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop."""
 
     node: Node
     settings: Settings
     counted: Counted | None = None
+    forward_rules: dict[ForwardChain, Ruleset | CannotLook] = field(default_factory=dict)
 
     def value(self, key: str) -> str | None:
         """A sysctl by its path below /proc/sys; None where it is not there or could not be read."""
@@ -76,6 +82,7 @@ class Seen:
             "eBPF programs": self.settings.dataplane,
             "kube-proxy": self.settings.kube_proxy,
             "the kernel log": self.settings.log,
+            "rule backends": self.settings.backends,
         }
         if self.counted:
             looked |= {
@@ -86,6 +93,16 @@ class Seen:
                 "forward policies": self.counted.forward,
             }
         return {what: answer for what, answer in looked.items() if isinstance(answer, CannotLook)}
+
+
+def dropping(sampled: Samples[forward_policy.ForwardPolicy]) -> Iterator[tuple[ForwardChain, int]]:
+    """The chains whose policy dropped packets between the samples, as last seen, and how many."""
+    before = {(c.backend, c.family, c.table, c.name): c for c in sampled.first.chains}
+    for chain in sampled.second.chains:
+        first = before.get((chain.backend, chain.family, chain.table, chain.name))
+        drops = (chain.packets or 0) - (first.packets or 0) if first else 0
+        if chain.policy == "DROP" and drops > 0:
+            yield chain, drops
 
 
 def proxies(view: View, node: Node) -> tuple[Pod, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node_helper import codec
+from node_helper.facts.backends import Backends
 from node_helper.facts.devices import Device
 from node_helper.facts.kube_proxy import KubeProxy
 from node_helper.facts.sysctls import Sysctls
@@ -56,6 +57,9 @@ def _movers(seen: Seen) -> Table:
             ("its mode, as it says", mode(seen) or "not told"),
         ]
         rows += [("last sync", f"{s.now - s.synced:.0f} s ago" if s.synced else "never") for s in _node_proxy.syncs(proxy)]
+    rows += (
+        [("its rules, in the kernel", _in_kernel(seen.settings.backends))] if isinstance(seen.settings.backends, Backends) else []
+    )
     if isinstance(programs, Programs):
         found = "; ".join(f"{place}: {what}" for place, what in _node_proxy.grouped(programs.programs).items())
         rows += [("eBPF programs", found or "none on devices and the root cgroup")]
@@ -64,6 +68,15 @@ def _movers(seen: Seen) -> Table:
         said = ", ".join(f"{c.policy} ({c.family} {c.table})" for c in forward.second.chains)
         rows += [("FORWARD policies", said or "none: nothing filters here")]
     return Table("Who moves its packets", tuple(rows))
+
+
+def in_kernel(found: Backends) -> tuple[str, ...]:
+    """The backends that hold services' rules: kube-proxy's own tables and chains, or virtual servers."""
+    return (*sorted({t.backend for t in found.tables if t.services}), *(("ipvs",) if found.ipvs else ()))
+
+
+def _in_kernel(found: Backends) -> str:
+    return ", ".join(in_kernel(found)) or "none of kube-proxy's"
 
 
 def _health(proxy: KubeProxy) -> str:
@@ -167,6 +180,7 @@ def _facts(seen: Seen) -> dict[str, Any]:
         }
         if isinstance(proxy, KubeProxy)
         else None,
+        "backends": list(in_kernel(settings.backends)) if isinstance(settings.backends, Backends) else None,
         "programs": codec.encode(settings.dataplane.programs) if isinstance(settings.dataplane, Programs) else None,
         "forward": codec.encode(counted.forward.second.chains) if counted and isinstance(counted.forward, Samples) else None,
         "neighbour_tables": codec.encode(counted.neighbours.second.tables)

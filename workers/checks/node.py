@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from node_helper.facts import (
+    backends,
+    chain_rules,
     conntrack_stats,
     dataplane,
     devices,
@@ -17,11 +19,13 @@ from node_helper.facts import (
     softnet,
     sysctls,
 )
+from node_helper.kernel import ForwardChain
+from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers import locate
-from workers.check import Access, Ask, Check, Plan, Round, View
+from workers.check import Access, Ask, Check, Plan, Round, Samples, View, batch
 from workers.checks._node_judge import judge
-from workers.checks._node_seen import Counted, Seen, Settings, proxies
+from workers.checks._node_seen import Counted, Seen, Settings, dropping, proxies
 from workers.checks._node_show import show
 from workers.objects import Node
 from workers.params import Arg, NodeTarget
@@ -44,7 +48,8 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     seen = Seen(node, settings)
     if isinstance(settings.sysctls, CannotLook) and settings.sysctls.kind in _AWAY:
         return seen
-    return replace(seen, counted=(yield from _counted(node)))
+    counted = yield from _counted(node)
+    return replace(seen, counted=counted, forward_rules=(yield from _forward_rules(node, counted)))
 
 
 def _settings(view: View, node: Node) -> Plan[Settings]:
@@ -54,8 +59,9 @@ def _settings(view: View, node: Node) -> Plan[Settings]:
     programs = look.add("dataplane", Ask(node.name, dataplane.FACT, dataplane.Query()))
     proxy = look.add("kube-proxy", Ask(node.name, kube_proxy.FACT, kube_proxy.Query(pods)))
     log = look.add("kernel log", Ask(node.name, kernel_log.FACT, kernel_log.Query()))
+    tables = look.add("backends", Ask(node.name, backends.FACT, backends.Query()))
     got = yield from look.ask()
-    return Settings(values.of(got), programs.of(got), proxy.of(got), log.of(got))
+    return Settings(values.of(got), programs.of(got), proxy.of(got), log.of(got), tables.of(got))
 
 
 def _counted(node: Node) -> Plan[Counted]:
@@ -75,6 +81,26 @@ def _counted(node: Node) -> Plan[Counted]:
         devices=links.sampled(got),
         forward=forward.sampled(got),
         conntrack=tracked.sampled(got),
+    )
+
+
+def _forward_rules(node: Node, counted: Counted) -> Plan[dict[ForwardChain, Ruleset | CannotLook]]:
+    """The rules before a policy that drops packets right now; nothing is asked where none does."""
+    found = [chain for chain, _ in dropping(counted.forward)] if isinstance(counted.forward, Samples) else []
+    asks = {str(number): _chain(node, chain) for number, chain in enumerate(found) if chain.family in ("ip", "ip6")}
+    answers = yield from batch(asks)
+    return {found[int(number)]: answer for number, answer in answers.items()}
+
+
+def _chain(node: Node, chain: ForwardChain) -> Ask[chain_rules.Query, Ruleset]:
+    """iptables-nft's tables are nftables' too, under the names that iptables has for them."""
+    backend: Literal["iptables-nft", "iptables-legacy", "nftables"] = "nftables"
+    if chain.backend == "iptables-legacy":
+        backend = "iptables-legacy"
+    elif chain.name == "FORWARD" and chain.table in ("filter", "mangle"):
+        backend = "iptables-nft"
+    return Ask(
+        node.name, chain_rules.FACT, chain_rules.Query(backend, "ip" if chain.family == "ip" else "ip6", chain.table, chain.name)
     )
 
 
