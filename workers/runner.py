@@ -6,8 +6,8 @@ Where answers come from is the caller's: warm helpers over SSH, a recording, a s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -18,6 +18,7 @@ from workers.phrase import line
 
 P = TypeVar("P")
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Asker(Protocol):
@@ -57,8 +58,8 @@ class FromNodes:
         if isinstance(effect, AsCompleted):
             return await self._as_completed(effect)
         one = self._ask if isinstance(effect, Batch) else self._twice(effect.apart)
-        answers = await asyncio.gather(*(one(ask) for ask in effect.asks.values()))
-        return dict(zip(effect.asks, answers, strict=True))
+        async with _together(*(one(ask) for ask in effect.asks.values())) as tasks:
+            return dict(zip(effect.asks, await asyncio.gather(*tasks), strict=True))
 
     async def _ask(self, ask: Ask[Any, Any]) -> Any:
         try:
@@ -80,8 +81,9 @@ class FromNodes:
             return key, await self._ask(ask)
 
         state = effect.start
-        for done in asyncio.as_completed([keyed(key, ask) for key, ask in effect.asks.items()]):
-            state = effect.add(state, *await done)
+        async with _together(*(keyed(key, ask) for key, ask in effect.asks.items())) as tasks:
+            for done in asyncio.as_completed(tasks):
+                state = effect.add(state, *await done)
         return state
 
     async def _folded(self, effect: Stream) -> Any:
@@ -93,6 +95,18 @@ class FromNodes:
         except CannotLook as cannot:
             return cannot
         return state
+
+
+@asynccontextmanager
+async def _together(*questions: Coroutine[Any, Any, T]) -> AsyncIterator[list[asyncio.Task[T]]]:
+    """Asked at once; none of them goes on when the block is left, whyever it is."""
+    tasks = [asyncio.create_task(question) for question in questions]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def nodes_of(effect: Effect) -> frozenset[str]:
