@@ -46,6 +46,10 @@ class Witness(asyncssh.SSHClient):  # type: ignore[misc]  # asyncssh is untyped 
 def refusal(node: str, known_hosts: Any, shown: Shown | None, said: str) -> CannotLook:
     """Why the node's key was not accepted: changed, unknown, signed by another CA, or what asyncssh `said` (expired, revoked)."""
     files = _files(known_hosts)
+    if shown is None and "revoked" in said:
+        reason = f"{node}: it shows a host key that is REVOKED ({printable(said)})"
+        fix = f"Give the node a new host key. Take the @revoked line out of {files} only if the key was never out of its hands."
+        return CannotLook(reason, kind="host-key", fix=fix)
     if shown is None:
         reason = f"{node}: its host key or certificate is not valid ({printable(said)})"
         return CannotLook(reason, kind="host-key", fix=f"Renew the node's host certificate, or its line in {files}.")

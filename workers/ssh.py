@@ -9,15 +9,15 @@ import contextlib
 import re
 from typing import Any
 
-import asyncssh
 import structlog
 
 from node_helper.protocol import CannotLook
-from workers import host_keys, push
-from workers.host_keys import Witness
+from workers import push
 from workers.no_helper import printable
 from workers.ssh_errors import FOREIGN, cannot, translated
-from workers.ssh_options import SshSettings, options_for
+from workers.ssh_login import login
+from workers.ssh_options import SshSettings
+from workers.ssh_route import route
 from workers.transport import Ended
 
 __all__ = ["Ssh", "SshSession", "SshSettings"]
@@ -59,18 +59,10 @@ class Ssh:
         return SshSession(node, connection, process)
 
     async def _connect(self, node: str) -> Any:
-        witness = Witness()
-        with translated(node):
-            options = await options_for(node, self._settings)
-            known_hosts = options["known_hosts"]
-            try:
-                return await asyncssh.connect(node, **options, client_factory=lambda: witness)
-            except asyncssh.HostKeyNotVerifiable as e:
-                raise host_keys.refusal(node, known_hosts, witness.shown, e.reason) from e
-            except asyncssh.KeyExchangeFailed as e:
-                if "host key" in e.reason:  # known_hosts has keys of kinds that the node does not show any more
-                    raise host_keys.refusal(node, known_hosts, witness.shown, e.reason) from e
-                raise
+        connection = None
+        for hop in await route(node, self._settings):
+            connection = await login(hop, connection)
+        return connection
 
 
 class SshSession:

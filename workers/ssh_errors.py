@@ -61,16 +61,16 @@ _KNOWN: tuple[tuple[type[BaseException], str, str, str], ...] = (
 
 
 @contextmanager
-def translated(node: str) -> Iterator[None]:
-    """Nothing foreign leaves: what SSH or the system raises inside becomes `CannotLook` about this node."""
+def translated(label: str, host: str = "") -> Iterator[None]:
+    """Nothing foreign leaves: what SSH or the system raises becomes `CannotLook` about the node, or the `host` before it."""
     try:
         yield
     except FOREIGN as e:
-        raise cannot(node, e) from e
+        raise cannot(label, e, host) from e
 
 
-def cannot(node: str, failure: BaseException) -> CannotLook:
+def cannot(label: str, failure: BaseException, host: str = "") -> CannotLook:
     """One failure in words."""
     kind, what, fix = next((kind, what, fix) for shape, kind, what, fix in _KNOWN if isinstance(failure, shape))
     detail = printable(str(failure))
-    return CannotLook(f"{node}: {what}{f' ({detail})' if detail else ''}", kind=kind, fix=fix.format(node=node))
+    return CannotLook(f"{label}: {what}{f' ({detail})' if detail else ''}", kind=kind, fix=fix.format(node=host or label))

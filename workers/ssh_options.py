@@ -3,13 +3,14 @@
 Nobody answers questions here, nothing of the worker is forwarded to a node, and every host on the way is verified.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import asyncssh
 
-from workers import host_keys
+from workers import host_keys, ssh_keys, ssh_keywords
 
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"  # a quarter of the processor time of asyncssh's chacha20
 _HOST_KEYS = "+ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
@@ -32,9 +33,38 @@ class SshSettings:
     helper: Literal["installed", "push"] = "installed"
 
 
-async def options_for(node: str, settings: SshSettings) -> dict[str, Any]:
-    """The keyword arguments of `asyncssh.connect`, `known_hosts` always among them. `CannotLook` where a host is not verified."""
-    options: dict[str, Any] = {
+async def named_for(host: str, settings: SshSettings, given: dict[str, Any]) -> Any:
+    """What the configuration comes to for a host, without our fallbacks; `given` (user, port) has precedence over it."""
+    return await asyncssh.SSHClientConnectionOptions.construct(host=host, **_always(settings), **given)
+
+
+def options_for(label: str, host: str, named: Any, settings: SshSettings, given: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `asyncssh.connect`, `known_hosts` always among them.
+
+    `named` is of :func:`named_for`. Raises `CannotLook` where the host is not verified or the configuration cannot be followed.
+    """
+    ssh_keywords.refuse(label, host, named, [str(path) for path in config_files(settings)])
+    options = _always(settings) | given
+    options |= {name: value for name, keyword, value in _fallbacks(settings) if value and named.config.get(keyword) is None}
+    options.setdefault("known_hosts", named.known_hosts)
+    if options["known_hosts"] is None:
+        raise host_keys.unverified(label)
+    if named.config.get("IdentitiesOnly"):
+        # asyncssh reads these from public key files only, and where it finds none it offers all that the agent holds
+        offered = ssh_keys.identities(ssh_keys.files(named, settings.key))
+        options |= {"agent_identities": offered} if offered else {"agent_path": None}
+    return options
+
+
+def config_files(settings: SshSettings) -> tuple[Path, ...]:
+    """The OpenSSH configuration that counts."""
+    usual = Path("~/.ssh/config").expanduser()
+    return settings.config or ((usual,) if os.access(usual, os.R_OK) else ())
+
+
+def _always(settings: SshSettings) -> dict[str, Any]:
+    return {
+        "config": [str(path) for path in config_files(settings)],
         "connect_timeout": settings.connect_seconds,
         "login_timeout": settings.connect_seconds,
         "keepalive_interval": settings.keepalive_seconds,
@@ -42,24 +72,8 @@ async def options_for(node: str, settings: SshSettings) -> dict[str, Any]:
         "kbdint_auth": False,
         "agent_forwarding": False,
         "x11_forwarding": False,
+        "ignore_encrypted": True,  # an agent may hold them
     }
-    if settings.config:
-        options["config"] = [str(path) for path in settings.config]
-    named = await asyncssh.SSHClientConnectionOptions.construct(host=node, **options)
-    for host in _jumps(named):
-        if (await asyncssh.SSHClientConnectionOptions.construct(host=host, **options)).known_hosts is None:
-            raise host_keys.unverified(host)
-    options |= {name: value for name, keyword, value in _fallbacks(settings) if value and named.config.get(keyword) is None}
-    options.setdefault("known_hosts", named.known_hosts)
-    if options["known_hosts"] is None:
-        raise host_keys.unverified(node)
-    return options
-
-
-def _jumps(named: Any) -> list[str]:
-    """The hosts of ProxyJump, each "user@host:port"."""
-    jumps = named.tunnel.split(",") if isinstance(named.tunnel, str) else []
-    return [jump.rpartition("@")[2].partition(":")[0] for jump in jumps]
 
 
 def _fallbacks(settings: SshSettings) -> tuple[tuple[str, str, Any], ...]:
