@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from node_helper.facts import sandbox
 from node_helper.protocol import CannotLook
@@ -153,7 +154,9 @@ async def test_a_lost_job_that_cannot_be_told_ends_no_worker(jobs: Jobs, away: E
 
 async def test_a_result_that_cannot_be_sent_for_our_own_fault_is_given_up_in_the_end(jobs: Jobs) -> None:
     one = await queued(jobs, asked("pods"))
-    assert await until_over(jobs, worker(jobs, Remembered(away=ValueError("ours"))), one) is State.DEAD
+    with structlog.testing.capture_logs() as logged:
+        assert await until_over(jobs, worker(jobs, Remembered(away=ValueError("ours"))), one) is State.DEAD
+    assert "job_not_told" in [line["event"] for line in logged]
 
 
 def test_the_age_of_a_job_has_its_milliseconds() -> None:
