@@ -1,0 +1,102 @@
+"""What one look at a node's rules proves: two backends at once, a service that is refused, rules that nobody understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from node_helper.netfilter.records import Ruleset
+from node_helper.protocol import CannotLook
+from workers import findings
+from workers.check import View
+from workers.checks._rules_seen import Seen, of_service
+from workers.model import Confidence, Evidence, Finding, Severity
+from workers.objects import Service
+from workers.rules.resolve import Path, Rules
+from workers.rules.steps import Source
+
+_NEEDED = ("services", "slices", "pods")
+_EMPTY = frozenset({"gone"})
+
+
+def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
+    """Every finding of `rules`, `iptables` and `nftables`."""
+    if seen.service:
+        yield from findings.cluster_gaps(view, *_NEEDED)
+    yield from _unseen(view, seen)
+    for node in seen.nodes:
+        yield from _mixed(view, seen, node)
+    if seen.service:
+        yield from _of_service(view, seen, seen.service)
+
+
+def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
+    for node, known in seen.backends.items():
+        if isinstance(known, CannotLook):
+            yield findings.unknown(known, node=node, what="packet filters", now=view.now)
+    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
+        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY:
+            yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
+
+
+def _mixed(view: View, seen: Seen, node: str) -> Iterator[Finding]:
+    """Service rules in more than one backend of a family: those of an earlier kube-proxy still catch packets."""
+    for family in ("ip", "ip6"):
+        mine = [t for t in seen.tables(node) if t.family == family]
+        services = sorted({t.backend for t in mine if t.services})
+        iptables = sorted({t.backend for t in mine if t.rules and t.backend.startswith("iptables-")})
+        both = services if len(services) > 1 else iptables
+        if len(both) < 2:  # noqa: PLR2004  (one backend is how it should be)
+            continue
+        yield Finding(
+            id="iptables-backends-mixed",
+            severity=Severity.PROBLEM if both is services else Severity.WARNING,
+            claim=f"{node} holds {'service rules' if both is services else 'rules'} in {' and '.join(both)} at once",
+            evidence=tuple(
+                Evidence(f"{backend} ({family})", ", ".join(t.name for t in mine if t.backend == backend and t.rules), view.now)
+                for backend in both
+            ),
+            disprove="Only one of them holding tables with rules.",
+            fix="Find out which one kube-proxy writes today and flush the other; then let all writers use the same iptables.",
+            subject=node,
+            node=node,
+        )
+
+
+def _of_service(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
+    paths = list(_paths(seen, service))
+    refused = tuple(
+        Evidence(f"{backend} on {node}, {path.via[-1] if path.via else 'rules'}", f"{said} is refused ({path.outcome})", view.now)
+        for node, backend, said, path in paths
+        if path.outcome in ("reject", "drop")
+    )
+    for finding in findings.no_endpoints(view, service):
+        yield replace(finding, evidence=(*finding.evidence, *refused[:4]))
+    for node, backend, said, path in paths:
+        if path.outcome == "unknown":
+            yield _not_understood(view, (node, backend, said), path, service)
+
+
+def _not_understood(view: View, where: tuple[str, str, str], path: Path, service: Service) -> Finding:
+    node, backend, said = where
+    return Finding(
+        id="unknown-fact",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.CANNOT_TELL,
+        claim=f"Where {node} sends {said} cannot be told: its rules hold something that is not understood",
+        evidence=(Evidence(f"{backend} on {node}, {', '.join(path.via[-2:])}", "; ".join(path.unread), view.now),),
+        disprove="Rules with matches and targets that kube-proxy writes.",
+        fix=f"Read the rules: `{'nftables' if backend == 'nftables' else 'iptables'} {node}`.",
+        subject=str(service),
+        node=node,
+    )
+
+
+def _paths(seen: Seen, service: Service) -> Iterator[tuple[str, str, str, Path]]:
+    """Node, backend, frontend and what becomes of a pod's connection to it."""
+    for (node, backend, family), answer in seen.found.items():
+        if isinstance(answer, Ruleset) and any(t.name in ("nat", "kube-proxy") for t in answer.tables):
+            rules = Rules(answer)
+            for frontend in of_service(service):
+                if frontend.family == family:
+                    yield node, backend, str(frontend), rules.route(frontend).paths[Source.POD]

@@ -1,0 +1,122 @@
+"""What `rules`, `iptables` and `nftables` asked and saw: the backends of each node, and of those in use what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, cast
+
+from node_helper.facts import backends, chain_rules, rules_text, service_rules
+from node_helper.netfilter.records import Destination, FilterTable, Ruleset
+from node_helper.protocol import CannotLook
+from workers import locate
+from workers.check import Ask, Plan, Round, Slot, View, batch
+from workers.errors import UsageError
+from workers.objects import Node, Service
+from workers.params import Arg, NodeTarget, ServiceOrNodeTarget
+from workers.rules.desired import frontends
+from workers.rules.names import RuleName
+from workers.rules.resolve import Frontend
+
+Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
+IpFamily = Literal["ip", "ip6"]
+Place = tuple[str, str, str]
+"""Node, backend, family."""
+EVERY: tuple[str, ...] = ("iptables-nft", "iptables-legacy", "nftables")
+
+
+@dataclass(frozen=True)
+class Params:
+    """A service or a node, and perhaps one table or chain of it."""
+
+    target: Annotated[ServiceOrNodeTarget, Arg("a service, or a node for all that it holds")]
+    node: Annotated[NodeTarget | None, Arg("only on this node", word="on")] = None
+    table: Annotated[RuleName | None, Arg("only this table, such as nat")] = None
+    chain: Annotated[RuleName | None, Arg("this chain and those it leads to")] = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The answers: `found` by place for a service or a chain, `texts` by place for a node."""
+
+    service: Service | None
+    nodes: tuple[str, ...]
+    backends: dict[str, backends.Backends | CannotLook]
+    found: dict[Place, Ruleset | CannotLook] = field(default_factory=dict)
+    texts: dict[Place, rules_text.Text | CannotLook] = field(default_factory=dict)
+
+    def tables(self, node: str) -> tuple[FilterTable, ...]:
+        """The tables of a node; none where it could not be asked."""
+        known = self.backends[node]
+        return known.tables if isinstance(known, backends.Backends) else ()
+
+
+def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[Seen]:
+    """Ask every node which backends it uses, then those for the service, the chain, or the whole text."""
+    meant = locate.service_or_node(view, params.target)
+    service = meant if isinstance(meant, Service) else None
+    nodes = tuple(node.name for node in _nodes(params, view, meant))
+    known = yield from batch({node: Ask(node, backends.FACT, backends.Query()) for node in nodes})
+    seen = Seen(service, nodes, known)
+    look, slots, texts = Round(), dict[Place, Slot[Ruleset]](), dict[Place, Slot[rules_text.Text]]()
+    for place in _places(seen, params, of):
+        key = " ".join(place)
+        if params.chain is not None:
+            slots[place] = look.add(f"chain {key}", _chain_ask(place, params, params.chain, seen))
+        elif service is None:
+            texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place)))
+        elif only := destinations(service, place[2]):
+            slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
+    got = yield from look.ask()
+    found = {place: slot.of(got) for place, slot in slots.items()}
+    return Seen(service, nodes, known, found, {place: slot.of(got) for place, slot in texts.items()})
+
+
+def of_service(service: Service) -> Iterator[Frontend]:
+    """Every address at which a service can be reached."""
+    for port in service.ports:
+        for frontend, _ in frontends(service, port):
+            yield frontend
+
+
+def destinations(service: Service, family: str) -> tuple[Destination, ...]:
+    """The same, as the node understands it."""
+    mine = (f for f in of_service(service) if f.family == family)
+    return tuple(dict.fromkeys(Destination(f.address, f.port, f.protocol) for f in mine))
+
+
+def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
+    """Where to look: for a service backends that hold service rules, else whatever has tables of the wanted name."""
+    for node in seen.nodes:
+        used = [t for t in seen.tables(node) if t.backend in of]
+        if params.chain is not None:
+            used = [t for t in used if params.table is None or t.name == params.table.name]
+        elif seen.service is not None:
+            used = [t for t in used if t.services]
+        else:
+            used = [t for t in used if t.backend != "nftables" or t.services]
+        yield from dict.fromkeys((node, t.backend, t.family) for t in used)
+
+
+def _chain_ask(place: Place, params: Params, chain: RuleName, seen: Seen) -> Ask[chain_rules.Query, Ruleset]:
+    node, backend, family = place
+    native = "kube-proxy" if any(t.backend == backend == "nftables" and t.services for t in seen.tables(node)) else "nat"
+    table = params.table.name if params.table else native
+    query = chain_rules.Query(cast("Backend", backend), cast("IpFamily", family), table, chain.name)
+    return Ask(node, chain_rules.FACT, query)
+
+
+def _text_query(place: Place) -> rules_text.Query:
+    return rules_text.Query(cast("Backend", place[1]), cast("IpFamily", place[2]))
+
+
+def _service_query(place: Place, only: tuple[Destination, ...]) -> service_rules.Query:
+    return service_rules.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), only)
+
+
+def _nodes(params: Params, view: View, meant: Service | Node) -> tuple[Node, ...]:
+    if isinstance(meant, Node):
+        if params.node and locate.node(view, params.node) != meant:
+            raise UsageError(f"{meant.name} and {params.node} are two nodes; say one of them, or a service on one of them")
+        return (meant,)
+    return (locate.node(view, params.node),) if params.node else tuple(view.cluster.nodes.values())

@@ -1,0 +1,179 @@
+"""How `rules`, `iptables` and `nftables` show what they saw: trees of chains, endpoints with their chances, saves as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from node_helper.facts.backends import Backends
+from node_helper.facts.rules_text import Text
+from node_helper.netfilter.records import Ruleset
+from node_helper.protocol import CannotLook
+from workers.check import View
+from workers.checks._rules_seen import EVERY, Params, Place, Seen, of_service
+from workers.model import RawFile, Shown, Table
+from workers.objects import Service
+from workers.rules.resolve import Path, Rules
+from workers.rules.steps import Source
+from workers.rules.tree import lines
+
+_FAMILIES = {"ip": "IPv4", "ip6": "IPv6"}
+_TREE = ("rule", "packets")
+_WAYS = ("destination", "from", "goes to", "how")
+_LINES_SHOWN = 60
+
+
+def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -> Shown:
+    """A service's ways and trees, a chain's tree, or what a node holds."""
+    used = sorted({place[1] for place in (*seen.found, *seen.texts)})
+    what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
+    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what} on {_counted(seen)}"
+    tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
+    files = tuple(_files(params, seen))
+    facts = {"service": str(seen.service) if seen.service else None, "nodes": {n: _facts(seen, n) for n in seen.nodes}}
+    return Shown(headline, facts, tuple(tables), files, tuple(_notes(seen, of)))
+
+
+def _counted(seen: Seen) -> str:
+    return seen.nodes[0] if len(seen.nodes) == 1 else f"{len(seen.nodes)} nodes"
+
+
+def _ways(seen: Seen) -> Iterator[Table]:
+    for place, answer in seen.found.items():
+        if seen.service and isinstance(answer, Ruleset) and answer.tables and _has_services(answer):
+            rows = tuple(_way_rows(seen.service, place, answer))
+            yield Table(f"{place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows, _WAYS)
+
+
+def _has_services(answer: Ruleset) -> bool:
+    return any(table.name in ("nat", "kube-proxy") for table in answer.tables)
+
+
+def _way_rows(service: Service, place: Place, answer: Ruleset) -> Iterator[tuple[str, ...]]:
+    """One row for what is the same from everywhere, else one for each source."""
+    rules = Rules(answer)
+    for frontend in of_service(service):
+        if frontend.family != place[2]:
+            continue
+        said = {source: (_goes(path), _how(path)) for source, path in rules.route(frontend).paths.items()}
+        if len(set(said.values())) == 1:
+            yield str(frontend), "everywhere", *said[Source.POD]
+        else:
+            yield from ((str(frontend), source.value, *each) for source, each in said.items())
+
+
+def _goes(path: Path) -> str:
+    if not path.endpoints:
+        return {"reject": "refused", "drop": "dropped", "nothing": "no rule is about it"}.get(path.outcome, "cannot be told")
+    return ", ".join(f"{share.endpoint} {share.share:.0%}" for share in sorted(path.endpoints, key=lambda s: s.endpoint))
+
+
+def _how(path: Path) -> str:
+    sticky = f"sticky for {path.sticky_s} s" if path.sticky_s is not None else ""
+    admitted = f"only from {', '.join(path.admitted)}" if path.admitted else ""
+    return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted)))
+
+
+def _trees(params: Params, seen: Seen) -> Iterator[Table]:
+    for place, answer in seen.found.items():
+        if isinstance(answer, Ruleset):
+            found = _lines(params, answer)
+            rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
+            if rows:
+                yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows[:_LINES_SHOWN], _TREE)
+
+
+def _lines(params: Params, answer: Ruleset) -> tuple[Any, ...]:
+    return lines(answer, (params.chain.name,)) if params.chain else lines(answer)
+
+
+def _summaries(seen: Seen) -> Iterator[Table]:
+    rows = []
+    for node in seen.nodes:
+        rows += [
+            (
+                node,
+                t.backend,
+                _FAMILIES.get(t.family, t.family),
+                t.name,
+                "yes" if t.rules else "no",
+                "yes" if t.services else "no",
+            )
+            for t in seen.tables(node)
+            if seen.service is None
+        ]
+    if rows:
+        yield Table("Tables", tuple(rows), ("node", "backend", "family", "table", "rules on its hooks", "kube-proxy's"))
+    for (node, backend, family), answer in seen.texts.items():
+        if isinstance(answer, Text):
+            listed = answer.text.splitlines()
+            said = (("command", " ".join(answer.argv)), ("lines", str(len(listed))), ("rules", str(_rules(listed, backend))))
+            yield Table(f"{backend} {_FAMILIES[family]} on {node}", said)
+
+
+def _rules(listed: list[str], backend: str) -> int:
+    """Rules in a listing: `-A`, with or without its counters; in nft whatever stands in a chain is counted by its indent."""
+    if backend == "nftables":
+        return sum(line.startswith("\t\t") and not line.startswith(("\t\t\t", "\t\ttype ", "\t\tcomment ")) for line in listed)
+    return sum(line.startswith("-A ") or "] -A " in line[:60] for line in listed)
+
+
+def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
+    for (node, backend, family), text in seen.texts.items():
+        if isinstance(text, Text):
+            yield RawFile(f"{node}.{_file_name(backend, family)}.txt", text.text)
+    for (node, backend, family), answer in seen.found.items():
+        if isinstance(answer, Ruleset) and (found := _lines(params, answer)):
+            said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
+            yield RawFile(f"{node}.{_file_name(backend, family)}.tree.txt", said)
+
+
+def _packets(packets: int | None) -> str:
+    return "" if packets is None else f"  [{packets} packets]"
+
+
+def _file_name(backend: str, family: str) -> str:
+    """As saved folders name them."""
+    prefix = f"{family}tables-" if backend.startswith("iptables") else ""
+    return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
+
+
+def _notes(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+    for node in seen.nodes:
+        known = seen.backends[node]
+        if not isinstance(known, Backends):
+            continue
+        for backend in of:
+            if not any(t.backend == backend for t in known.tables):
+                yield f"{backend} is not in use on {node}: it has no table there."
+        if known.ipvs:
+            yield f"{node} has virtual servers in IPVS: `ipvs {seen.service or node}` shows them."
+    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
+        if isinstance(answer, CannotLook) and answer.kind == "gone":
+            yield f"{backend} on {node}: {answer.reason}."
+        elif isinstance(answer, Text) and answer.cut:
+            yield f"The file of {backend} on {node} ends at {len(answer.text) >> 20} MiB: what follows was cut."
+
+
+def _facts(seen: Seen, node: str) -> dict[str, Any] | None:
+    known = seen.backends[node]
+    if not isinstance(known, Backends):
+        return None
+    held = [{"backend": t.backend, "family": t.family, "table": t.name, "services": t.services} for t in known.tables]
+    return {"tables": held, "ipvs": known.ipvs, "ways": list(_way_facts(seen, node)) if seen.service else []}
+
+
+def _way_facts(seen: Seen, node: str) -> Iterator[dict[str, Any]]:
+    for place, answer in seen.found.items():
+        if place[0] != node or not isinstance(answer, Ruleset) or seen.service is None or not _has_services(answer):
+            continue
+        rules = Rules(answer)
+        for frontend in of_service(seen.service):
+            if frontend.family == place[2]:
+                paths = {source.name.lower(): _path_facts(path) for source, path in rules.route(frontend).paths.items()}
+                yield {"backend": place[1], "destination": str(frontend), "from": paths}
+
+
+def _path_facts(path: Path) -> dict[str, Any]:
+    shares = {share.endpoint: round(share.share, 4) for share in path.endpoints}
+    return {"outcome": path.outcome, "endpoints": shares, "masqueraded": path.masqueraded, "sticky_s": path.sticky_s}

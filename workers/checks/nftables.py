@@ -1,0 +1,33 @@
+"""The same as `rules` for nftables alone."""
+
+from __future__ import annotations
+
+from workers.check import Access, Check, Plan, View
+from workers.checks import _rules_show
+from workers.checks._rules_judge import judge
+from workers.checks._rules_seen import Params, Seen, looking
+from workers.model import Shown
+
+_OF = ("nftables",)
+
+
+def plan(params: Params, view: View) -> Plan[Seen]:
+    """Only this backend is asked for rules."""
+    return (yield from looking(params, view, _OF))
+
+
+def show(params: Params, view: View, seen: Seen) -> Shown:
+    """Only this backend is shown."""
+    return _rules_show.show(params, view, seen, _OF)
+
+
+CHECK = Check(
+    name="nftables",
+    summary="kube-proxy's nftables rules of a service on every node, verdict maps resolved, or those of one node",
+    access=Access.REVEAL,
+    params=Params,
+    plan=plan,
+    judge=judge,
+    show=show,
+    examples=("nftables hello-world", "nftables node-two", "nftables node-two chain=services"),
+)
