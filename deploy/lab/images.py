@@ -67,7 +67,7 @@ def _layer(files: Mapping[str, bytes]) -> bytes:
         for folder in sorted({*_FOLDERS, *_parents(files)}):
             tar.addfile(_entry(folder, tarfile.DIRTYPE))
         ours = {"pause": _PAUSE_SCRIPT, "bin/kube-proxy": _PROXY_SCRIPT, "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"}
-        for path, data in {**files, **ours}.items():
+        for path, data in sorted({**files, **ours}.items()):
             tar.addfile(_entry(path, tarfile.REGTYPE, size=len(data)), io.BytesIO(data))
         for applet in _APPLETS:
             tar.addfile(_entry(f"bin/{applet}", tarfile.SYMTYPE, target="busybox"))
