@@ -11,28 +11,34 @@ from workers.check import View
 from workers.checks import _conntrack_judge, _conntrack_seen, _node_drops, _node_forward, _node_proxy, _node_settings
 from workers.checks._node_seen import Seen
 from workers.model import Evidence, Finding, Severity
+from workers.objects import Node
 
 _NEEDED = ("nodes", "pods")
 
 
-def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:
+def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
     """Every finding about one node."""
     yield from findings.cluster_gaps(view, *_NEEDED)
-    yield from conditions(view, seen)
+    yield from conditions(view, seen.node)
     yield from _unseen(view, seen)
     yield from _node_settings.judge(view, seen)
     yield from _node_drops.judge(view, seen)
     yield from _node_forward.judge(view, seen)
     yield from _node_proxy.judge(view, seen)
+    yield from tracked(view, seen)
+
+
+def tracked(view: View, seen: Seen) -> Iterator[Finding]:
+    """What the conntrack counters and the kernel's log prove: the same as the check `conntrack` says."""
     if seen.counted:
         log = None if isinstance(seen.settings.log, CannotLook) else seen.settings.log
         where = _conntrack_seen.Where(seen.node.name)
-        yield from _conntrack_judge.judge(params, view, _conntrack_seen.Seen(where, Which(), seen.counted.conntrack, log=log))
+        yield from _conntrack_judge.judge(None, view, _conntrack_seen.Seen(where, Which(), seen.counted.conntrack, log=log))
 
 
-def conditions(view: View, seen: Seen) -> Iterator[Finding]:
+def conditions(view: View, node: Node) -> Iterator[Finding]:
     """What the kubelet and the cloud controller report of the node (kubernetes.io, Node Status)."""
-    node, api = seen.node, f"Kubernetes API, conditions of node {seen.node.name}"
+    api = f"Kubernetes API, conditions of node {node.name}"
     if not node.ready:
         yield Finding(
             id="node-not-ready",
