@@ -12,7 +12,7 @@ from node_helper.conntrack import matching
 from node_helper.conntrack.layout import Layout, Values
 from node_helper.conntrack.matching import Request, Test, Wanted
 from node_helper.conntrack.reading import Reader, Refused
-from node_helper.kernel import Kernel, Netns
+from node_helper.kernel import Kernel
 from node_helper.linux.netlink import Malformed
 from node_helper.protocol import CannotLook
 
@@ -22,11 +22,6 @@ UNUSED = f"{MAXIMUM} does not exist: nf_conntrack is not loaded"
 _MODULE = "nf_conntrack_netlink"
 _ORIG, _REPLY = 1, 2
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL)
-
-
-def maximum(kernel: Kernel, netns: Netns) -> Optional[str]:
-    """What the file says that exists where conntrack is in use; None where it is not."""
-    return kernel.read_in(netns, MAXIMUM)
 
 
 def unspoken(kernel: Kernel) -> str:
@@ -43,7 +38,7 @@ def unspoken(kernel: Kernel) -> str:
 
 def require(kernel: Kernel) -> None:
     """Raise `CannotLook` of kind ``missing`` where asking has no answer, or would change the node."""
-    if maximum(kernel, kernel.own_netns()) is None:
+    if kernel.read_in(kernel.own_netns(), MAXIMUM) is None:
         raise CannotLook(f"conntrack is not in use here: {UNUSED}", kind="missing")
     silent = unspoken(kernel)
     if silent:

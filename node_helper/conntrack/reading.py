@@ -6,7 +6,7 @@ Every message is checked against its layout in full, so a message that only rese
 from __future__ import annotations
 
 import struct
-from typing import Callable, Generic, Iterator, Optional, TypeVar
+from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 
 from node_helper.conntrack.layout import HEAD, Layout, Values, learn
 from node_helper.linux.netlink import Malformed
@@ -15,6 +15,7 @@ NEW, DELETE = 0x100, 0x102  # IPCTNL_MSG_CT_*, with NFNL_SUBSYS_CTNETLINK above
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _ERROR = struct.Struct("=i")
 _NOOP, _FAILED, _DONE = 1, 2, 3
+_NONE: tuple[int, list[Any]] = (0, [])
 _MOST_HEADS = 4096  # sequence numbers are in the heads: events of other programs' requests differ in theirs
 
 X = TypeVar("X")
@@ -28,7 +29,8 @@ class Refused(Exception):
         self.code = code
 
 
-Known = tuple[int, int, int, Callable[[bytes, int], Values], X]
+Known = tuple[int, int, Callable[[bytes, int], Values], X]
+"""A layout as it is tried: its mask, what it expects under it, how values are read, and what was attached to it."""
 
 
 class Templates(Generic[X]):
@@ -37,13 +39,13 @@ class Templates(Generic[X]):
     def __init__(self, attach: Callable[[Layout], X], only: Optional[frozenset[str]] = None) -> None:
         self.done = False
         """True once the kernel said that the dump is complete."""
-        self.by_head: dict[bytes, Known[X]] = {}
+        self.by_head: dict[bytes, tuple[int, list[Known[X]]]] = {}
+        """The size of messages that begin so, and their layouts: mostly one."""
         self._attach = attach
         self._only = only
-        self._others: dict[bytes, list[tuple[Layout, X]]] = {}
 
     def meet(self, data: bytes, at: int) -> Optional[int]:
-        """Make the layout of the message at an offset the one that is tried first for such heads.
+        """Learn the layout of the message at an offset.
 
         None then; where no flow stands there, the offset of the next message. Raises `Malformed` and `Refused`.
         """
@@ -56,24 +58,17 @@ class Templates(Generic[X]):
         if kind not in (NEW, DELETE):
             self._control(kind, data[at + _HEADER.size : at + size])
             return at + ((size + 3) & ~3)
-        self._prefer(data[at : at + size])
+        self._learn(data[at : at + size])
         return None
 
-    def _prefer(self, message: bytes) -> None:
+    def _learn(self, message: bytes) -> None:
         if len(message) % 4:
             raise Malformed(f"a conntrack message of {len(message)} bytes: not padded")
-        head = message[:HEAD]
-        same = self._others.setdefault(head, [])
-        layout, attached = next((known for known in same if known[0].fits(message)), None) or self._learnt(message, same)
+        layout = learn(message, self._only)
         if len(self.by_head) >= _MOST_HEADS:
             self.by_head.clear()
-            self._others.clear()
-        self.by_head[head] = (layout.size, layout.mask, layout.expected, layout.read, attached)
-
-    def _learnt(self, message: bytes, same: list[tuple[Layout, X]]) -> tuple[Layout, X]:
-        layout = learn(message, self._only)
-        same.append((layout, self._attach(layout)))
-        return same[-1]
+        _, layouts = self.by_head.setdefault(message[:HEAD], (layout.size, []))
+        layouts.append((layout.mask, layout.expected, layout.read, self._attach(layout)))
 
     def _control(self, kind: int, content: bytes) -> None:
         if kind in (_FAILED, _DONE):
@@ -101,14 +96,18 @@ class Reader:
         known, number = self._templates.by_head.get, int.from_bytes
         at, end = 0, len(data)
         while at < end:
-            template = known(data[at : at + HEAD])
-            if template is not None:
-                size, mask, expected, values, layout = template
-                if at + size <= end and number(data[at : at + size], "little") & mask == expected:
-                    yield layout, values(data, at)
-                    at += size
-                    continue
-            at = self._templates.meet(data, at) or at
+            size, layouts = known(data[at : at + HEAD], _NONE)
+            if at + size <= end:
+                message = number(data[at : at + size], "little")
+                for mask, expected, values, layout in layouts:
+                    if message & mask == expected:
+                        yield layout, values(data, at)
+                        at += size
+                        break
+                else:
+                    at = self._templates.meet(data, at) or at
+            else:
+                at = self._templates.meet(data, at) or at
 
 
 class Tally:
@@ -129,17 +128,19 @@ class Tally:
         at, end = 0, len(data)
         try:
             while at < end:
-                template = known(data[at : at + HEAD])
-                if template is not None:
-                    size, mask, expected, values, counts = template
-                    if number(data[at : at + size], "little") & mask == expected:
+                size, layouts = known(data[at : at + HEAD], _NONE)
+                message = number(data[at : at + size], "little")
+                for mask, expected, values, counts in layouts:
+                    if message & mask == expected:
+                        key = values(data, at)
                         try:
-                            counts[values(data, at)] += 1
+                            counts[key] += 1
                         except KeyError:
-                            counts[values(data, at)] = 1
+                            counts[key] = 1
                         at += size
-                        continue
-                at = self._templates.meet(data, at) or at
+                        break
+                else:
+                    at = self._templates.meet(data, at) or at
         except struct.error as e:
             raise Malformed(f"a conntrack message ends early: {e}") from e
         if at != end:

@@ -13,6 +13,8 @@ from node_helper.linux import nfnetlink
 from node_helper.protocol import CannotLook, Fact
 
 _FOLDER = "/proc/sys/net/netfilter/nf_conntrack_"
+_FILES = (asking.MAXIMUM, *(_FOLDER + name for name in ("buckets", "acct", "events", "tcp_be_liberal")))
+_COUNT = _FOLDER + "count"
 _PER_CPU = "/proc/net/stat/nf_conntrack"
 
 
@@ -43,19 +45,17 @@ class ConntrackStats:
 def collect(kernel: Kernel, query: Query) -> ConntrackStats:  # noqa: ARG001  (every fact takes one)
     """Ask ctnetlink, or read the files of proc where the kernel does not speak it now; neither loads anything."""
     netns = kernel.own_netns()
-    maximum = asking.maximum(kernel, netns)
-    if maximum is None:
+    files = kernel.files_in(netns, _FILES)
+    if asking.MAXIMUM not in files:
         return ConntrackStats(in_use=False, evidence=asking.UNUSED)
     with asking.translated():
         count, cpus = _by_files(kernel, netns) if asking.unspoken(kernel) else _by_netlink(kernel, netns)
-    buckets, accounting, events, liberal = (
-        _number(kernel, netns, name) for name in ("buckets", "acct", "events", "tcp_be_liberal")
-    )
+    maximum, buckets, accounting, events, liberal = (_number(path, files.get(path)) for path in _FILES)
     return ConntrackStats(
         in_use=True,
-        evidence=f"{asking.MAXIMUM} is {maximum.strip()}",
+        evidence=f"{asking.MAXIMUM} is {maximum}",
         count=count,
-        maximum=_whole(asking.MAXIMUM, maximum),
+        maximum=maximum or 0,
         buckets=buckets,
         accounting=accounting,
         events=events,
@@ -79,21 +79,16 @@ def _by_netlink(kernel: Kernel, netns: Netns) -> tuple[int, tuple[Cpu, ...]]:
 
 
 def _by_files(kernel: Kernel, netns: Netns) -> tuple[int, tuple[Cpu, ...]]:
-    count = _number(kernel, netns, "count")
+    count = _number(_COUNT, kernel.read_in(netns, _COUNT))
     if count is None:
-        raise CannotLook(f"{_FOLDER}count does not exist", kind="missing", fix="`modprobe nf_conntrack_netlink` on the node.")
+        raise CannotLook(f"{_COUNT} does not exist", kind="missing", fix="`modprobe nf_conntrack_netlink` on the node.")
     return count, counters.of_proc(kernel.read_in(netns, _PER_CPU) or "")
 
 
-def _number(kernel: Kernel, netns: Netns, name: str) -> Optional[int]:
-    text = kernel.read_in(netns, _FOLDER + name)
-    return None if text is None else _whole(_FOLDER + name, text)
-
-
-def _whole(path: str, text: str) -> int:
-    if not text.strip().isdigit():
+def _number(path: str, text: Optional[str]) -> Optional[int]:
+    if text is not None and not text.strip().isdigit():
         raise CannotLook(f"{path} holds {text.strip()[:40]!r}, not a number", kind="malformed")
-    return int(text)
+    return None if text is None else int(text)
 
 
 FACT = Fact(name="conntrack_stats", query=Query, answer=ConntrackStats, collect=collect)
