@@ -58,10 +58,20 @@ def _devices(view: View, seen: Seen) -> Iterator[Finding]:
     elif missing := [ip for ip in seen.pod.ips if ip not in carried]:
         claim = f"has {', '.join(missing)} in Kubernetes, but no device inside the pod carries it"
         yield _broken(seen, claim, Evidence("netlink RTM_GETADDR in the pod", ", ".join(sorted(carried)) or "none", view.now))
-    for device in devices:
+    for device in _carrying(seen, devices):
         yield from _device(view, seen, device)
     if devices and isinstance(seen.routes, routes.Routes):
         yield from _default_routes(view, seen, seen.routes)
+
+
+def _carrying(seen: Seen, devices: list[Interface]) -> list[Interface]:
+    """The devices with the pod's addresses, else its veths.
+
+    Others prove nothing: a fallback device such as tunl0 is down in every namespace (net.core.fb_tunnels_only_for_init_net in
+    Documentation/admin-guide/sysctl/net.rst), and what a pod makes inside itself (docker0, its containers' veths) is its own.
+    """
+    carrying = [i for i in devices if any(a.split("/")[0] in seen.pod.ips for a in i.addresses)]
+    return carrying or [i for i in devices if i.link.kind == "veth"]
 
 
 def _default_routes(view: View, seen: Seen, inside: routes.Routes) -> Iterator[Finding]:

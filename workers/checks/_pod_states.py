@@ -9,6 +9,7 @@ from node_helper.facts import sandbox
 from workers.check import View
 from workers.checks._pod_seen import Seen
 from workers.model import Evidence, Finding, Severity
+from workers.objects import Container
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _life(view: View, seen: Seen) -> Iterator[Finding]:
     pod = seen.pod
-    crashing = any(c.reason and c.reason not in _WAITING_WELL for c in pod.containers)
+    crashing = any(_stuck(c) for c in pod.containers)
     states = (
         (pod.phase == "Succeeded", "pod-finished", Severity.INFO, "has finished; it has no network any more",
          "Ask about a pod that is running."),
@@ -61,10 +62,15 @@ def _life(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _containers(view: View, seen: Seen) -> Iterator[Finding]:
     for container in seen.pod.containers:
-        if container.state == "waiting" and container.reason not in _WAITING_WELL:
+        if _stuck(container):
             claim = f"Container {container.name} of {seen.pod} is not running: {container.reason or 'waiting'}"
             fix = "Read the container's logs and the pod's events."
             yield _of_api(view, seen, State("pod-container-waiting", Severity.PROBLEM, claim, fix, container.message))
+
+
+def _stuck(container: Container) -> bool:
+    """Whether it waits for something that does not come by itself; one that has ended does not wait."""
+    return container.state == "waiting" and container.reason not in _WAITING_WELL
 
 
 def _sandbox(view: View, seen: Seen) -> Iterator[Finding]:
