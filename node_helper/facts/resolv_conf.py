@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
+from node_helper.dns.names import to_wire
 from node_helper.kernel import Kernel
 from node_helper.protocol import CannotLook, Fact
 
 _PATH = "/etc/resolv.conf"
 _LIMIT = 64 * 1024
+_MOST_SERVERS = 3  # MAXNS in resolv.h; those that are no addresses do not count
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ class Query:
 
 @dataclass(frozen=True)
 class ResolvConf:
-    """Every nameserver (the C library uses the first three), the last `search` or `domain`, options in order, the text as it is.
+    """The first three nameservers that are addresses, the last `search` or `domain`, options in order, the text as it is.
 
-    The text is the pod's own and therefore hostile.
+    Text and options are the pod's own and therefore hostile; a domain that DNS cannot hold is left out: no query would hold it.
     """
 
     nameservers: tuple[str, ...]
@@ -53,12 +56,28 @@ def parse(text: str) -> ResolvConf:
         if not words[1:] or line[0] in "#;" or line[0].isspace():
             continue
         if words[0] == "nameserver":
-            nameservers.append(words[1])
+            nameservers += [words[1]] if _is_address(words[1]) and len(nameservers) < _MOST_SERVERS else []
         elif words[0] == "options":
             options += words[1:]
         elif words[0] in ("search", "domain"):
             search = tuple(words[1:]) if words[0] == "search" else (words[1],)
-    return ResolvConf(tuple(nameservers), search, tuple(options), text)
+    return ResolvConf(tuple(nameservers), tuple(filter(_is_name, search)), tuple(options), text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name(text: str) -> bool:
+    try:
+        to_wire(text)
+    except ValueError:
+        return False
+    return True
 
 
 FACT = Fact(name="resolv_conf", query=Query, answer=ResolvConf, collect=collect)

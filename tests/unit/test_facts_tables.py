@@ -74,6 +74,13 @@ def test_the_last_search_or_domain_counts_and_a_directive_starts_its_line(text: 
     assert resolv_conf.parse(text).search == search
 
 
+def test_what_the_c_library_could_not_ask_is_not_asked_either() -> None:
+    text = "".join(f"nameserver {s}\n" for s in ("dns.example", "10.0.0.1", "10.0.0.256", "fe80::1%eth0", "10.0.0.2", "10.0.0.3"))
+    found = resolv_conf.parse(text + f"search a..b svc.{'x' * 64} caf\u00e9 shop.svc.example.\n")
+    assert found.nameservers == ("10.0.0.1", "fe80::1%eth0", "10.0.0.2")
+    assert found.search == ("shop.svc.example.",)
+
+
 def test_a_process_without_the_file_is_said() -> None:
     with pytest.raises(CannotLook, match=r"sees no /etc/resolv\.conf") as said:
         resolv_conf.collect(PretendKernel(), resolv_conf.Query(144))
