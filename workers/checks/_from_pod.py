@@ -17,11 +17,13 @@ from workers.model import Evidence, Finding
 from workers.objects import Pod
 from workers.params import PodTarget
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_LONGEST_NAME = 254  # characters with the last dot (RFC 1035 2.3.4)
 METADATA = frozenset(
     ipaddress.ip_address(a)
     for a in (
         *("169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
-        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fe80::a9fe:a9fe"),
     )
 )
 """Where clouds serve instance credentials (AWS, GCP, Azure, Alibaba, Oracle): never probed, whoever asks."""
@@ -102,8 +104,9 @@ def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
     """The names that the resolver tries, in order (resolv.conf(5), search and ndots; res_search in glibc)."""
     if name.endswith("."):
         return (name,)
-    ndots = next((int(o[6:]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal()), 1)
+    ndots = next((int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal()), 1)
     searched = tuple(f"{name}.{domain.rstrip('.')}." for domain in conf.search if domain.strip("."))
+    searched = tuple(full for full in searched if len(full) <= _LONGEST_NAME)  # the C library does not ask these either
     as_is = (f"{name}.",)
     return as_is + searched if name.count(".") >= min(ndots, 15) else searched + as_is
 
@@ -115,9 +118,16 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Whom the address reaches: the IPv4 address that it wraps (mapped, 6to4 of RFC 3056, NAT64 of RFC 6052), if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    translated = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else None
+    return address.ipv4_mapped or address.sixtofour or translated or address
+
+
 def _refuse_metadata(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    plain = address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
-    if plain in METADATA:
+    if _plain(address) in METADATA:
         raise UsageError(f"{address} serves the cloud's instance credentials; netcheck never sends anything there")
 
 
