@@ -1,0 +1,76 @@
+"""`rules`, `iptables` and `nftables` on folders of saved evidence: every vintage, and what was not saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli
+from node_helper.netfilter.records import Destination
+from tests.rule_samples import DATA, SMALL, VINTAGES, parsed, small
+from workers.rules import part
+from workers.rules.compare import of_route
+from workers.rules.desired import Desired
+from workers.rules.resolve import Rules
+
+EVERYWHERE = {"10.244.1.1:8080": 0.3333, "10.244.1.3:8080": 0.3333, "10.245.1.2:8080": 0.3333}
+
+
+def report(words: str, folder: Path) -> Any:
+    done = CliRunner().invoke(cli, ["check", *words.split(), "--from", str(folder), "--output", "json"])
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("vintage", VINTAGES)
+@pytest.mark.parametrize("node", ["node1", "node2", "node3"])
+def test_a_service_on_a_node_goes_to_its_endpoints(vintage: str, node: str) -> None:
+    folder = DATA / f"kube-proxy-{vintage}"
+    if not any(folder.glob(f"{node}.*")):
+        folder = DATA / "kube-proxy-1.36"
+    said = report(f"rules shop/web on {node}", folder)
+    assert said["verdict"] == "healthy"
+    ways = [w for w in said["facts"]["nodes"][node]["ways"] if w["destination"] == "10.111.199.230:80/tcp"]
+    assert [w["from"]["pod"]["endpoints"] for w in ways] == [EVERYWHERE]
+
+
+def test_a_service_that_is_refused_is_found_with_the_rule_that_refuses() -> None:
+    said = report("rules shop/nobody on node1", DATA / "kube-proxy-1.36")
+    found = next(f for f in said["findings"] if f["id"] == "service-no-endpoints")
+    assert any("refused" in e["value"] for e in found["evidence"])
+
+
+def test_leftovers_of_the_other_backend_are_found(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    shutil.copy(folder / "node3.iptables-legacy-save.txt", folder / "node1.iptables-legacy-save.txt")
+    said = report("rules shop/web on node1", folder)
+    assert [(f["id"], f["severity"]) for f in said["findings"]] == [("iptables-backends-mixed", "problem")]
+
+
+def test_what_was_not_saved_is_unknown(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    for file in folder.glob("node1.*"):
+        file.unlink()
+    assert report("rules shop/web on node1", folder)["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize("words", ["iptables node1", "nftables node2", "rules node3", "iptables node1 chain=KUBE-MARK-MASQ"])
+def test_a_whole_node_and_one_chain_are_shown(words: str) -> None:
+    assert report(words, DATA / "kube-proxy-1.36")["verdict"] == "healthy"
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n])
+def test_the_part_about_a_service_says_the_same_as_the_whole(name: str) -> None:
+    cluster, node, text = small(name)
+    whole, desired = parsed(name, text), Desired(cluster)
+    for service in cluster.services.values():
+        wanted = [w for w in desired.of(service, node) if w.frontend.family == "ip"]
+        only = tuple(Destination(w.frontend.address, w.frontend.port, w.frontend.protocol) for w in wanted)
+        rules = Rules(part.about(whole, "ip", only))
+        found = [d for w in wanted if rules.in_use("ip") for d in of_route(w, rules.route(w.frontend))]
+        assert found == []
+        assert sum(len(c.rules) for t in rules.tables() for c in t.chains) < 60

@@ -1,0 +1,21 @@
+"""Every saved rule of one backend and family."""
+
+from __future__ import annotations
+
+from node_helper.facts import all_rules
+from node_helper.netfilter.records import Ruleset
+from workers.offline.rules import saved
+from workers.offline.source import OfNode, Source
+
+
+def read(files: OfNode, query: all_rules.Query) -> Ruleset:
+    """The tables of the file, or the one that is wanted; none where the backend was not saved."""
+    found = saved.one(files, query.backend, query.family)
+    if found is None:
+        return Ruleset(query.backend, ())
+    tables = {table.name for table in saved.filter_tables(found)}
+    wanted = [t for t in found.ruleset.tables if t.family == query.family and t.name in tables and query.table in (None, t.name)]
+    return Ruleset(query.backend, tuple(wanted))
+
+
+SOURCE = Source(all_rules.FACT, read)

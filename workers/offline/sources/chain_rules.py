@@ -1,0 +1,23 @@
+"""One chain of saved rules, and those to which it leads."""
+
+from __future__ import annotations
+
+from node_helper.facts import chain_rules
+from node_helper.netfilter.records import Ruleset
+from node_helper.protocol import CannotLook
+from workers.offline.rules import saved
+from workers.offline.source import OfNode, Source
+from workers.rules import part
+
+
+def read(files: OfNode, query: chain_rules.Query) -> Ruleset:
+    """``gone`` where there is no such chain in what was saved."""
+    found = saved.one(files, query.backend, query.family)
+    around = part.around(found.ruleset, query.family, query.table, query.chain) if found else None
+    if around is None:
+        reason = f"{query.backend} ({query.family}) has no chain {query.chain[:80]!r} in table {query.table[:80]!r}"
+        raise CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
+    return around
+
+
+SOURCE = Source(chain_rules.FACT, read)
