@@ -51,7 +51,8 @@ def collect(kernel: Kernel, query: Query) -> Ipvs:
         return Ipvs(None, ("generic netlink has no family IPVS", file), release, {})
     listing, cut = _listing(kernel, netns) if query.listing else (None, False)
     device = kernel.read(_DEVICE) is not None
-    return Ipvs(table, ("generic netlink has the family IPVS",), release, _settings(kernel), device, listing, cut)
+    evidence = ("generic netlink has the family IPVS", *(("device kube-ipvs0 is there",) if device else ()))
+    return Ipvs(table, evidence, release, _settings(kernel), device, listing, cut)
 
 
 def _settings(kernel: Kernel) -> dict[str, str]:

@@ -117,21 +117,22 @@ def _port_reuse(view: View, node: str, servers: Ipvs) -> Iterator[Finding]:
 
 
 def _deprecated(view: View, seen: Seen) -> Iterator[Finding]:
-    nodes = [n for n in seen.nodes if isinstance(n.servers, Ipvs) and n.servers.device and n.virtual_servers]
+    nodes = [(n.node, n.servers) for n in seen.nodes if isinstance(n.servers, Ipvs) and n.servers.device and n.virtual_servers]
     if not nodes:
         return
     yield Finding(
         id="ipvs-deprecated",
         severity=Severity.INFO,
-        claim=f"kube-proxy works in IPVS mode on {_listed([n.node for n in nodes])}, a mode deprecated since Kubernetes 1.35",
+        claim=f"kube-proxy works in IPVS mode on {_listed([node for node, _ in nodes])}, a mode deprecated since Kubernetes 1.35",
         evidence=tuple(
-            Evidence(f"{n.node}: device kube-ipvs0 and IPVS's table", f"{len(n.virtual_servers)} virtual servers", view.now)
-            for n in nodes[:_NODES_SHOWN]
+            Evidence(f"{node}: {'; '.join(servers.evidence)}", f"{len(servers.table.virtual_servers)} virtual servers", view.now)
+            for node, servers in nodes[:_NODES_SHOWN]
+            if servers.table
         ),
         disprove="No device kube-ipvs0 and no virtual servers on these nodes.",
         fix="Plan the move to kube-proxy's nftables mode.",
         subject=str(seen.service or ""),
-        node=nodes[0].node if len(nodes) == 1 else "",
+        node=nodes[0][0] if len(nodes) == 1 else "",
     )
 
 

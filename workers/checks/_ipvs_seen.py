@@ -16,7 +16,7 @@ _PROTOCOLS: dict[str, Protocol] = {"TCP": "TCP", "UDP": "UDP", "SCTP": "SCTP"}
 
 @dataclass(frozen=True)
 class OnNode:
-    """One node's answers; `connections` is None where nothing could be or needed to be asked about them."""
+    """One node's answers; `connections` is None where nothing had to be known of them."""
 
     node: str
     servers: Ipvs | CannotLook
@@ -28,6 +28,13 @@ class OnNode:
         return bool(self.virtual_servers) or (
             isinstance(self.servers, Ipvs) and self.servers.table is not None and self.servers.device
         )
+
+    @property
+    def may_lose_connections(self) -> bool:
+        """Whether connections can stand whose server is gone: only then is it worth reading them all."""
+        settings = self.servers.settings if isinstance(self.servers, Ipvs) else {}
+        quiet = any(real.weight == 0 for server in self.virtual_servers for real in server.real_servers)
+        return self.in_use and (quiet or settings.get("expire_nodest_conn") == "0")
 
     @property
     def virtual_servers(self) -> tuple[VirtualServer, ...]:

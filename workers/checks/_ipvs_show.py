@@ -44,7 +44,14 @@ def _table(view: View, one: OnNode) -> Table:
 def _real(real: RealServer) -> tuple[str, ...]:
     limit = f"at most {real.upper} connections" if real.upper else ""
     forward = " ".join(filter(None, (real.forward, real.tunnel)))
-    return f"→ {endpoint(real.address, real.port)}", forward, str(real.weight), str(real.active), str(real.inactive), limit
+    return (
+        f"→ {endpoint(real.address, real.port)}",
+        forward,
+        str(real.weight),
+        listing.count(real.active),
+        listing.count(real.inactive),
+        limit,
+    )
 
 
 def _file(one: OnNode, seen: Seen) -> RawFile:

@@ -25,7 +25,7 @@ class Params:
 
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """The servers on every node at once, then the connections where there are servers."""
+    """The servers on every node at once, then the connections where some could have lost theirs."""
     found = locate.service_or_node(view, params.target)
     service, nodes = (found, _nodes(params, view)) if isinstance(found, Service) else (None, [_only(params, view, found)])
     wanted = {node.name: virtuals(service, node) if service else None for node in nodes}
@@ -33,7 +33,11 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     servers = yield from batch(asks)
     seen = {node: OnNode(node, answer) for node, answer in servers.items()}
     counted = yield from batch(
-        {n: Ask(n, ipvs_connections.FACT, ipvs_connections.Query(wanted[n])) for n, one in seen.items() if one.in_use}
+        {
+            n: Ask(n, ipvs_connections.FACT, ipvs_connections.Query(wanted[n]))
+            for n, one in seen.items()
+            if one.may_lose_connections
+        }
     )
     seen |= {node: replace(seen[node], connections=answer) for node, answer in counted.items()}
     return Seen(service, tuple(seen.values()))

@@ -50,7 +50,7 @@ def flags(server: VirtualServer) -> str:
 def real_server_line(real: RealServer) -> str:
     """The line of one real server; a dash where a count is not known."""
     name = endpoint(real.address, real.port)
-    return f"  -> {name:<28} {real.forward:<7} {real.weight:<6} {_count(real.active):<10} {_count(real.inactive):<10}"
+    return f"  -> {name:<28} {real.forward:<7} {real.weight:<6} {count(real.active):<10} {count(real.inactive):<10}"
 
 
 def _server(server: VirtualServer) -> str:
@@ -81,5 +81,6 @@ def _packed(address: str) -> bytes:
     return ipaddress.ip_address(address).packed
 
 
-def _count(number: int | None) -> str:
+def count(number: int | None) -> str:
+    """A dash where it is not known."""
     return "-" if number is None else str(number)
