@@ -25,7 +25,17 @@ def test_a_fault_is_named_and_gone_when_mended(lab: Lab, fault: faults.Fault) ->
 
 
 @pytest.mark.parametrize(
-    "ask", ["pod {hello}", "pod {client}", "dns hello-world from {client}", "pods in all", "services in all"]
+    "ask",
+    [
+        "pod {hello}",
+        "pod {client}",
+        "dns hello-world from {client}",
+        "pods in all",
+        "services in all",
+        "node node-one",
+        "node node-two",
+        "nodes",
+    ],
 )
 def test_a_healthy_lab_gives_no_finding(lab: Lab, ask: str) -> None:
     said = check(lab, ask)
