@@ -41,11 +41,11 @@ def _gone(view: View, seen: Seen, node: str, servers: Ipvs, connections: IpvsCon
         return
     for virtual, towards in _by_virtual(lost).items():
         service = seen.service or next((s for v in _named(seen, virtual) if (s := owner(view, v))), None)
-        number = sum(t.connections for t in towards)
+        number = _counted(sum(t.connections for t in towards))
         yield Finding(
             id="ipvs-dead-destination",
             severity=Severity.PROBLEM,
-            claim=f"{_counted(number)} through {virtual} lost the real server behind; packets of such connections vanish on {node}",
+            claim=f"{number} through {virtual} lost the real server behind; packets of such connections vanish on {node}",
             evidence=(
                 *(Evidence(_CONNECTIONS, _said(t), view.now) for t in towards),
                 Evidence("IPVS's real servers of this address (IPVS_CMD_GET_DEST)", _reals(seen, node, virtual), view.now),
