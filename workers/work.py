@@ -22,7 +22,7 @@ from workers.job import Job
 from workers.live import Live
 from workers.objects import Cluster
 from workers.outcome import Outcome
-from workers.params import build
+from workers.params import Namespace, Target, arguments, build
 from workers.phrase import namespaces
 from workers.queue.errors import QueueAway, QueueError
 from workers.queue.lease import Lease
@@ -113,7 +113,7 @@ class Work:
         try:
             return await self._checked(lease, at)
         except Unresolved as e:
-            return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said)))
+            return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said, self.checks[job.command].params)))
         except UsageError as e:
             return Outcome(State.DONE, notices.usage(e))
         except QueueError:
@@ -203,7 +203,11 @@ def age(job: Job) -> float:
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(job.created)).total_seconds())
 
 
-def _template(job: Job, said: str) -> str:
-    """The command with `{}` in place of the target that named nothing, for the buttons of the candidates."""
-    words = {name: "{}" if text == said else text for name, text in job.words.items()}
+def _template(job: Job, said: str, params: type) -> str:
+    """The command with `{}` in place of the target that named nothing, for the buttons of the candidates.
+
+    The same word can be something else as well: `ping db from db`.
+    """
+    targets = {a.name for a in arguments(params) if a.kind and issubclass(a.kind, Target | Namespace)}
+    words = {name: "{}" if text == said and name in targets else text for name, text in job.words.items()}
     return replace(job, words=words, line="").text

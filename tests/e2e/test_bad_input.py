@@ -85,6 +85,13 @@ def test_a_name_that_means_several_pods_has_them_as_buttons(office: Office) -> N
     assert "pod default/client raw=neigh" in assert_a_click_answers(office, message, "default/client")
 
 
+def test_a_candidate_takes_the_place_of_the_target_alone(office: Office) -> None:
+    message = office.asks("ping cli from cli")
+    said = assert_a_click_answers(office, message, "default/client")
+    assert "ping cli from default/client" in said
+    assert "cli is not found from inside default/client" in said
+
+
 def test_a_misspelt_pod_to_ask_from_has_the_nearest_names_to_click(office: Office) -> None:
     message = office.asks("dns kubernetes.default from clinet")
     said = assert_a_click_answers(office, message, "default/client")
