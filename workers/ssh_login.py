@@ -28,7 +28,8 @@ async def login(hop: Hop, through: Any) -> Any:
         if through is not None:
             through.abort()
         raise
-    connection.set_tunnel(through)
+    if through is not None:
+        connection.set_tunnel(through)
     return connection
 
 

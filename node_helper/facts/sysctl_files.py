@@ -96,13 +96,9 @@ def _fits(names: list[str], patterns: list[str]) -> bool:
 
 
 def _files(kernel: Kernel) -> tuple[list[str], tuple[str, ...]]:
-    chosen: dict[str, str] = {}
-    hidden = []
-    for folder in _FOLDERS:
-        for name in kernel.names_in(folder):
-            if name.endswith(".conf") and chosen.setdefault(name, f"{folder}/{name}") != f"{folder}/{name}":
-                hidden.append(f"{folder}/{name}")
-    return [chosen[name] for name in sorted(chosen)] + [_LAST], tuple(hidden)
+    found = [(name, f"{folder}/{name}") for folder in _FOLDERS for name in kernel.names_in(folder) if name.endswith(".conf")]
+    chosen = dict(reversed(found))
+    return [chosen[name] for name in sorted(chosen)] + [_LAST], tuple(path for name, path in found if chosen[name] != path)
 
 
 def _text(kernel: Kernel, path: str) -> str:

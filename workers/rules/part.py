@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from node_helper.netfilter.records import Chain, Destination, Element, Map, Rule
 from workers.rules.resolve import NFT_TABLE
 from workers.rules.tree import STARTS
 
-_FAMILIES = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
+_FAMILIES = {"ip": 2, "ip6": 10}  # AF_INET and AF_INET6 of Linux
 _SERVICES = ("nat", "filter", NFT_TABLE)
 
 
