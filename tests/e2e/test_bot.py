@@ -74,11 +74,12 @@ async def test_a_bot_that_is_killed_while_it_posts_loses_no_job_and_doubles_none
     desk.slack.fail(Fault("chat.postMessage", kind, seconds=2.0))
     if kind is Kind.ANSWER_LOST:
         desk.slack.fail(Fault("chat.postMessage", Kind.DELAYED, seconds=2.0))  # the bot's second try
-    before = len(await desk.jobs.recent(desk.slack.workspace.alice, 50))
+    before = await desk.jobs.last_of(desk.slack.workspace.alice)
     await asyncio.to_thread(desk.slack.command, CLIENT)
 
     async def intended() -> bool:
-        return len(await desk.jobs.recent(desk.slack.workspace.alice, 50)) > before
+        newest = await desk.jobs.last_of(desk.slack.workspace.alice)
+        return newest is not None and (before is None or newest.job.id != before.job.id)
 
     await until(intended)
     if kind is Kind.ANSWER_LOST:
