@@ -31,10 +31,13 @@ class OnNode:
 
     @property
     def may_lose_connections(self) -> bool:
-        """Whether connections can stand whose server is gone: only then is it worth reading them all."""
+        """Whether connections can stand whose server is gone: only then is it worth reading them all.
+
+        Where the setting was not seen (saved files do not hold it), they can.
+        """
         settings = self.servers.settings if isinstance(self.servers, Ipvs) else {}
         quiet = any(real.weight == 0 for server in self.virtual_servers for real in server.real_servers)
-        return self.in_use and (quiet or settings.get("expire_nodest_conn") == "0")
+        return self.in_use and (quiet or settings.get("expire_nodest_conn", "0") == "0")
 
     @property
     def virtual_servers(self) -> tuple[VirtualServer, ...]:
