@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workers import seal as sealing
+from workers.changes.mail import Mail
 from workers.embedded import Embedded
 from workers.job import Job
 from workers.queue import record
@@ -205,6 +206,10 @@ class Jobs:
     async def ping(self) -> None:
         """Returns when Redis answers. Raises `QueueAway`."""
         await self._store.server.command("ECHO", "netcheck")
+
+    def mail(self, voices: Seal | None = None) -> Mail:
+        """The way to the approver, and back; `voices` for those who may say what people did."""
+        return Mail(self._store.server, self._store.keys, self._store.seal, voices)
 
     async def aclose(self) -> None:
         """Ends the connections."""

@@ -74,3 +74,12 @@ class Keys:
     def node(self, node: str) -> str:
         """Sorted set of the questions being asked of a node, by the time (ms) at which they lapse."""
         return f"{{{self.tag}}}:node:{node}"
+
+    @property
+    def letters(self) -> str:
+        """Stream of sealed letters to the approver."""
+        return f"{{{self.tag}}}:letters"
+
+    def grant(self, approval: str) -> str:
+        """The approver's grant for the worker that carries it out, sealed."""
+        return f"{{{self.tag}}}:grant:{approval}"
