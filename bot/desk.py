@@ -129,7 +129,7 @@ class _Turn:
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
             return await desk.asides.once(self.asked, notices.refused(decision.reason), "refused")
-        return await desk.placing.place(self.asked, self._job(invocation, cluster))
+        return await desk.placing.place(self.asked, self._job(invocation, cluster), desk.rules().limits)
 
     def _cluster(self, named: str | None) -> str:
         home = self.desk.home.cluster
