@@ -78,6 +78,11 @@ class Rules:
     limits: Limits = Limits()
     pool_label: str = ""
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The ids of the user groups that the rules name."""
+        return tuple(sorted({name for rule in self.rules for name in rule.who if name.startswith("S")}))
+
     def defaults(self, channel: str) -> Defaults:
         """Those of this channel id."""
         return self.channels.get(channel, Defaults())

@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -498,3 +501,17 @@ async def test_metrics_count_what_was_asked(bot: Bot) -> None:
     assert 'netcheck_asked_total{outcome="queued",way="command"}' in said
     assert "netcheck_ack_seconds_bucket" in said
     assert 'netcheck_slack_calls_total{method="chat.postMessage",outcome="ok"}' in said
+
+
+def test_policy_explains_what_slack_says_of_people_and_channels(slack: SlackStandIn) -> None:
+    workspace = slack.workspace
+    env = {"NETCHECK_SLACK_BOT_TOKEN": workspace.bot_token, "NETCHECK_SLACK_API_URL": slack.api_url}
+
+    def explained(user: str, channel: str) -> tuple[int, str]:
+        words = [sys.executable, "-m", "bot", "policy", "explain", user, channel, "pods"]
+        done = subprocess.run(words, env=os.environ | env, capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout.partition("\n")[0]
+
+    assert explained(workspace.alice, workspace.incidents) == (0, "allowed: rule 'members may look and probe' grants READ")
+    assert "you are a guest here" in explained(workspace.guest, workspace.incidents)[1]
+    assert "another organisation" in explained(workspace.alice, workspace.shared)[1]
