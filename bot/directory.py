@@ -51,7 +51,7 @@ class Directory:
         self._seats.forget(channel)
 
     async def _look_up_seat(self, channel: str) -> Seat:
-        seat = await self._asked(lambda: self._slack.seat(channel))
+        seat = await self._asked(lambda: self._slack.seat(channel, self._team))
         if seat is None:
             return Seat(member=True, shared=None)
         if seat.member and seat.shared is not None:

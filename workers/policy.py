@@ -180,9 +180,9 @@ def _stranger(who: Requester) -> str:
 
 def _elsewhere(channel: Channel) -> str:
     if channel.shared:
-        return "this channel is shared with another organisation, and no rule of yours allows that"
+        return "this channel is shared with another organisation or workspace, and no rule of yours allows that"
     if channel.shared is None:
-        return "it cannot be known whether other organisations read this channel, and no rule of yours allows that"
+        return "it cannot be known whether others read this channel, and no rule of yours allows that"
     return f"no rule of yours covers this channel ({channel.id})"
 
 

@@ -105,7 +105,11 @@ def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[
     access = access_of(invocation.entry)
     yield f"policy: {rules.source}"
     yield f"who: {who.user}, {who.standing}" + "".join(f", in {name}" for name in (who.team, *who.groups) if name)
-    shared = {True: "read by another organisation", False: "not shared", None: "perhaps shared, which is not known"}
+    shared = {
+        True: "shared with another organisation or workspace",
+        False: "not shared",
+        None: "perhaps shared, which is not known",
+    }
     yield f"where: {where.id}, {shared[where.shared]}" + (", answers redacted" if rules.redacts(where) else "")
     yield f"what: {invocation.text} ({access.name if access else 'everybody'}) in the cluster {meaning.cluster}"
 

@@ -95,8 +95,8 @@ def test_by_default_others_see_nothing(standing: Standing, reason: str) -> None:
 @pytest.mark.parametrize(
     ("shared", "reason"),
     [
-        (True, "this channel is shared with another organisation, and no rule of yours allows that"),
-        (None, "it cannot be known whether other organisations read this channel, and no rule of yours allows that"),
+        (True, "this channel is shared with another organisation or workspace, and no rule of yours allows that"),
+        (None, "it cannot be known whether others read this channel, and no rule of yours allows that"),
     ],
 )
 def test_by_default_nothing_is_said_where_others_read_or_may_be_reading(shared: bool | None, reason: str) -> None:  # noqa: FBT001
@@ -128,7 +128,7 @@ def test_what_a_rule_grants_is_allowed(
         (GUEST, IN_SHOP, Access.READ, "production", ("shop",), "you are a guest here, and no rule names you (U0OTHER)"),
         (PARTNER, HERE, Access.READ, "staging-1", ("web",), "no rule of yours covers this channel (C0ANY)"),
         (MEMBER, JOINT, Access.READ, "staging-1", ("web",),
-         "this channel is shared with another organisation, and no rule of yours allows that"),
+         "this channel is shared with another organisation or workspace, and no rule of yours allows that"),
         (PARTNER, JOINT, Access.READ, "production", ("joint", "shop"),
          "you may not ask about the namespace shop from this channel, only about joint"),
         (PARTNER, JOINT, Access.READ, "production", ("*",),

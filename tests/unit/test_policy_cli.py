@@ -66,7 +66,7 @@ def test_a_wrong_policy_ends_with_its_line_and_status_2(policy: Path) -> None:
         (("--standing", "guest", "--in", "T0OWN", "U0EVE", "C0A", "pods"), 1,
          "refused: you are a guest here, and no rule names you (U0EVE)"),
         (("--standing", "member", "U0ANN", "C0A", "pods"), 1,
-         "refused: it cannot be known whether other organisations read this channel, and no rule of yours allows that"),
+         "refused: it cannot be known whether others read this channel, and no rule of yours allows that"),
         (("--standing", "foreign", "U0EVE", "C0A", "help"), 0, "allowed: everybody may ask this"),
     ],
 )  # fmt: skip
