@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from workers.job import Requester, Standing
 from workers.render.message import Block, Message
+from workers.sharing import shared
 from workers.slack_errors import AWAY, NotInChannel, SlackAway, SlackError, refused
 from workers.slack_methods import NEEDS
 
@@ -108,15 +109,13 @@ class Slack:
         scopes = answer.headers.get("x-oauth-scopes", "")
         return Identity(str(answer["team_id"]), str(answer["user_id"]), tuple(filter(None, scopes.split(","))))
 
-    async def seat(self, channel: str) -> Seat:
-        """What the bot may know of a channel before it writes there."""
+    async def seat(self, channel: str, team: str) -> Seat:
+        """What the bot of the workspace `team` may know of a channel before it writes there."""
         try:
             said = (await self._call("conversations.info", {"channel": channel}, form=True))["channel"]
         except NotInChannel:
             return Seat(member=False, shared=None)
-        marks = [said.get(mark) for mark in ("is_ext_shared", "is_pending_ext_shared")]
-        shared = None if None in marks else any(marks)
-        return Seat(member=bool(said.get("is_member") or said.get("is_im")), shared=shared)
+        return Seat(member=bool(said.get("is_member") or said.get("is_im")), shared=shared(said, team))
 
     async def person(self, user: str, team: str) -> Requester:
         """Somebody, and what they are to the workspace `team`."""

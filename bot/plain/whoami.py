@@ -19,7 +19,11 @@ _STANDINGS = {
     "bot": "a bot",
     "unknown": "of unknown standing, since Slack did not say",
 }
-_SHARED = {True: "shared with another organisation", False: "not shared", None: "perhaps shared: that cannot be known"}
+_SHARED = {
+    True: "shared with another organisation or workspace",
+    False: "not shared",
+    None: "perhaps shared: that cannot be known",
+}
 
 
 @dataclass(frozen=True)
