@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from workers.check import Access
 from workers.job import Channel, Requester
 from workers.objects import Cluster, Key
+
+if TYPE_CHECKING:
+    from workers.approval_rules import ApprovalRule
 
 T = TypeVar("T")
 ANY = "*"
@@ -39,23 +42,50 @@ class Rule:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a command means in a channel when it names no cluster or no namespace; None: what the worker's settings say."""
+    """What a command means in a channel when it does not say it; None: what the worker's settings say.
+
+    `pod` is the one that `dns` asks from, as a target. `redacted` is None where only the channel's sharing decides.
+    """
 
     cluster: str | None = None
     namespace: str | None = None
+    pod: str | None = None
+    redacted: bool | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one person, and one command, may ask for."""
+
+    jobs_at_once: int = 10
+    """Unfinished jobs of one person: enough for an incident, too few to starve the others."""
+    jobs_per_minute: int = 30
+    """Of one person: more than anybody types, fewer than a script that went wrong."""
+    nodes_per_command: int = 1000
+    """Nodes that one command may ask."""
+    nodes_per_change: int = 100
+    """Nodes that one request for a change may name."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The whole policy. `source` says where it was read."""
+    """The whole policy. `source` says where it was read; `pool_label` is the label of nodes whose value `pool=NAME` means."""
 
     rules: tuple[Rule, ...]
     channels: dict[str, Defaults] = field(default_factory=dict)
     source: str = ""
+    approvals: tuple[ApprovalRule, ...] = ()
+    limits: Limits = Limits()
+    pool_label: str = ""
 
     def defaults(self, channel: str) -> Defaults:
         """Those of this channel id."""
         return self.channels.get(channel, Defaults())
+
+    def redacts(self, channel: Channel) -> bool:
+        """Whether answers there go without names and addresses: where others read, or may be reading, unless the file says no."""
+        said = self.defaults(channel.id).redacted
+        return channel.shared is not False if said is None else said
 
 
 @dataclass(frozen=True)
@@ -78,6 +108,8 @@ def decide(rules: Rules, who: Requester, channel: Channel, access: Access, clust
     able = [r for r in here if access in r.may]
     if not able:
         return _refused(f"no rule grants you {access.name} ({access.value}) in this channel")
+    if access is Access.CHANGE and rules.redacts(channel):
+        return _refused("answers in this channel are redacted, so nobody here could see what they agree to: ask in another one")
     there = [r for r in able if _matches(cluster, r.clusters)]
     if not there:
         return _refused(f"you may not use {access.name} in the cluster {cluster} from this channel")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def service(namespace: str, name: str) -> Service:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("version = 1\n[[rule]\n", "p.toml: Expected ']]' at the end of an array declaration (at line 2, column 7)"),
+        ("version = 1\n[[rule]\n", "p.toml:2: Expected ']]' at the end of an array declaration (column 7)"),
         ("", "p.toml:1: version: must be version = 1"),
         ("version = 2", "p.toml:1: version: must be version = 1"),
         ("version = 1\nrules = []", "p.toml:2: rules: is not known here; did you mean rule?"),
@@ -176,6 +177,13 @@ def service(namespace: str, name: str) -> Service:
         ('version = 1\n\n[[rule]]\nname = "a"\nwho = ["ann"]\n',
          'p.toml:5: who: \'ann\' must be "members", "guests" or the id of a user (U…), group (S…) or team (T…), never a name'),
         ('version = 1\n[[rule]]\nname = "a"\nwho = []', "p.toml:4: who: must be a list with something in it"),
+        ('version = 1\n[[rule]]\nname = "a"\nwho = ["member"]',
+         ('p.toml:4: who: \'member\' must be "members", "guests" or the id of a user (U…), group (S…) or team (T…), never a name'
+          "; did you mean members?")),
+        ("version = true", "p.toml:1: version: must be version = 1"),
+        ("version = 1\n[limits", "p.toml:2: Expected ']' at the end of a table declaration"),
+        ('version = 1\n"a b" = 1',
+         "p.toml:2: 'a b': is not known here; known: version, pool_label, limits, rule, channel, approval"),
         ('version = 1\n[[rule]]\nname = "a"\nwho = ["members"]\nmay = ["ALL"]',
          "p.toml:5: may: 'ALL' must be one of READ, REVEAL, PROBE, CAPTURE, CHANGE"),
         ('version = 1\n[[rule]]\nname = "a"\nwho = ["U0ANN"]\nmay = ["READ"]\nchannels = ["#ops"]',
@@ -195,18 +203,67 @@ def test_a_wrong_policy_is_refused_with_its_line(text: str, problem: str) -> Non
     assert e.value.problem == problem
 
 
+WHOLE = f"""
+{SHOP}
+pod = "toolbox"
+profile = "full"
+
+[limits]
+jobs_at_once = 3
+
+[[approval]]
+name = "a"
+change = "set"
+break_glass = {{ who = ["U0ANN"] }}
+
+[[approval.stage]]
+approvers = ["U0ANN"]
+
+[[approval.stage]]
+approvers = ["U0BOB"]
+after = "10m"
+"""
+VALUES = ("1", "true", '""', '"x"', "[]", "[[]]", "{}", "{ a = 1 }", "1e999", "-1", "9" * 5000, "2020-01-01", '"U0ANN"', '["*"]')
+KEYS = sorted({line.partition("=")[0] for line in WHOLE.splitlines() if "=" in line})
+LINES = st.one_of(
+    st.sampled_from(WHOLE.splitlines()),
+    st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)).map("=".join),
+)
+
+
 @given(
     st.one_of(
         st.text(max_size=60),
-        st.text(st.sampled_from('version=1[]\n"rulewho, {}#'), max_size=60).map(lambda t: f"version = 1\n{t}"),
+        st.text(st.sampled_from('version=1[]\n"rulewho, {}#.'), max_size=60).map(lambda t: f"version = 1\n{t}"),
+        st.lists(LINES, max_size=12).map(lambda lines: "\n".join(["version = 1", *lines])),
     )
 )
-def test_any_text_is_a_policy_or_refused(text: str) -> None:
+def test_any_text_is_a_policy_or_refused_with_its_line(text: str) -> None:
+    problem = refusal(text)
+    line = re.match(r"p\.toml:(\d+): ", problem or "p.toml:1: ")
+    assert line, problem
+    assert 1 <= int(line[1]) <= max(len(text.splitlines()), 1)
+    assert problem is None or problem.isprintable()
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_wrong_value_is_refused_with_its_line_or_that_of_its_table(value: str) -> None:
+    for number, line in enumerate(WHOLE.splitlines(), 1):
+        if "=" in line:
+            lines = WHOLE.splitlines()
+            lines[number - 1] = f"{line.partition('=')[0]}= {value}"
+            problem = refusal("\n".join(lines))
+            table = max((n for n, head in enumerate(lines[:number], 1) if head.startswith("[")), default=1)
+            assert problem is None or int(problem.split(":")[1]) >= table, problem
+
+
+def refusal(text: str) -> str | None:
+    """Why the text is no policy; None if it is one."""
     try:
-        rules = parse(text, "p.toml")
-    except BadPolicy:
-        return
-    assert isinstance(rules, Rules)
+        assert isinstance(parse(text, "p.toml"), Rules)
+    except BadPolicy as e:
+        return e.problem
+    return None
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
