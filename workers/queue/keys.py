@@ -83,3 +83,8 @@ class Keys:
     def grant(self, approval: str) -> str:
         """The approver's grant for the worker that carries it out, sealed."""
         return f"{{{self.tag}}}:grant:{approval}"
+
+    @property
+    def board(self) -> str:
+        """What the approver shows of its approvals, sealed."""
+        return f"{{{self.tag}}}:board"
