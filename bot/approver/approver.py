@@ -101,7 +101,7 @@ class Approver:
         now = self.clock()
         shown = {approval.id: approval for approval in (*self.store.unsettled(), *self.store.newest())}
         codes = tuple(
-            Coded(c.wanted.code, c.wanted.approval, c.wanted.act, c.wanted.reason, c.expires, c.who, c.answer)
+            Coded(c.wanted.code, c.wanted.approval, c.wanted.act, c.wanted.reason, c.expires, c.who, c.answer, c.counted)
             for c in self.store.codes(now)
         )
         approvals = tuple(card.posted(approval, self.standing(approval)) for approval in shown.values())
@@ -210,23 +210,23 @@ class Approver:
                 self.store.add(after.id, notice.place, notice.message.dumps())
             self.store.add(after.id, "card")
             if voice is not None:
-                self._answered(voice, after, answer)
+                self._answered(voice, after, answer, counted=True)
         self.changed = True
 
     def _answer(self, voice: Voice, approval: Approval | None, answer: str) -> None:
         with self.store.transaction():
             if approval is not None:
                 self._add_note(notes.refused(approval, voice.act, voice.who.user, answer))
-            self._answered(voice, approval, answer)
+            self._answered(voice, approval, answer, counted=False)
         self.changed = True
 
-    def _answered(self, voice: Voice, approval: Approval | None, answer: str) -> None:
+    def _answered(self, voice: Voice, approval: Approval | None, answer: str, *, counted: bool) -> None:
         """Inside a transaction."""
         now = self.clock()
         self.store.answer(voice.delivery, answer, now)
         code = self.store.code(voice.delivery.removeprefix(CODE)) if voice.delivery.startswith(CODE) else None
         if code is not None:
-            self.store.put_code(replace(code, who=voice.who.user, answer=answer))
+            self.store.put_code(replace(code, who=voice.who.user, answer=answer, counted=counted))
         if approval is not None:
             said = {
                 "user": voice.who.user, "channel": voice.channel.id, "thread": voice.channel.thread or "", "at": str(now),

@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS errand (
     number INTEGER PRIMARY KEY AUTOINCREMENT, approval TEXT NOT NULL, kind TEXT NOT NULL, said TEXT NOT NULL, due REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS code (
-    code TEXT PRIMARY KEY, record TEXT NOT NULL, expires REAL NOT NULL, who TEXT NOT NULL, answer TEXT NOT NULL
+    code TEXT PRIMARY KEY, record TEXT NOT NULL, expires REAL NOT NULL, who TEXT NOT NULL, answer TEXT NOT NULL,
+    counted INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS history (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, approval TEXT NOT NULL, state TEXT NOT NULL, who TEXT NOT NULL,
@@ -74,6 +75,7 @@ class Code:
     expires: float
     who: str = ""
     answer: str = ""
+    counted: bool = False
 
 
 class Store:
@@ -178,9 +180,9 @@ class Store:
         """A code, or what came of it; the first that came with these letters is the one that counts."""
         record = json.dumps(codec.encode(code.wanted))
         self._db.execute(
-            "INSERT INTO code VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (code) DO UPDATE SET who = excluded.who, answer = excluded.answer",
-            (code.wanted.code, record, code.expires, code.who, code.answer),
+            "INSERT INTO code VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (code) DO UPDATE SET who = excluded.who, answer = excluded.answer, counted = excluded.counted",
+            (code.wanted.code, record, code.expires, code.who, code.answer, code.counted),
         )
 
     def code(self, code: str) -> Code | None:
@@ -194,7 +196,7 @@ class Store:
 
     def _codes(self, where: str, word: str | float) -> Iterable[Code]:
         for record, expires, who, answer in self._db.execute(f"SELECT record, expires, who, answer FROM code {where}", (word,)):  # noqa: S608  (ours)
-            yield Code(codec.decode(CodeWanted, json.loads(record)), expires, who, answer)
+            yield Code(codec.decode(CodeWanted, json.loads(record)), expires, who, answer, bool(counted))
 
     def _self(self, name: str, value: str) -> str:
         self._db.execute("INSERT OR IGNORE INTO self VALUES (?, ?)", (name, value))
