@@ -123,7 +123,7 @@ async def _asked(settings: BotSettings, rules: Rules, user: str, channel: str) -
     slack = Slack(settings.bot_token, settings.slack_api_url)
     try:
         team = (await slack.identity()).team
-        directory = Directory(slack, Pace(), team, rules.groups)
+        directory = Directory(slack, Pace(), team, lambda: rules.groups)
         seat = await directory.seat(channel)
         return await directory.person(user), Channel(channel, shared=seat.shared)
     except SlackError as e:

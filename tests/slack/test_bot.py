@@ -267,6 +267,29 @@ may = ["READ"]
 """
 
 
+async def test_an_edit_of_the_policy_holds_without_a_restart(
+    slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.replace("S0PLATFORM", slack.workspace.bob))
+    settings = settings_of(slack, redis_place, slack_app_token=slack.workspace.app_token, policy_file=policy)
+    async with running(slack, redis_place, settings) as bot, aiohttp.ClientSession() as http:
+
+        async def ready_with(text: str) -> bool:
+            async with http.get(f"{bot.url}/readyz") as answer:
+                return (answer.status, await answer.text()) == (200, text)
+
+        await bot.does(slack.command, POD)
+        assert "no rule names you" in (await bot.said("⛔"))["text"]
+        policy.write_text("version = 3")
+        wrong = f"Policy: {policy}:1: version: must be version = 1; the last good one is in force"
+        await until_so(lambda: ready_with(f"ok\n{wrong}\n"))
+        policy.write_text(POLICY)
+        await until_so(lambda: ready_with("ok\n"))
+        await bot.does(slack.command, POD)
+        await bot.queued()
+
+
 async def test_a_rule_for_a_user_group_is_for_those_in_it(slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(POLICY)
