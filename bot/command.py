@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from bot.commands import Invocation
+from bot.decided import at_all
 from bot.entry import Entry
-from workers.check import Check
 from workers.errors import UsageError
 from workers.job import Channel, Requester
 from workers.params import arguments
-from workers.policy import Decision, Rules, decide
+from workers.policy import Decision, Rules
 from workers.queue.status import State, Status
 from workers.render.message import Message
 
@@ -49,9 +49,7 @@ class Context:
 
     def may(self, entry: Entry) -> Decision:
         """Whether the person may use this command here at all; plain commands are everybody's."""
-        if not isinstance(entry, Check):
-            return Decision(allowed=True, reason="everybody may ask this")
-        return decide(self.rules, self.who, self.channel, entry.access, self.cluster, ())
+        return at_all(self.rules, self.who, self.channel, entry, self.cluster)
 
 
 @dataclass(frozen=True)

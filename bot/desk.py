@@ -16,6 +16,7 @@ from bot.aside import Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, parse
+from bot.decided import Meaning, decided
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
@@ -23,8 +24,7 @@ from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, QueueAway
 from workers.params import words
-from workers.phrase import namespaces
-from workers.policy import Rules, decide
+from workers.policy import Rules
 from workers.render import notices
 from workers.thread import Thread
 
@@ -122,14 +122,13 @@ class _Turn:
         await self._run(invocation)
 
     async def _run(self, invocation: Invocation[Any]) -> str:
-        desk, cluster = self.desk, self._cluster(invocation.cluster)
-        about = namespaces(invocation.params, self._namespace(invocation))
-        named = (*about, *([invocation.namespace] if invocation.namespace else ()))
-        decision = decide(desk.rules(), self.who, self.channel, invocation.entry.access, cluster, named)
+        desk = self.desk
+        meaning = Meaning(self._cluster(invocation.cluster), self._namespace(invocation))
+        decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
             return await desk.asides.once(self.asked, notices.refused(decision.reason), "refused")
-        return await desk.placing.place(self.asked, self._job(invocation, cluster))
+        return await desk.placing.place(self.asked, self._job(invocation, meaning), desk.rules().limits)
 
     def _cluster(self, named: str | None) -> str:
         home = self.desk.home.cluster
@@ -141,10 +140,9 @@ class _Turn:
     def _namespace(self, invocation: Invocation[Any]) -> str:
         return invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
 
-    def _job(self, invocation: Invocation[Any], cluster: str) -> Job:
-        namespace = self._namespace(invocation)
+    def _job(self, invocation: Invocation[Any], meaning: Meaning) -> Job:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Job(
-            secrets.token_hex(6), invocation.entry.name, words(invocation.params), namespace, cluster,
+            secrets.token_hex(6), invocation.entry.name, words(invocation.params), meaning.namespace, meaning.cluster,
             self.who, self.channel, self.asked.delivery, self.trace, created, invocation.text,
         )  # fmt: skip

@@ -26,10 +26,10 @@ _PATIENCE_S = 3.0
 class Directory:
     """Remembers what Slack said for a minute, and never remembers that it said nothing."""
 
-    def __init__(self, slack: Slack, pace: Pace, team: str, groups: Iterable[str] = ()) -> None:
-        """`groups` are the ids of those user groups that matter to policy."""
+    def __init__(self, slack: Slack, pace: Pace, team: str, groups: Callable[[], Iterable[str]]) -> None:
+        """`groups` gives the ids of those user groups that matter to policy now."""
         self._slack = slack
-        self._groups = tuple(groups)
+        self._groups = groups
         self._pace = pace
         self._team = team
         self._seats = _Memory[Seat]()
@@ -43,7 +43,7 @@ class Directory:
     async def person(self, user: str) -> Requester:
         """Somebody, with what they are to the workspace, and in which of the groups that matter."""
         who = self._people.get(user) or await self._look_up_person(user)
-        groups = [group for group in self._groups if user in await self._members_of(group)]
+        groups = [group for group in self._groups() if user in await self._members_of(group)]
         return replace(who, groups=tuple(groups))
 
     async def person_now(self, user: str) -> Requester:

@@ -15,6 +15,7 @@ from bot.aside import Asides
 from bot.asked import Asked
 from workers.job import Job
 from workers.jobs import QueueAway, TooMany
+from workers.policy import Limits
 from workers.render import notices, progress
 from workers.render.progress import Progress
 from workers.slack_errors import NotInChannel, SlackAway, SlackRefused
@@ -32,10 +33,11 @@ class Placing:
     asides: Asides
     bot: str
 
-    async def place(self, asked: Asked, job: Job) -> str:
+    async def place(self, asked: Asked, job: Job, limits: Limits) -> str:
         """The job is queued, or the person knows why not; what became of it. Raises `QueueAway` where nothing was stored."""
         try:
-            if await self.asides.jobs.intend(job) != job.id:
+            intended = self.asides.jobs.intend(job, at_once=limits.jobs_at_once, per_minute=limits.jobs_per_minute)
+            if await intended != job.id:
                 return "repeated"
         except TooMany as e:
             return await self.asides.once(asked, notices.refused(str(e)), "too many")

@@ -17,9 +17,10 @@ from bot.desk import Desk, Home
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.settings import BotSettings
-from workers import checks, health, intents, policy_file
+from workers import checks, health, intents
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
+from workers.policy_watch import PolicyFile
 from workers.slack import Identity, Slack
 from workers.slack_errors import SlackAway, SlackRefused
 from workers.thread import Thread
@@ -46,25 +47,25 @@ async def serve(settings: BotSettings, announce: Callable[[str], None]) -> None:
 async def running(settings: BotSettings, announce: Callable[[str], None], stack: AsyncExitStack) -> None:
     """The bot runs until the stack is closed. Raises `UsageError` where a setting is wrong or Slack refuses the token."""
     entries: dict[str, Entry] = {**checks.catalogue(), **plain.catalogue()}
-    rules = policy_file.load(settings.policy_file)
+    rules = PolicyFile(settings.policy_file)
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     jobs = await stack.enter_async_context(opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag))
     slack = Slack(settings.bot_token, settings.slack_api_url)
     stack.push_async_callback(slack.close)
     thread = Thread(slack)
     who = await _identity(thread)
-    groups = sorted({name for rule in rules.rules for name in rule.who if name.startswith("S")})
     home = Home(settings.cluster, settings.namespace, who.user)
-    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team, groups), entries, lambda: rules, home)
+    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team, lambda: rules().groups), entries, rules, home)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     front = Front(desk, who, settings.bot_token, secret)
     _kept(stack, intents.look_after(jobs, thread))
+    _kept(stack, rules.watch())
     stack.push_async_callback(front.drain, _LAST_S)
     app = web.Application()
     socket = await _opened(settings, front, stack)
     if secret:
         app.router.add_post(EVENTS_PATH, front.handle)
-    health.add_routes(app, lambda: _trouble(jobs, socket))
+    health.add_routes(app, lambda: _trouble(jobs, socket), lambda: rules.trouble)
     announce(await stack.enter_async_context(health.served(app, settings.bot_listen)))
 
 

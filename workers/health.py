@@ -12,15 +12,16 @@ Trouble = Callable[[], Awaitable[str]]
 """What keeps the process from its work, "" for nothing."""
 
 
-def add_routes(app: web.Application, trouble: Trouble) -> None:
-    """The three pages, on an application that may have others."""
+def add_routes(app: web.Application, trouble: Trouble, note: Callable[[], str] = str) -> None:
+    """The three pages, on an application that may have others. `note` is what people should know though the work goes on."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
         reason = await trouble()
-        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+        said = [reason or "ok", *filter(None, [note()])]
+        return web.Response(text="".join(f"{line}\n" for line in said), status=503 if reason else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

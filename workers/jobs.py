@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from workers.embedded import Embedded
 from workers.job import Job
 from workers.queue import record
 from workers.queue.claim import Store
-from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooMany
+from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
 from workers.queue.keys import GROUP, Keys
 from workers.queue.lease import Lease
 from workers.queue.packed import unpack
@@ -47,6 +48,7 @@ __all__ = [
     "State",
     "Status",
     "Terms",
+    "TooFast",
     "TooMany",
     "opened",
 ]  # fmt: skip
@@ -77,15 +79,23 @@ class Jobs:
         self._store = Store(server, Keys(tag), seal, terms or Terms())
         self._taker = Taker(self._store)
 
-    async def intend(self, job: Job) -> str:
-        """Stores the job, and answers its id; for a delivery that made a job before, that one's id. Raises `TooMany`."""
+    async def intend(self, job: Job, *, at_once: int | None = None, per_minute: int | None = None) -> str:
+        """Stores the job, and answers its id; for a delivery that made a job before, that one's id. Raises `TooMany`, `TooFast`.
+
+        The person may have `at_once` unfinished jobs, as many as the terms say where it is not said, and start `per_minute` new
+        ones, any number where it is not said.
+        """
         keys, terms, user = self._store.keys, self._store.terms, job.requester.user
+        most, fastest = at_once or terms.open_per_user, per_minute or sys.maxsize
+        mine = (keys.unfinished(user), keys.recent(user), keys.minute(user))
         said, value = await self._store.server.run(
-            "intend", (keys.job(job.id), keys.delivery(job.delivery), keys.intents, keys.unfinished(user), keys.recent(user)),
-            job.id, record.write(self._store.seal, job), user, terms.open_per_user, terms.keep_s, terms.recent,
+            "intend", (keys.job(job.id), keys.delivery(job.delivery), keys.intents, *mine),
+            job.id, record.write(self._store.seal, job), user, most, terms.keep_s, terms.recent, fastest,
         )  # fmt: skip
         if said == b"many":
-            raise TooMany(int(value), terms.open_per_user)
+            raise TooMany(int(value), most)
+        if said == b"fast":
+            raise TooFast(int(value), fastest)
         return str(value.decode())
 
     async def placed(self, job_id: str, ts: str) -> str:

@@ -59,7 +59,7 @@ class Limits:
 
     jobs_at_once: int = 10
     """Unfinished jobs of one person: enough for an incident, too few to starve the others."""
-    jobs_per_minute: int = 30
+    jobs_per_minute: int = 120
     """Of one person: more than anybody types, fewer than a script that went wrong."""
     nodes_per_command: int = 1000
     """Nodes that one command may ask."""
@@ -77,6 +77,11 @@ class Rules:
     approvals: tuple[ApprovalRule, ...] = ()
     limits: Limits = Limits()
     pool_label: str = ""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The ids of the user groups that the rules name."""
+        return tuple(sorted({name for rule in self.rules for name in rule.who if name.startswith("S")}))
 
     def defaults(self, channel: str) -> Defaults:
         """Those of this channel id."""

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from workers import policy, result
+from workers.at_most import AtMost
 from workers.check import Check, View
 from workers.errors import Unresolved, UsageError
 from workers.job import Job
@@ -149,7 +150,8 @@ class Work:
         live = Live(self.thread, at, lambda: _still_held(lease))
         telling = _Telling(live, job)
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
-            answers = FromNodes(nodes, job.trace, self.answer_seconds, telling.asking)
+            most = self.rules().limits.nodes_per_command
+            answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking), most)
             report, recording = await record(check, params, view, answers, time.monotonic)
         await _keep(lease, recording)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))

@@ -14,11 +14,12 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
-from workers import health, intents, policy_file
+from workers import health, intents
 from workers.checks import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
 from workers.jobs import Jobs, opened
+from workers.policy_watch import PolicyFile
 from workers.queue.errors import LostLease, QueueAway, QueueError
 from workers.queue.lease import Lease
 from workers.queue.status import State
@@ -103,6 +104,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in hand. `announce` hears the URL of health and metrics."""
     if settings.slack_bot_token is None:
         raise UsageError("NETCHECK_SLACK_BOT_TOKEN is not set: the worker posts results with it")
+    rules = PolicyFile(settings.policy_file)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -120,17 +122,16 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         nodes = nodes_of(settings)
         stack.push_async_callback(nodes.aclose)
         thread = Thread(slack)
-        rules = policy_file.load(settings.policy_file)
-        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, lambda: rules, settings.answer_seconds)
+        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()
-        health.add_routes(app, lambda: _trouble(jobs, cluster))
+        health.add_routes(app, lambda: _trouble(jobs, cluster), lambda: rules.trouble)
         announce(await stack.enter_async_context(health.served(app, settings.worker_listen)))
-        await _until_stopped(worker, stopping, settings.concurrency)
+        await _until_stopped(worker, stopping, settings.concurrency, rules)
 
 
-async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: int) -> None:
-    after = asyncio.create_task(intents.look_after(worker.jobs, worker.thread))
+async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: int, rules: PolicyFile) -> None:
+    after = asyncio.create_task(_beside(worker, rules))
     turns = [asyncio.create_task(worker.take_turns(stopping)) for _ in range(concurrency)]
     stopped = asyncio.create_task(stopping.wait())
     try:
@@ -145,6 +146,13 @@ async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: i
     for fault in ended:
         if isinstance(fault, Exception):
             raise fault
+
+
+async def _beside(worker: Worker, rules: PolicyFile) -> None:
+    """What goes on beside the jobs, until it is cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(intents.look_after(worker.jobs, worker.thread))
+        group.create_task(rules.watch())
 
 
 async def _trouble(jobs: Jobs, cluster: ClusterView) -> str:

@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -264,6 +267,29 @@ may = ["READ"]
 """
 
 
+async def test_an_edit_of_the_policy_holds_without_a_restart(
+    slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.replace("S0PLATFORM", slack.workspace.bob))
+    settings = settings_of(slack, redis_place, slack_app_token=slack.workspace.app_token, policy_file=policy)
+    async with running(slack, redis_place, settings) as bot, aiohttp.ClientSession() as http:
+
+        async def ready_with(text: str) -> bool:
+            async with http.get(f"{bot.url}/readyz") as answer:
+                return (answer.status, await answer.text()) == (200, text)
+
+        await bot.does(slack.command, POD)
+        assert "no rule names you" in (await bot.said("⛔"))["text"]
+        policy.write_text("version = 3")
+        wrong = f"Policy: {policy}:1: version: must be version = 1; the last good one is in force"
+        await until_so(lambda: ready_with(f"ok\n{wrong}\n"))
+        policy.write_text(POLICY)
+        await until_so(lambda: ready_with("ok\n"))
+        await bot.does(slack.command, POD)
+        await bot.queued()
+
+
 async def test_a_rule_for_a_user_group_is_for_those_in_it(slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(POLICY)
@@ -498,3 +524,17 @@ async def test_metrics_count_what_was_asked(bot: Bot) -> None:
     assert 'netcheck_asked_total{outcome="queued",way="command"}' in said
     assert "netcheck_ack_seconds_bucket" in said
     assert 'netcheck_slack_calls_total{method="chat.postMessage",outcome="ok"}' in said
+
+
+def test_policy_explains_what_slack_says_of_people_and_channels(slack: SlackStandIn) -> None:
+    workspace = slack.workspace
+    env = {"NETCHECK_SLACK_BOT_TOKEN": workspace.bot_token, "NETCHECK_SLACK_API_URL": slack.api_url}
+
+    def explained(user: str, channel: str) -> tuple[int, str]:
+        words = [sys.executable, "-m", "bot", "policy", "explain", user, channel, "pods"]
+        done = subprocess.run(words, env=os.environ | env, capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout.partition("\n")[0]
+
+    assert explained(workspace.alice, workspace.incidents) == (0, "allowed: rule 'members may look and probe' grants READ")
+    assert "you are a guest here" in explained(workspace.guest, workspace.incidents)[1]
+    assert "another organisation" in explained(workspace.alice, workspace.shared)[1]

@@ -13,7 +13,7 @@ import pytest_asyncio
 from node_helper.protocol import CannotLook
 from tests.queue_parts import QUICK, job, queued
 from tests.unit.conftest import RedisPlace
-from workers.jobs import Jobs, LostLease, NoSuchJob, NotPlaced, State, Terms, TooMany
+from workers.jobs import Jobs, LostLease, NoSuchJob, NotPlaced, State, Terms, TooFast, TooMany
 
 HASTY = dataclasses.replace(QUICK, lease_s=0.08, heartbeat_s=0.01)
 
@@ -261,3 +261,15 @@ async def _taken(jobs: Jobs, block_s: float) -> str | None:
 async def _die_holding(jobs: Jobs) -> None:
     """As a worker that is killed: takes a job, and is never heard of again."""
     assert await jobs._taker.take("doomed", 5) is not None
+
+
+async def test_a_person_may_start_so_many_jobs_within_a_minute(jobs: Jobs) -> None:
+    first = job()
+    await jobs.intend(first, per_minute=2)
+    assert await jobs.intend(dataclasses.replace(first, id="another"), per_minute=2) == first.id
+    await jobs.intend(job(), per_minute=2)
+    with pytest.raises(TooFast, match="you have started 2 commands within a minute, and 2 is the limit"):
+        await jobs.intend(job(), per_minute=2)
+    await jobs.intend(job(user="U2"), per_minute=2)
+    with pytest.raises(TooMany, match="you have 2 unfinished jobs, and 1 is the limit"):
+        await jobs.intend(job(), at_once=1)

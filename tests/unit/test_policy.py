@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,20 @@ def refusal(text: str) -> str | None:
     except BadPolicy as e:
         return e.problem
     return None
+
+
+def test_the_documented_limits_are_those_that_hold() -> None:
+    said = resources.files("deploy").joinpath("policy.toml").read_text("utf-8")
+    for name, value in vars(built_in().limits).items():
+        assert re.search(rf"^#   {name} = {value} ", said, re.MULTILINE), name
+
+
+def test_the_documented_examples_are_a_policy() -> None:
+    said = resources.files("deploy").joinpath("policy.toml").read_text("utf-8")
+    examples = said.partition("# A team that sees")[2].partition("\n#\n")[2]
+    rules = parse("version = 1\n" + re.sub("^# ?", "", examples, flags=re.MULTILINE), "examples")
+    assert [rule.name for rule in rules.rules] == ["the shop team sees the shop", "platform engineers may ask for changes"]
+    assert [rule.name for rule in rules.approvals] == ["conntrack_max in production"]
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from node_helper.facts import sandbox
 from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
 from workers import policy
-from workers.check import Access, Ask, Check, Plan, Samples, View, ask
+from workers.check import Access, Ask, Check, Plan, Samples, View, ask, batch
 from workers.checks import catalogue
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, LostLease, State
@@ -162,3 +162,19 @@ async def test_a_result_that_cannot_be_sent_for_our_own_fault_is_given_up_in_the
 def test_the_age_of_a_job_has_its_milliseconds() -> None:
     created = (datetime.now(UTC) - timedelta(milliseconds=1500)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert 1.5 <= age(replace(job(), created=created)) < 1000
+
+
+async def test_a_command_that_would_ask_more_nodes_than_policy_allows_asks_none(jobs: Jobs) -> None:
+    async def fails() -> None:
+        pytest.fail("a node was asked")
+
+    slack, few = Remembered(), replace(EVERYBODY, limits=policy.Limits(nodes_per_command=1))
+    one = await queued(jobs, asked("pods"))
+    asking = replace(catalogue()["pods"], plan=_ask_two_nodes)
+    await until_over(jobs, worker(jobs, slack, few, nodes=Nowhere(fails), pods=asking), one)
+    assert "this would ask 2 nodes, and the policy allows 1" in slack.texts[f"ts-{one.id}"]
+
+
+def _ask_two_nodes(_params: object, _view: View) -> Plan[tuple[Pod, ...]]:
+    yield from batch({node: Ask(node, sandbox.FACT, sandbox.Query("uid", "web", "default")) for node in ("one", "two")})
+    return ()

@@ -29,6 +29,13 @@ class TooMany(QueueError):
         self.limit = limit
 
 
+class TooFast(TooMany):
+    """The person has started `unfinished` jobs within a minute and may start no more than `limit`: nothing was queued."""
+
+    def __str__(self) -> str:
+        return f"you have started {self.unfinished} commands within a minute, and {self.limit} is the limit: wait a little"
+
+
 class NoSuchJob(QueueError):
     """No job of that id is known (any more): finished ones are kept for some days."""
 

@@ -67,6 +67,10 @@ class Keys:
         """Sorted set of a person's unfinished jobs, by time (ms)."""
         return f"{{{self.tag}}}:unfinished:{user}"
 
+    def minute(self, user: str) -> str:
+        """How many jobs a person has started since the minute began; gone when it is over."""
+        return f"{{{self.tag}}}:minute:{user}"
+
     def recent(self, user: str) -> str:
         """List of a person's jobs, newest first."""
         return f"{{{self.tag}}}:recent:{user}"

@@ -1,0 +1,132 @@
+"""`netcheck-bot policy`: what is wrong with a policy file, and what it means for one person, one channel and one command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from bot import plain
+from bot.commands import Invocation, parse
+from bot.decided import Meaning, access_of, decided
+from bot.entry import Entry
+from bot.nearest import nearest
+from bot.settings import BotSettings
+from workers import checks, log, policy_file
+from workers.check import Access
+from workers.errors import UsageError
+from workers.job import Channel, Requester, Standing
+from workers.policy import ANY, Rules
+from workers.render.escape import visible
+from workers.settings import load
+
+REFUSED = 1
+_SHARED = {"yes": True, "no": False, "unknown": None}
+
+
+@click.group()
+def command() -> None:
+    """Check a policy file, and explain what it means."""
+
+
+@command.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def check(file: Path | None) -> None:
+    """Read a policy as bot and workers do: FILE, else the configured one, else the built-in one.
+
+    Exit status: 0 it can be used, 2 it cannot, and the line that is wrong is named. Warnings leave it at 0.
+    """
+    rules = policy_file.load(file or load(BotSettings).policy_file)
+    for warning in warnings(rules, _entries()):
+        click.echo(f"⚠  {visible(warning)}", err=True)
+    said = (f"{len(rules.rules)} rules", f"{len(rules.approvals)} approval rules", f"{len(rules.channels)} channels")
+    click.echo(visible(f"{rules.source}: {', '.join(said)}"))
+
+
+@command.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("user")
+@click.argument("channel")
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--standing", type=click.Choice(get_args(Standing)), help="What the person is; Slack is asked without.")
+@click.option(
+    "--in", "ids", multiple=True, help="With --standing: the id of the person's team (T...), or of a user group (S...)."
+)
+@click.option(
+    "--shared", type=click.Choice(list(_SHARED)), default="unknown", help="With --standing: whether others read CHANNEL."
+)
+def explain(
+    user: str, channel: str, words: tuple[str, ...], standing: Standing | None, ids: tuple[str, ...], shared: str
+) -> None:
+    """Say whether USER (U...) may say COMMAND in CHANNEL (C...), by which rule, and why. Options come first.
+
+    Exit status: 0 allowed, 1 refused, 2 not understood, or Slack cannot be asked.
+    """
+    settings = load(BotSettings)
+    rules = policy_file.load(settings.policy_file)
+    invocation = parse(" ".join(words), _entries())
+    if standing is None:
+        who, where = asyncio.run(_asked(settings, rules, user, channel))
+    else:
+        team, groups = [name for name in ids if name[:1] in "TE"], [name for name in ids if name.startswith("S")]
+        who = Requester(user, "".join(team[:1]), tuple(groups), standing)
+        where = Channel(channel, shared=_SHARED[shared])
+    meaning = Meaning.of(invocation, rules, channel, Meaning(settings.cluster, settings.namespace))
+    decision = decided(rules, who, where, invocation, meaning)
+    click.echo(visible(f"{'allowed' if decision.allowed else 'refused'}: {decision.reason}"))
+    for line in _about(rules, who, where, invocation, meaning):
+        click.echo(visible(f"  {line}"))
+    sys.exit(0 if decision.allowed else REFUSED)
+
+
+def warnings(rules: Rules, entries: dict[str, Entry]) -> Iterator[str]:
+    """What can be used, but is hardly meant."""
+    asking = any(Access.CHANGE in rule.may for rule in rules.rules)
+    if asking and not rules.approvals:
+        yield "somebody may ask for changes, but without an [[approval]] rule nobody can agree to one"
+    if rules.approvals and not asking:
+        yield "there are approval rules, but no rule grants CHANGE, so nobody can ask for anything"
+    changes = [name for name, entry in entries.items() if access_of(entry) is Access.CHANGE]
+    for rule in rules.approvals:
+        if changes and rule.change not in (ANY, *changes):
+            near = nearest(rule.change, changes)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(changes)}"
+            yield f"the approval rule {rule.name!r} is about {rule.change!r}, which is no change; {hint}"
+
+
+def _entries() -> dict[str, Entry]:
+    return {**checks.catalogue(), **plain.catalogue()}
+
+
+def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[Any], meaning: Meaning) -> Iterator[str]:
+    access = access_of(invocation.entry)
+    yield f"policy: {rules.source}"
+    yield f"who: {who.user}, {who.standing}" + "".join(f", in {name}" for name in (who.team, *who.groups) if name)
+    shared = {True: "read by another organisation", False: "not shared", None: "perhaps shared, which is not known"}
+    yield f"where: {where.id}, {shared[where.shared]}" + (", answers redacted" if rules.redacts(where) else "")
+    yield f"what: {invocation.text} ({access.name if access else 'everybody'}) in the cluster {meaning.cluster}"
+
+
+async def _asked(settings: BotSettings, rules: Rules, user: str, channel: str) -> tuple[Requester, Channel]:
+    """Who and where, as Slack says. Raises `UsageError` where it cannot be asked."""
+    from bot.directory import Directory
+    from workers.pace import Pace
+    from workers.slack import Slack
+    from workers.slack_errors import SlackError
+
+    if settings.slack_bot_token is None:
+        raise UsageError("Slack cannot be asked without NETCHECK_SLACK_BOT_TOKEN: say --standing, --in and --shared")
+    log.configure("error", "policy")
+    slack = Slack(settings.bot_token, settings.slack_api_url)
+    try:
+        team = (await slack.identity()).team
+        directory = Directory(slack, Pace(), team, lambda: rules.groups)
+        seat = await directory.seat(channel)
+        return await directory.person(user), Channel(channel, shared=seat.shared)
+    except SlackError as e:
+        raise UsageError(f"Slack does not say who that is: {e}. Say --standing, --in and --shared") from e
+    finally:
+        await slack.close()

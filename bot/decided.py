@@ -1,0 +1,56 @@
+"""What policy says of a command that was understood: the cluster and the namespaces that it means, and the decision. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.commands import Invocation
+from bot.entry import Entry
+from workers.approval_rules import agreeable
+from workers.check import Access
+from workers.job import Channel, Requester
+from workers.phrase import namespaces
+from workers.policy import Decision, Rules, decide
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Where a command looks: what it says, else what the channel's policy says, else what the settings say."""
+
+    cluster: str
+    namespace: str
+
+    @classmethod
+    def of(cls, invocation: Invocation[Any], rules: Rules, channel: str, home: Meaning) -> Meaning:
+        """`home` is what the settings say."""
+        usual = rules.defaults(channel)
+        return cls(invocation.cluster or usual.cluster or home.cluster, invocation.namespace or usual.namespace or home.namespace)
+
+
+def access_of(entry: object) -> Access | None:
+    """What a command does; None for plain commands, which are everybody's."""
+    access = getattr(entry, "access", None)
+    return access if isinstance(access, Access) else None
+
+
+def decided(rules: Rules, who: Requester, channel: Channel, invocation: Invocation[Any], meaning: Meaning) -> Decision:
+    """Whether this person may say this here, and why."""
+    about = namespaces(invocation.params, meaning.namespace)
+    named = (*about, *([invocation.namespace] if invocation.namespace else ()))
+    return at_all(rules, who, channel, invocation.entry, meaning.cluster, named)
+
+
+def at_all(rules: Rules, who: Requester, channel: Channel, entry: Entry, cluster: str, named: tuple[str, ...] = ()) -> Decision:
+    """Whether this person may use this command here, about these namespaces; nobody may use a change that none can agree to."""
+    access = access_of(entry)
+    if access is None:
+        return _EVERYBODY
+    decision = decide(rules, who, channel, access, cluster, named)
+    if decision.allowed and access is Access.CHANGE:
+        agreed = agreeable(rules, entry.name, cluster)
+        return decision if agreed.allowed else agreed
+    return decision
+
+
+_EVERYBODY = Decision(allowed=True, reason="everybody may ask this")

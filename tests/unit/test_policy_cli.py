@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bot import cli
+from bot.cli.policy import warnings
+from bot.decided import at_all
+from bot.entry import Entry
+from workers.check import Access
+from workers.job import Channel, Requester
+from workers.policy_file import parse
+
+CHANGES = """
+version = 1
+[[rule]]
+name = "ann asks"
+who = ["U0ANN"]
+may = ["READ", "CHANGE"]
+"""
+APPROVAL = """
+[[approval]]
+name = "bob agrees"
+change = "set"
+[[approval.stage]]
+approvers = ["U0BOB"]
+"""
+
+
+def run(*words: str, policy: Path | None = None) -> Result:
+    return CliRunner().invoke(cli.cli, ["policy", *words], env={"NETCHECK_POLICY_FILE": str(policy)} if policy else {})
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(CHANGES)
+    return path
+
+
+def test_a_good_policy_is_counted(policy: Path) -> None:
+    done = run("check", str(policy))
+    assert (done.exit_code, done.stdout) == (0, f"{policy}: 1 rules, 0 approval rules, 0 channels\n")
+
+
+def test_a_good_policy_may_still_be_odd(policy: Path) -> None:
+    assert "without an [[approval]] rule nobody can agree to one" in run("check", policy=policy).stderr
+
+
+def test_a_wrong_policy_ends_with_its_line_and_status_2(policy: Path) -> None:
+    policy.write_text("version = 1\n[[rul]]")
+    done = run("check", str(policy))
+    assert (done.exit_code, done.stderr) == (2, f"netcheck-bot: {policy}:2: rul: is not known here; did you mean rule?\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "first"),
+    [
+        (("--standing", "member", "--shared", "no", "U0ANN", "C0A", "pods"), 0, "allowed: rule 'ann asks' grants READ"),
+        (("--standing", "member", "--shared", "no", "U0ANN", "C0A", "ping", "db", "from", "web"), 1,
+         "refused: no rule grants you PROBE (sends packets) in this channel"),
+        (("--standing", "guest", "--in", "T0OWN", "U0EVE", "C0A", "pods"), 1,
+         "refused: you are a guest here, and no rule names you (U0EVE)"),
+        (("--standing", "member", "U0ANN", "C0A", "pods"), 1,
+         "refused: it cannot be known whether other organisations read this channel, and no rule of yours allows that"),
+        (("--standing", "foreign", "U0EVE", "C0A", "help"), 0, "allowed: everybody may ask this"),
+    ],
+)  # fmt: skip
+def test_a_decision_is_explained(policy: Path, words: tuple[str, ...], status: int, first: str) -> None:
+    done = run("explain", *words, policy=policy)
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (status, first)
+
+
+def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
+    policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0A"\ncluster = "west"\nprofile = "redacted"\n')
+    words = (
+        "--standing",
+        "member",
+        "--shared",
+        "no",
+        "--in",
+        "T0OWN",
+        "--in",
+        "S0OPS",
+        "U0ANN",
+        "C0A",
+        "po",
+        "web",
+        "in",
+        "shop",
+    )
+    assert run("explain", *words, policy=policy).stdout.splitlines()[1:] == [
+        f"  policy: {policy}",
+        "  who: U0ANN, member, in T0OWN, in S0OPS",
+        "  where: C0A, not shared, answers redacted",
+        "  what: pod web namespace=shop (READ) in the cluster west",
+    ]
+
+
+@pytest.mark.parametrize("words", [("U0ANN", "C0A", "pods"), ("--standing", "member", "U0ANN", "C0A", "pdo"), ("U0ANN", "C0A")])
+def test_what_cannot_be_explained_is_a_usage_error(policy: Path, words: tuple[str, ...]) -> None:
+    assert run("explain", *words, policy=policy).exit_code == 2
+
+
+def a_change(name: str) -> Entry:
+    return cast("Entry", SimpleNamespace(name=name, access=Access.CHANGE))
+
+
+def test_a_change_that_nobody_can_agree_to_may_not_be_used() -> None:
+    where: dict[str, Any] = {"who": Requester("U0ANN", standing="member"), "channel": Channel("C0A", shared=False)}
+    alone, agreed = parse(CHANGES, "p"), parse(CHANGES + APPROVAL, "p")
+    assert "no [[approval]] rule" in at_all(alone, entry=a_change("set"), cluster="lab", **where).reason
+    assert "no approval rule is about clear_stale" in at_all(agreed, entry=a_change("clear_stale"), cluster="lab", **where).reason
+    assert at_all(agreed, entry=a_change("set"), cluster="lab", **where).rule == "ann asks"
+
+
+def test_an_approval_rule_for_no_change_is_warned_of() -> None:
+    rules = parse(CHANGES + APPROVAL.replace('"set"', '"sett"'), "p")
+    said = list(warnings(rules, {name: a_change(name) for name in ("set", "clear_stale")}))
+    assert said == ["the approval rule 'bob agrees' is about 'sett', which is no change; did you mean set?"]
+
+
+def test_approval_rules_that_nobody_can_use_are_warned_of() -> None:
+    assert "nobody can ask for anything" in next(warnings(parse(f"version = 1\n{APPROVAL}", "p"), {}))
