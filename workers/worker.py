@@ -15,6 +15,8 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
 from workers import health, intents, policy_file
+from workers.audit.entry import Kind
+from workers.audit.opening import opened as opened_audit
 from workers.checks import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
@@ -28,7 +30,7 @@ from workers.slack import Slack
 from workers.slack_errors import SlackAway, SlackRefused
 from workers.terminal import nodes_of
 from workers.thread import Thread
-from workers.work import Work, age
+from workers.work import Work, about, age
 
 log = structlog.get_logger()
 JOBS = Counter("netcheck_jobs", "Jobs that this worker brought to an end", ["command", "state"])
@@ -75,6 +77,7 @@ class Worker:
             if state is not None:
                 JOBS.labels(job.command, state.value).inc()
                 SECONDS.labels(job.command).observe(age(job))
+                self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
                 log.info("job_ended", state=state.value)
 
     async def _done(self, lease: Lease) -> State | None:
@@ -121,7 +124,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         stack.push_async_callback(nodes.aclose)
         thread = Thread(slack)
         rules = policy_file.load(settings.policy_file)
-        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, lambda: rules, settings.answer_seconds)
+        audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
+        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, lambda: rules, audit, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()
         health.add_routes(app, lambda: _trouble(jobs, cluster))

@@ -71,6 +71,7 @@ def settings_of(slack: SlackStandIn, place: RedisPlace, url: str = "", **more: A
         redis_url=SecretStr(url or place.url),
         redis_tag=place.tag,
         job_key_file=place.key_file,
+        data_dir=place.key_file.parent,
         cluster="lab",
         slack_bot_token=SecretStr(slack.workspace.bot_token),
         slack_api_url=slack.api_url,

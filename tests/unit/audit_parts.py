@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -54,6 +54,19 @@ class Writer:
 
     def stored(self) -> list[bytes]:
         return [one.dumps() for one in self.records]
+
+
+@dataclass
+class Noted:
+    """A trail that only remembers."""
+
+    entries: list[tuple[Kind, About, dict[str, str]]] = field(default_factory=list)
+
+    def append(self, kind: Kind, about: About = ANN, said: Mapping[str, str] | None = None) -> None:
+        self.entries.append((kind, about, dict(said or {})))
+
+    async def kept(self, seconds: float = 2.0) -> None:
+        assert seconds
 
 
 def read(told: Sequence[Line]) -> Sunk:

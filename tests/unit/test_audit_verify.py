@@ -185,6 +185,15 @@ def test_a_syslog_daemon_may_put_what_it_likes_before_a_line() -> None:
     assert lines.read(told) == lines.read([lines.dumps(line) for line in writer.told])
 
 
+def test_lines_of_another_installation_in_the_same_sink_are_not_ours() -> None:
+    ours, theirs = bot(by=replace(BOT, of="lab/netcheck")), bot(2, replace(WORKER, of="production/netcheck"))
+    told = [lines.dumps(line) for line in (*ours.told, *theirs.told)]
+    read = lines.read(told, of="lab/netcheck")
+    assert ({head.writer for head in read.heads}, set(read.keys), read.damaged) == ({"bot-a1"}, {BOT.public.id}, ())
+    moved = [line.replace("production/", "lab/") for line in told]
+    assert lines.read(moved, of="lab/netcheck").damaged
+
+
 def test_pinned_keys_are_the_only_ones() -> None:
     writer = bot()
     told = [lines.dumps(line) for line in writer.told]

@@ -54,10 +54,11 @@ Keys = Mapping[str, PublicKey]
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs for a role."""
+    """Signs for a role. `of` names the installation in the lines of a sink, which several may share."""
 
     role: str
     private: Ed25519PrivateKey = field(repr=False)
+    of: str = ""
 
     def __post_init__(self) -> None:
         if not ROLE.fullmatch(self.role):

@@ -26,6 +26,7 @@ class KeyLine:
     role: str
     raw: str
     at: str
+    of: str = ""
     key: str = ""
     signature: str = ""
 
@@ -38,13 +39,14 @@ class Head:
     seq: int
     digest: str
     at: str
+    of: str = ""
     key: str = ""
     signature: str = ""
 
     @property
     def bare(self) -> Head:
         """Without its signature."""
-        return replace(self, key="", signature="")
+        return replace(self, of="", key="", signature="")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Seal:
     previous: str
     at: str
     heads: tuple[Head, ...]
+    of: str = ""
     key: str = ""
     signature: str = ""
 
@@ -95,8 +98,9 @@ def key_line(signer: Signer, at: str) -> KeyLine:
 
 
 def sign(signer: Signer, line: L) -> L:
-    """The line with a signature."""
-    return replace(line, key=signer.public.id, signature=signer.sign(_purpose(line), _content(line)))
+    """The line with a signature and the installation's name."""
+    named = replace(line, of=signer.of)
+    return replace(named, key=signer.public.id, signature=signer.sign(_purpose(named), _content(named)))
 
 
 def dumps(line: Line) -> str:
@@ -104,17 +108,19 @@ def dumps(line: Line) -> str:
     return MARK + compact({"what": _purpose(line), **codec.encode(line)}).decode("ascii")
 
 
-def read(text: Iterable[str], pinned: Keys | None = None) -> Sunk:
-    """What the lines of a sink say. Keys are those that it names itself, or only the `pinned` ones."""
+def read(text: Iterable[str], pinned: Keys | None = None, of: str = "") -> Sunk:
+    """What the lines of a sink say of one installation. Keys are those that it names itself, or only the `pinned` ones."""
     lines: list[Line] = []
     unreadable: list[int] = []
     for number, raw in enumerate(text, 1):
         if MARK not in raw:
             continue
         try:
-            lines.append(_loads(raw.partition(MARK)[2]))
+            line = _loads(raw.partition(MARK)[2])
         except (ValueError, RecursionError):
             unreadable.append(number)
+        else:
+            lines += [line] if line.of == of else []
     keys = dict(pinned) if pinned is not None else by_id(_own_keys(lines))
     heads: list[Head] = []
     seals: list[Seal] = []

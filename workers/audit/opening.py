@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -42,9 +43,14 @@ async def opened(settings: Shared, role: str, jobs: Jobs) -> AsyncIterator[Audit
 def signer_of(settings: Shared, role: str) -> Signer:
     """The key with which a role signs. Raises `UsageError`."""
     try:
-        return key_files.signer(role, settings.data_dir, settings.audit_key_file)
+        return replace(key_files.signer(role, settings.data_dir, settings.audit_key_file), of=installation(settings))
     except (BadKeyFile, OSError) as e:
         raise UsageError(f"The audit's key: {e}") from e
+
+
+def installation(settings: Shared) -> str:
+    """How the lines of a sink name it."""
+    return f"{settings.cluster}/{settings.redis_tag}"
 
 
 def store_of(settings: Shared, jobs: Jobs) -> Store:
@@ -76,7 +82,7 @@ def sunk(settings: Shared, files: Iterable[Path] = (), keys: Keys | None = None)
         return None
     with contextlib.ExitStack() as stack:
         opened_files = [stack.enter_context(path.open(encoding="utf-8", errors="replace")) for path in found]
-        return lines.read((line for file in opened_files for line in file), keys)
+        return lines.read((line for file in opened_files for line in file), keys, installation(settings))
 
 
 def now_ms() -> int:

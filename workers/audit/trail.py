@@ -6,6 +6,7 @@ Looking is never held up by the audit: entries wait in memory and on disk while 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -34,9 +35,20 @@ _BATCH = 200
 _PAUSE_S = 0.5
 _LAST_S = 3.0
 _FOR_EVER_S = 1e9
+_LOOKING_S = 0.5
 MOST_WAITING = 20_000
 """Some ten megabytes; while Redis is away nothing but refusals and plain commands comes in."""
 NOBODY = About()
+
+
+class Trail(Protocol):
+    """As much of `Audit` as those need who look and change nothing."""
+
+    def append(self, kind: Kind, about: About = NOBODY, said: Mapping[str, str] | None = None) -> None:
+        """The next entry."""
+
+    async def kept(self, seconds: float = 2.0) -> None:
+        """All that was appended is stored. Raises `AuditAway`."""
 
 
 class Kept(Protocol):
@@ -44,6 +56,12 @@ class Kept(Protocol):
 
     async def append(self, writer: str, records: Sequence[Record]) -> None:
         """Adds them; twice is once. Raises `QueueAway`, `AuditAway`."""
+
+
+async def kept_if_possible(trail: Trail) -> None:
+    """Waits for what was appended, but not for long: looking goes on without; the entries wait, and are on disk."""
+    with contextlib.suppress(AuditAway):
+        await trail.kept(_LOOKING_S)
 
 
 class Audit:
