@@ -60,7 +60,9 @@ class Approvals:
             raise UsageError(f"the code {code} has been used: {coded.answer}")
         return coded, posted
 
-    async def say(self, act: Act, approval: str, who: Requester, channel: Channel, delivery: str, trace: str, reason: str = "") -> None:  # noqa: PLR0913  (a letter has so many parts)
+    async def say(
+        self, act: Act, approval: str, who: Requester, channel: Channel, delivery: str, trace: str, reason: str = ""
+    ) -> None:  # noqa: PLR0913  (a letter has so many parts)
         """Somebody did this, and Slack proved who; it is on its way when this returns."""
         await self.mail.send(Voice(approval, act, who, channel, reason, delivery, trace, now()))
 

@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from bot.commands import Invocation
 from bot.decided import at_all
 from bot.entry import Entry
+from workers.audit.entry import Kind
+from workers.audit.reading import Found, Wanted
 from workers.errors import UsageError
 from workers.job import Channel, Requester
 from workers.params import arguments
@@ -32,6 +34,17 @@ class Jobs(Protocol):
         """Ask for its end. Answers the state in which it was."""
 
 
+class Records(Protocol):
+    """What plain commands need of the audit."""
+
+    @property
+    def note(self) -> Callable[[Kind, str, Mapping[str, str]], None]:
+        """Adds an entry about the person who asks: what happened, to which job or approval, and words about it."""
+
+    async def newest(self, wanted: Wanted) -> Found:
+        """The newest entries. Raises `QueueAway`."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Who asks where, and what the bot can do for them.
@@ -46,6 +59,7 @@ class Context:
     cluster: str
     jobs: Jobs
     run: Callable[[Invocation[Any]], Awaitable[None]]
+    records: Records
 
     def may(self, entry: Entry) -> Decision:
         """Whether the person may use this command here at all; plain commands are everybody's."""

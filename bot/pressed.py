@@ -61,7 +61,9 @@ def modal(body: Mapping[str, Any]) -> Entered:
     view, user = body["view"], str(body["user"]["id"])
     approval, act, channel, thread = json.loads(view["private_metadata"])
     said = (view.get("state") or {}).get("values", {}).get(REASON, {}).get(REASON, {}).get("value")
-    return Entered(About(str(approval), _act(act), str(channel), str(thread)), user, str(said or "").strip(), f"view:{view['id']}:{user}")
+    return Entered(
+        About(str(approval), _act(act), str(channel), str(thread)), user, str(said or "").strip(), f"view:{view['id']}:{user}"
+    )
 
 
 def _act(name: str) -> Act:

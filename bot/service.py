@@ -13,11 +13,14 @@ from aiohttp import web
 
 from bot import plain
 from bot.app import EVENTS_PATH, Front, Socket
-from bot.desk import Desk, Home
+from bot.aside import Asides
+from bot.desk import Books, Desk, Home
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.settings import BotSettings
 from workers import checks, health, intents
+from workers.audit import opening as auditing
+from workers.audit.reading import Reader
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
 from workers.policy_watch import PolicyFile
@@ -55,7 +58,10 @@ async def running(settings: BotSettings, announce: Callable[[str], None], stack:
     thread = Thread(slack)
     who = await _identity(thread)
     home = Home(settings.cluster, settings.namespace, who.user)
-    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team, lambda: rules().groups), entries, rules, home)
+    audit = await stack.enter_async_context(auditing.opened(settings, "bot", jobs))
+    books = Books(audit, Reader(auditing.store_of(settings, jobs), lambda: auditing.known_keys(settings)))
+    directory = Directory(slack, thread.pace, who.team, lambda: rules().groups)
+    desk = Desk(Asides(jobs, thread), books, directory, entries, rules, home)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     front = Front(desk, who, settings.bot_token, secret)
     _kept(stack, intents.look_after(jobs, thread))

@@ -43,7 +43,9 @@ class Voting:
     async def clicked(self, pressed: Pressed) -> None:
         """The modal is open, or the code is confirmed, or the person knows why not."""
         where = About(pressed.value, pressed.act or "approve", pressed.channel, pressed.thread or "")
-        await self._guarded(pressed.user, where, self._confirmed(pressed) if pressed.act is None else self._asked(pressed, pressed.act))
+        await self._guarded(
+            pressed.user, where, self._confirmed(pressed) if pressed.act is None else self._asked(pressed, pressed.act)
+        )
 
     async def entered(self, entered: Entered) -> None:
         """The person's word is on its way."""
@@ -108,5 +110,3 @@ def underway(act: Act) -> Message:
     what = {"approve": "Your approval is being counted", "reject": "Your rejection is on its way"}
     text = f"🗳 {what.get(act, f'{acts.LABELS[act]}: on its way')}; the approver answers in a moment."
     return Message(text, (section(text),))
-
-

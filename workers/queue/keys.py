@@ -92,3 +92,12 @@ class Keys:
     def board(self) -> str:
         """What the approver shows of its approvals, sealed."""
         return f"{{{self.tag}}}:board"
+
+    @property
+    def audit_writers(self) -> str:
+        """Sorted set of those who wrote to the audit, by the time (ms) of their last entry."""
+        return f"{{{self.tag}}}:audit:writers"
+
+    def audit(self, writer: str) -> str:
+        """Stream of a writer's signed entries; an id is the entry's time (ms) and its number."""
+        return f"{{{self.tag}}}:audit:chain:{writer}"
