@@ -1,8 +1,9 @@
-"""The bot's way to the approver, and back: what people did goes there sealed, what it shows of its approvals is read here. I/O."""
+"""The bot's way to the approver, and back: what people did goes there sealed, what it shows is read here. I/O."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -60,15 +61,41 @@ class Approvals:
             raise UsageError(f"the code {code} has been used: {coded.answer}")
         return coded, posted
 
-    async def say(
-        self, act: Act, approval: str, who: Requester, channel: Channel, delivery: str, trace: str, reason: str = ""
-    ) -> None:  # noqa: PLR0913  (a letter has so many parts)
+    async def say(self, voice: Voice) -> None:
         """Somebody did this, and Slack proved who; it is on its way when this returns."""
-        await self.mail.send(Voice(approval, act, who, channel, reason, delivery, trace, now()))
+        await self.mail.send(voice)
 
     async def want_code(self, code: str, approval: str, act: Act, reason: str) -> None:
         """Somebody at a terminal made this code."""
         await self.mail.send(CodeWanted(code, approval, act, reason, now()))
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The same for one command of one person: `person` asks Slack anew who that is, since a minute can make a difference."""
+
+    approvals: Approvals
+    person: Callable[[], Awaitable[Requester]]
+    channel: Channel
+    delivery: str
+    trace: str
+
+    async def board(self) -> Board:
+        """As `Approvals`."""
+        return await self.approvals.board()
+
+    async def posted(self, approval: str) -> Posted:
+        """As `Approvals`."""
+        return await self.approvals.posted(approval)
+
+    async def coded(self, code: str) -> tuple[Coded, Posted]:
+        """As `Approvals`."""
+        return await self.approvals.coded(code)
+
+    async def say(self, act: Act, approval: str, reason: str) -> None:
+        """The person's word is on its way."""
+        who = await self.person()
+        await self.approvals.say(Voice(approval, act, who, self.channel, reason, self.delivery, self.trace, now()))
 
 
 def now() -> str:

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from bot import trouble
+from bot.approvals import Approvals, Decisions
 from bot.aside import Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
@@ -47,10 +48,11 @@ class Home:
 
 @dataclass(frozen=True)
 class Books:
-    """The audit: where this bot writes, and what everybody wrote."""
+    """The audit: where this bot writes, and what everybody wrote; and the way to the approver, None where there is none."""
 
     trail: Trail
     reader: Reader
+    approvals: Approvals | None = None
 
 
 class Desk:
@@ -139,12 +141,22 @@ class _Turn:
             return "repeated"
         cluster = self._cluster(None)
         records = Records(self._note, desk.books.reader)
-        context = Context(self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records)
+        context = Context(
+            self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records, self._decisions()
+        )  # fmt: skip
         try:
             message = await answered(invocation, context)
         except UsageError as e:
             message = notices.usage(e)
         return "ran" if message is None else await desk.asides.say(self.asked, message, "answered")
+
+    def _decisions(self) -> Decisions | None:
+        desk, user = self.desk, self.asked.user
+        if desk.books.approvals is None:
+            return None
+        return Decisions(
+            desk.books.approvals, lambda: desk.directory.person_now(user), self.channel, self.asked.delivery, self.trace
+        )  # fmt: skip
 
     async def _again(self, invocation: Invocation[Any]) -> None:
         await self._run(invocation)

@@ -68,4 +68,4 @@ def modal(body: Mapping[str, Any]) -> Entered:
 
 def _act(name: str) -> Act:
     known: tuple[Act, ...] = get_args(Act)
-    return known[known.index(name)]  # type: ignore[arg-type]  # raises ValueError for what is none
+    return known[known.index(name)]

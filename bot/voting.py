@@ -14,10 +14,10 @@ from prometheus_client import Counter
 
 from bot import acts, trouble
 from bot.acts import REASONED, About
-from bot.approvals import CODE, Approvals
+from bot.approvals import CODE, Approvals, now
 from bot.directory import Directory
 from bot.pressed import Entered, Pressed
-from workers.changes.letters import Act
+from workers.changes.letters import Act, Voice
 from workers.errors import UsageError
 from workers.job import Channel
 from workers.jobs import QueueAway
@@ -75,7 +75,7 @@ class Voting:
         who = await self.directory.person_now(entered.user)
         seat = await self.directory.seat(about.channel)
         channel = Channel(about.channel, about.thread or None, seat.shared)
-        await self.approvals.say(about.act, about.approval, who, channel, entered.delivery, trace, entered.reason)
+        await self.approvals.say(Voice(about.approval, about.act, who, channel, entered.reason, entered.delivery, trace, now()))
         log.info("voice_sent", trace=trace, act=about.act, approval=about.approval, user=who.user)
         await self._tell(entered.user, about, underway(about.act))
         return "sent"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import secrets
+import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bot.approver.approval import Approval, State
@@ -119,4 +121,11 @@ class Clock:
         return self.at
 
 
-__all__ = ["replace"]
+def fresh() -> str:
+    """The id of a new job."""
+    return secrets.token_hex(6)
+
+
+def present() -> float:
+    """Now, for tests with the real clock."""
+    return time.time()

@@ -43,7 +43,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Coded:
-    """A code of the terminal; `answer` is what was said to `who` when they used it, "" until then; `counted`, whether it did anything."""
+    """A code of the terminal; `answer` is what was said to `who` when they used it, and `counted` whether it did anything."""
 
     code: str
     approval: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +38,10 @@ _LOCKED_S = 5.0
 
 @dataclass(frozen=True)
 class Means:
-    """What an approver works with. `folder` is its store's, `key` the private key's file, `clock` seconds since 1970."""
+    """What an approver works with. `folder` is its store's, `key` the private key's file, `witness` opens the audit.
+
+    `clock` gives seconds since 1970.
+    """
 
     folder: Path
     key: Path
@@ -45,7 +49,7 @@ class Means:
     mail: Mail
     thread: Thread
     policies: Callable[[], Rules]
-    witness: Witness
+    witness: Callable[[], AbstractAsyncContextManager[Witness]]
     clock: Callable[[], float] = time.time
 
 
@@ -55,25 +59,27 @@ class Work:
 
     means: Means
     store: Store
+    witness: Witness
     trouble: str = ""
     aside: bool = False
     approver: Approver = field(init=False)
     errands: Errands = field(init=False)
+    _showing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Put together."""
         m = self.means
         self.approver = Approver(self.store, m.mail, m.policies, m.clock)
-        granting = Granting(self.store, m.jobs, m.mail, m.thread, m.witness, m.key, m.clock)
+        granting = Granting(self.store, m.jobs, m.mail, m.thread, self.witness, m.key, m.clock)
         self.errands = Errands(
-            self.store, m.jobs, m.thread, granting, m.witness, self.approver.standing, m.clock, self.approver.held
+            self.store, m.jobs, m.thread, granting, self.witness, self.approver.standing, m.clock, self.approver.held
         )
 
     async def go_on(self) -> None:
         """Until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again("letters", self.listen))
-            group.create_task(self._again("errands", self.errands.run))
+            group.create_task(self._again("errands", self.run))
             group.create_task(self._again("board", self._show))
 
     async def listen(self) -> None:
@@ -82,8 +88,19 @@ class Work:
             await self.approver.listen()
             self.approver.pass_time()
 
+    async def run(self) -> None:
+        """Errands, when the board is there that their cards' buttons need. Raises `QueueAway`."""
+        async with self._showing:
+            if self.approver.changed:
+                await self._shown_now()
+        await self.errands.run()
+
     async def show(self) -> None:
         """The board, unless another approver works on this Redis. Raises `QueueAway`."""
+        async with self._showing:
+            await self._shown_now()
+
+    async def _shown_now(self) -> None:
         self.approver.changed = False
         board = self.approver.board()
         self.aside = self._other(await self._shown(), board)
@@ -94,9 +111,10 @@ class Work:
 
     async def _show(self) -> None:
         await self.show()
-        end = time.monotonic() + _SHOWN_S
-        while time.monotonic() < end and not self.approver.changed:
-            await asyncio.sleep(_EVERY_S / 2)
+        for _ in range(round(_SHOWN_S / _EVERY_S)):
+            if self.approver.changed:
+                return
+            await asyncio.sleep(_EVERY_S)
 
     async def _shown(self) -> Board | None:
         try:
@@ -107,7 +125,7 @@ class Work:
             return None
 
     def _other(self, shown: Board | None, mine: Board) -> bool:
-        """Of two with stores of their own, the one that came later does nothing: people's words must not be split between them."""
+        """Of two with stores of their own, the later one does nothing: people's words must not be split between them."""
         other = shown is not None and shown.store != mine.store and mine.at - shown.at < STALE_S
         aside = other and shown is not None and (shown.since, shown.store) < (mine.since, mine.store)
         if aside and not self.aside:
@@ -143,6 +161,7 @@ async def inside(means: Means) -> None:
             continue
         try:
             log.info("approver_starts", store=store.id)
-            await Work(means, store).go_on()
+            async with means.witness() as witness:
+                await Work(means, store, witness).go_on()
         finally:
             store.close()
