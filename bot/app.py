@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiohttp import web
@@ -22,11 +22,16 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import asked
+from bot.acts import ACTION, CONFIRM, MODAL, REASON, REASONED
 from bot.asked import Asked
 from bot.desk import Desk
+from bot.pressed import button as pressed_button
+from bot.pressed import modal as entered_modal
+from bot.voting import Voting
 from workers.render.buttons import CANCEL, RUN
 from workers.slack import Identity
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 ACKED = Histogram(
@@ -37,6 +42,7 @@ ACKED = Histogram(
 )
 EVENTS_PATH = "/slack/events"
 _ACTIONS = re.compile(rf"^({re.escape(RUN)}(-\d+)?|{re.escape(CANCEL)})$")
+_ACTS = re.compile(rf"^({re.escape(ACTION)}-[a-z-]+|{re.escape(CONFIRM)})$")
 _PING_S = 5.0
 _SILENT = logging.getLogger("netcheck.slack_libraries")
 _SILENT.setLevel(logging.CRITICAL + 1)  # their messages hold bodies of deliveries and URLs with tickets
@@ -45,8 +51,8 @@ _SILENT.setLevel(logging.CRITICAL + 1)  # their messages hold bodies of deliveri
 class Front:
     """The app that Slack talks to. What it started goes on after the acknowledgement; `drain` waits for that."""
 
-    def __init__(self, desk: Desk, who: Identity, token: str, signing_secret: str) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, voting: Voting, who: Identity, token: str, signing_secret: str) -> None:
+        self._desk, self._voting = desk, voting
         self._bot = who.user
         self._tasks: set[asyncio.Task[None]] = set()
         known = AuthorizeResult(enterprise_id=None, team_id=who.team, bot_user_id=who.user, bot_token=token)
@@ -63,6 +69,8 @@ class Front:
         self.bolt.command("/netcheck")(self._listener(asked.command))
         self.bolt.event("app_mention")(self._listener(lambda body: asked.mention(body, self._bot)))
         self.bolt.action(_ACTIONS)(self._listener(asked.button))
+        self.bolt.action(_ACTS)(self._pressed)
+        self.bolt.view(MODAL)(self._entered)
         for event in ("channel_shared", "channel_unshared"):
             self.bolt.event(event)(self._channel_changed)
         self.bolt.event("message")(_not_for_us)
@@ -70,14 +78,28 @@ class Front:
     def _listener(self, read: Callable[[dict[str, Any]], Asked]) -> Callable[..., Awaitable[None]]:
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
-            try:
-                delivered = read(body)
-            except (KeyError, IndexError, TypeError) as e:
-                log.error("delivery_not_understood", missing=str(e), type=str(body.get("type", "command")))  # noqa: TRY400
-                return
-            self._start(self._desk.serve(delivered))
+            delivered = _read(read, body)
+            if delivered is not None:
+                self._start(self._desk.serve(delivered))
 
         return listener
+
+    async def _pressed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A button of an approval: the modal has to be open 3 seconds after the click."""
+        await ack()
+        pressed = _read(pressed_button, body)
+        if pressed is not None:
+            self._start(self._voting.clicked(pressed))
+
+    async def _entered(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A modal: what is missing in it is said in it."""
+        entered = _read(entered_modal, body)
+        if entered is not None and entered.about.act in REASONED and not entered.reason:
+            await ack(response_action="errors", errors={REASON: "Say why; everybody sees it."})
+            return
+        await ack()
+        if entered is not None:
+            self._start(self._voting.entered(entered))
 
     async def _channel_changed(self, body: dict[str, Any]) -> None:
         self._desk.directory.forget(str(body.get("event", {}).get("channel", "")))
@@ -102,6 +124,14 @@ class Front:
         """Returns when what was started is done, or after that time."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+
+
+def _read(read: Callable[[dict[str, Any]], T], body: dict[str, Any]) -> T | None:
+    try:
+        return read(body)
+    except (KeyError, IndexError, TypeError, ValueError) as e:
+        log.error("delivery_not_understood", missing=str(e), type=str(body.get("type", "command")))  # noqa: TRY400
+        return None
 
 
 async def _not_for_us() -> None:

@@ -6,9 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from bot.approver.board import Board, Coded, Posted
 from bot.commands import Invocation
 from bot.decided import at_all
 from bot.entry import Entry
+from workers.audit.entry import Kind
+from workers.audit.reading import Found, Wanted
+from workers.changes.letters import Act
 from workers.errors import UsageError
 from workers.job import Channel, Requester
 from workers.params import arguments
@@ -32,11 +36,39 @@ class Jobs(Protocol):
         """Ask for its end. Answers the state in which it was."""
 
 
+class Decisions(Protocol):
+    """What plain commands need of the approver. Everything raises `NoApprover`, a `UsageError`, where it does not answer."""
+
+    async def board(self) -> Board:
+        """What it shows."""
+
+    async def posted(self, approval: str) -> Posted:
+        """One of its approvals. Raises `UsageError`."""
+
+    async def coded(self, code: str) -> tuple[Coded, Posted]:
+        """What a terminal's code is for. Raises `UsageError`."""
+
+    async def say(self, act: Act, approval: str, reason: str) -> None:
+        """The word of the person who asks is on its way."""
+
+
+class Records(Protocol):
+    """What plain commands need of the audit."""
+
+    @property
+    def note(self) -> Callable[[Kind, str, Mapping[str, str]], None]:
+        """Adds an entry about the person who asks: what happened, to which job or approval, and words about it."""
+
+    async def newest(self, wanted: Wanted) -> Found:
+        """The newest entries. Raises `QueueAway`."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Who asks where, and what the bot can do for them.
 
     `cluster` is the one that commands mean here; `run` puts a command on its way as if it had been typed, policy included.
+    `decisions` is None where nothing can be changed.
     """
 
     who: Requester
@@ -46,6 +78,8 @@ class Context:
     cluster: str
     jobs: Jobs
     run: Callable[[Invocation[Any]], Awaitable[None]]
+    records: Records
+    decisions: Decisions | None = None
 
     def may(self, entry: Entry) -> Decision:
         """Whether the person may use this command here at all; plain commands are everybody's."""

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from bot import trouble
+from bot.approvals import Approvals, Decisions
 from bot.aside import Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
@@ -20,13 +21,16 @@ from bot.decided import Meaning, decided
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
+from bot.records import Records
+from workers.audit.entry import About, Kind
+from workers.audit.reading import Reader
+from workers.audit.trail import Trail, kept_if_possible
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
-from workers.jobs import Jobs, QueueAway
+from workers.jobs import QueueAway
 from workers.params import words
 from workers.policy import Rules
 from workers.render import notices
-from workers.thread import Thread
 
 log = structlog.get_logger()
 
@@ -42,21 +46,30 @@ class Home:
     bot: str
 
 
+@dataclass(frozen=True)
+class Books:
+    """The audit: where this bot writes, and what everybody wrote; and the way to the approver, None where there is none."""
+
+    trail: Trail
+    reader: Reader
+    approvals: Approvals | None = None
+
+
 class Desk:
     """Serves commands, as many at once as come."""
 
     def __init__(
         self,
-        jobs: Jobs,
-        thread: Thread,
+        asides: Asides,
+        books: Books,
         directory: Directory,
         entries: Mapping[str, Entry],
         rules: Callable[[], Rules],
         home: Home,
     ) -> None:
-        self.jobs, self.directory, self.entries, self.rules, self.home = jobs, directory, entries, rules, home
-        self.asides = Asides(jobs, thread)
-        self.placing = Placing(self.asides, home.bot)
+        self.jobs, self.directory, self.entries, self.rules, self.home = asides.jobs, directory, entries, rules, home
+        self.asides, self.books = asides, books
+        self.placing = Placing(asides, home.bot)
 
     async def serve(self, asked: Asked) -> None:
         """The person has an answer, or will get one in the job's message. Raises nothing."""
@@ -80,6 +93,8 @@ class Desk:
     async def _served(self, asked: Asked, trace: str) -> str:
         seat = await self.directory.seat(asked.channel)
         if not seat.member:
+            about = About(asked.user, asked.channel, self.home.cluster, trace=trace)
+            self.books.trail.append(Kind.REFUSAL, about, {"way": asked.way, "reason": "the bot is not in the channel"})
             return await self.asides.once(asked, trouble.not_in_channel(self.home.bot), "not in channel")
         who = await self.directory.person(asked.user)
         try:
@@ -100,10 +115,24 @@ class _Turn:
 
     async def taken(self) -> str:
         """What became of it. Raises `UsageError`, `QueueAway`."""
-        invocation = parse(self.asked.text if self.asked.text.strip() else "help", self.desk.entries)
+        invocation = self._understood()
         if isinstance(invocation.entry, Command):
             return await self._answered(cast("Invocation[Command[Any]]", invocation))
         return await self._run(invocation)
+
+    def _understood(self) -> Invocation[Entry]:
+        """The command, which is audited as it was understood, never as it was typed. Raises `UsageError`."""
+        try:
+            invocation = parse(self.asked.text if self.asked.text.strip() else "help", self.desk.entries)
+        except UsageError:
+            self._note(Kind.COMMAND, said={"way": self.asked.way, "understood": "no"})
+            raise
+        self._note(Kind.COMMAND, said={"way": self.asked.way, "line": invocation.text})
+        return invocation
+
+    def _note(self, kind: Kind, subject: str = "", said: Mapping[str, str] | None = None) -> None:
+        about = About(self.who.user, self.channel.id, self.desk.home.cluster, subject, self.trace)
+        self.desk.books.trail.append(kind, about, said)
 
     async def _answered(self, invocation: Invocation[Command[Any]]) -> str:
         """Once, like what it does: a click that Slack repeats does not cancel the next job as well."""
@@ -111,12 +140,23 @@ class _Turn:
         if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
             return "repeated"
         cluster = self._cluster(None)
-        context = Context(self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again)
+        records = Records(self._note, desk.books.reader)
+        context = Context(
+            self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records, self._decisions()
+        )  # fmt: skip
         try:
             message = await answered(invocation, context)
         except UsageError as e:
             message = notices.usage(e)
         return "ran" if message is None else await desk.asides.say(self.asked, message, "answered")
+
+    def _decisions(self) -> Decisions | None:
+        desk, user = self.desk, self.asked.user
+        if desk.books.approvals is None:
+            return None
+        return Decisions(
+            desk.books.approvals, lambda: desk.directory.person_now(user), self.channel, self.asked.delivery, self.trace
+        )  # fmt: skip
 
     async def _again(self, invocation: Invocation[Any]) -> None:
         await self._run(invocation)
@@ -127,8 +167,15 @@ class _Turn:
         decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
+            self._note(Kind.REFUSAL, said={"line": invocation.text, "reason": decision.reason})
             return await desk.asides.once(self.asked, notices.refused(decision.reason), "refused")
-        return await desk.placing.place(self.asked, self._job(invocation, meaning), desk.rules().limits)
+        job = self._job(invocation, meaning)
+        self._note(Kind.DECISION, job.id, {"line": invocation.text, "reason": decision.reason})
+        await kept_if_possible(desk.books.trail)
+        outcome = await desk.placing.place(self.asked, job, desk.rules().limits)
+        if outcome != "queued":
+            self._note(Kind.END, job.id, {"state": outcome})
+        return outcome
 
     def _cluster(self, named: str | None) -> str:
         home = self.desk.home.cluster

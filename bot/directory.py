@@ -46,6 +46,11 @@ class Directory:
         groups = [group for group in self._groups() if user in await self._members_of(group)]
         return replace(who, groups=tuple(groups))
 
+    async def person_now(self, user: str) -> Requester:
+        """The same, asked anew: what they are may have changed within the minute."""
+        self._people.forget(user)
+        return await self.person(user)
+
     def forget(self, channel: str) -> None:
         """Something about the channel has changed."""
         self._seats.forget(channel)

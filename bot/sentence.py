@@ -25,7 +25,7 @@ class Sentence:
     def of(cls, params: type, said: list[str]) -> Sentence:
         """Put every word at its place. Raises `UsageError` for a preposition that means nothing or lacks its word."""
         sentence = cls(arguments(params))
-        rest = deque(said)
+        rest = deque(sentence._spoken(said))
         while rest:
             sentence._take(rest.popleft(), rest)
         return sentence
@@ -55,6 +55,15 @@ class Sentence:
     @property
     def _names(self) -> set[str]:
         return {a.name for a in self.known}
+
+    def _spoken(self, said: list[str]) -> list[str]:
+        """All but the words of an argument that takes the rest, which are no part of the grammar."""
+        last = next((a for a in self.known if a.arg.rest), None)
+        if last is None or len(said) < len(self.known):
+            return said
+        before = len(self.known) - 1
+        self.named[last.name] = " ".join(said[before:])
+        return said[:before]
 
     def _take(self, word: str, rest: deque[str]) -> None:
         name, equals, value = word.partition("=")

@@ -13,11 +13,18 @@ from aiohttp import web
 
 from bot import plain
 from bot.app import EVENTS_PATH, Front, Socket
-from bot.desk import Desk, Home
+from bot.approvals import Approvals
+from bot.approver import audited, key
+from bot.approver.service import Means, inside
+from bot.aside import Asides
+from bot.desk import Books, Desk, Home
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.settings import BotSettings
+from bot.voting import Voting
 from workers import checks, health, intents
+from workers.audit import opening as auditing
+from workers.audit.reading import Reader
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
 from workers.policy_watch import PolicyFile
@@ -55,11 +62,20 @@ async def running(settings: BotSettings, announce: Callable[[str], None], stack:
     thread = Thread(slack)
     who = await _identity(thread)
     home = Home(settings.cluster, settings.namespace, who.user)
-    desk = Desk(jobs, thread, Directory(slack, thread.pace, who.team, lambda: rules().groups), entries, rules, home)
+    audit = await stack.enter_async_context(auditing.opened(settings, "bot", jobs))
+    mail = jobs.mail(settings.voices())
+    approvals = Approvals(mail)
+    books = Books(audit, Reader(auditing.store_of(settings, jobs), lambda: auditing.known_keys(settings)), approvals)
+    directory = Directory(slack, thread.pace, who.team, lambda: rules().groups)
+    desk = Desk(Asides(jobs, thread), books, directory, entries, rules, home)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
-    front = Front(desk, who, settings.bot_token, secret)
+    front = Front(desk, Voting(approvals, thread, directory), who, settings.bot_token, secret)
     _kept(stack, intents.look_after(jobs, thread))
     _kept(stack, rules.watch())
+    if settings.approves:
+        signing, folder = key.checked(settings.signing_key), settings.approver_folder
+        means = Means(folder, signing, jobs, mail, thread, rules, lambda: audited.opened(settings, jobs))
+        _kept(stack, inside(means))
     stack.push_async_callback(front.drain, _LAST_S)
     app = web.Application()
     socket = await _opened(settings, front, stack)

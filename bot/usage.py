@@ -40,5 +40,5 @@ def form(argument: Argument) -> str:
     """How one argument is said."""
     value = "|".join(argument.choices) or _METAVARS.get(argument.kind or str, argument.name.upper())
     before = f"{argument.arg.word} " if argument.arg.word else "" if argument.positional else f"{argument.name}="
-    said = before + value
+    said = before + value + ("…" if argument.arg.rest else "")
     return said if argument.required else f"[{said}]"

@@ -79,6 +79,16 @@ class Jobs:
         self._store = Store(server, Keys(tag), seal, terms or Terms())
         self._taker = Taker(self._store)
 
+    @property
+    def server(self) -> Server:
+        """The Redis that the jobs are in, for what else is kept there."""
+        return self._store.server
+
+    @property
+    def keys(self) -> Keys:
+        """The names of everything in it."""
+        return self._store.keys
+
     async def intend(self, job: Job, *, at_once: int | None = None, per_minute: int | None = None) -> str:
         """Stores the job, and answers its id; for a delivery that made a job before, that one's id. Raises `TooMany`, `TooFast`.
 

@@ -59,11 +59,13 @@ class Arg:
     """How a field is said: `help` in a few words; `word` is its preposition.
 
     Without a preposition, a required field is said bare and an optional one as `name=value`, or bare as well if `bare`.
+    `rest`: the last field, which takes all words that are left as they are.
     """
 
     help: str
     word: Preposition = ""
     bare: bool = False
+    rest: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,19 @@ class Shared(BaseSettings):
     policy_file: Path | None = Field(default=None, description="who may do what; unset: the built-in policy (deploy/policy.toml)")
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb-...")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another one only for tests and proxies")
+    audit_sink: str | None = Field(
+        default=None,
+        description="where the audit's heads go, outside Redis: file:/path, syslog:, syslog:host:port, otlp:http://host:4318, "
+        "several with commas; unset: file:data_dir/audit/heads.log",
+    )
+    audit_key_file: Path | None = Field(
+        default=None, description="signs this process' audit entries; unset: data_dir/audit/ROLE.key, made at first start"
+    )
+    audit_keys_file: Path | None = Field(
+        default=None,
+        description="the public keys that are trusted, a line `ROLE HEX` each; unset: those in data_dir and in the sink",
+    )
+    audit_keep_days: int = Field(default=90, ge=1, le=3650, description="how long audit entries stay in Redis")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged, from this on")
 
     @classmethod

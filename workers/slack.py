@@ -74,6 +74,15 @@ class Slack:
         """Puts this in the place of what the message was; without blocks those that it had go too."""
         await self._call("chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": list(blocks)})
 
+    async def whisper(self, channel: str, user: str, message: Message, thread: str | None) -> None:
+        """Says it to one person alone, who may not see it if they are not there."""
+        body: dict[str, Any] = {"channel": channel, "user": user, "text": message.text, "blocks": list(message.blocks)}
+        await self._call("chat.postEphemeral", body | ({"thread_ts": thread} if thread else {}))
+
+    async def open_modal(self, trigger: str, view: Mapping[str, Any]) -> None:
+        """Shows a modal to whoever did something within the last 3 seconds."""
+        await self._call("views.open", {"trigger_id": trigger, "view": dict(view)})
+
     async def begin_upload(self, name: str, length: int) -> Upload:
         """Announces a file of so many bytes."""
         said = await self._call("files.getUploadURLExternal", {"filename": name, "length": length}, form=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "auth.test": (),
+    "chat.postEphemeral": ("chat:write",),
     "chat.postMessage": ("chat:write",),
     "chat.update": ("chat:write",),
     "conversations.info": ("channels:read", "groups:read"),  # who else reads a channel; private ones are "groups"
@@ -13,6 +14,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "files.getUploadURLExternal": ("files:write",),
     "files.info": ("files:read",),  # whether a file was shared before a worker died
     "usergroups.users.list": ("usergroups:read",),  # who is in a group that the policy names; asked only if it names one
+    "views.open": (),
     "users.info": ("users:read",),  # whether somebody is a guest
 }
 DELIVERIES: Final = ("commands", "app_mentions:read")

@@ -17,6 +17,8 @@ import structlog
 
 from workers import policy, result
 from workers.at_most import AtMost
+from workers.audit.entry import About, Kind
+from workers.audit.trail import Trail, kept_if_possible
 from workers.check import Check, View
 from workers.errors import Unresolved, UsageError
 from workers.job import Job
@@ -52,6 +54,7 @@ class Work:
     slot: Slot
     thread: Thread
     rules: Callable[[], policy.Rules]
+    audit: Trail
     answer_seconds: float = 10.0
 
     async def do(self, lease: Lease) -> State | None:
@@ -69,6 +72,7 @@ class Work:
         if outcome is None:
             return None
         await result.tell(self.thread, lease, outcome.message, took_s=age(job))
+        await kept_if_possible(self.audit)
         await lease.finish(outcome.state, outcome.reason)
         return outcome.state
 
@@ -136,6 +140,8 @@ class Work:
             raise UsageError(f"This worker looks at the cluster {cluster.name}, not at {job.cluster}")
         sight = Sight(self.rules(), job, check.access)
         decision = sight.decide(*namespaces(params, job.namespace))
+        kind = Kind.DECISION if decision.allowed else Kind.REFUSAL
+        self.audit.append(kind, about(job), {"line": job.text, "reason": decision.reason})
         if not decision.allowed:
             log.warning("job_refused", reason=decision.reason)
             return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
@@ -154,6 +160,13 @@ class Work:
             answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking), most)
             report, recording = await record(check, params, view, answers, time.monotonic)
         await _keep(lease, recording)
+        said = {
+            "line": job.text,
+            "verdict": report.verdict.value,
+            "asked": ",".join(report.asked),
+            "took_s": f"{report.took_s:.2f}",
+        }
+        self.audit.append(Kind.EXECUTION, about(job), said)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
         return Outcome(State.DONE, blocks.message(report, again=job.text))
 
@@ -198,6 +211,11 @@ async def _keep(lease: Lease, recording: Recording) -> None:
         await lease.store_bundle(recording.dumps().encode())
     except QueueAway as e:
         log.warning("bundle_not_stored", error=str(e))
+
+
+def about(job: Job) -> About:
+    """The job as the audit names it."""
+    return About(job.requester.user, job.channel.id, job.cluster, job.id, job.trace)
 
 
 def age(job: Job) -> float:

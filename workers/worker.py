@@ -15,6 +15,8 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
 from workers import health, intents
+from workers.audit.entry import Kind
+from workers.audit.opening import opened as opened_audit
 from workers.checks import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
@@ -29,7 +31,7 @@ from workers.slack import Slack
 from workers.slack_errors import SlackAway, SlackRefused
 from workers.terminal import nodes_of
 from workers.thread import Thread
-from workers.work import Work, age
+from workers.work import Work, about, age
 
 log = structlog.get_logger()
 JOBS = Counter("netcheck_jobs", "Jobs that this worker brought to an end", ["command", "state"])
@@ -76,6 +78,7 @@ class Worker:
             if state is not None:
                 JOBS.labels(job.command, state.value).inc()
                 SECONDS.labels(job.command).observe(age(job))
+                self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
                 log.info("job_ended", state=state.value)
 
     async def _done(self, lease: Lease) -> State | None:
@@ -122,7 +125,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         nodes = nodes_of(settings)
         stack.push_async_callback(nodes.aclose)
         thread = Thread(slack)
-        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, settings.answer_seconds)
+        audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
+        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()
         health.add_routes(app, lambda: _trouble(jobs, cluster), lambda: rules.trouble)

@@ -15,6 +15,8 @@ from node_helper.codec import Malformed
 
 NAMESPACE = "netcheck"
 """Of the SSH signature (PROTOCOL.sshsig of OpenSSH): one made for something else does not count here."""
+PRINCIPAL = "approver@netcheck"
+"""For whom a node's allowed-signers file must name the key."""
 VERSION = 1
 KEYS = ("net.netfilter.nf_conntrack_max",)
 """All that can be changed."""

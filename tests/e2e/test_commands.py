@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -97,6 +100,18 @@ def test_again_and_its_button_ask_the_same_once_more(office: Office) -> None:
 def job_named_in(office: Office, part: str) -> str:
     line = next(line for line in read(office.asks("jobs")).splitlines() if part in line)
     return line.split()[0]
+
+
+def test_the_audit_has_the_whole_way_of_a_job_and_is_proved_by_heads_outside_redis(office: Office, lab: Lab) -> None:
+    office.asks("pods in kube-system")
+    office.settle()
+    said = read(office.asks(f"audit job={job_named_in(office, 'pods')}"))
+    for part in ("command", "decision", "execution", "end", "pods in kube-system", "verdict=healthy", "state=done", "U0ALICE"):
+        assert part in said
+    argv = [sys.executable, "-P", "-m", "bot", "audit", "verify"]
+    done = subprocess.run(argv, env={**os.environ, **lab.settings()}, capture_output=True, text=True, timeout=60, check=False)
+    assert "nothing was tampered with" in done.stdout, done
+    assert done.returncode == 0
 
 
 # Cancel and trace

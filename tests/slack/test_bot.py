@@ -28,6 +28,7 @@ from deploy.lab.slack import Fault, Kind, SlackStandIn
 from tests.queue_parts import wait_until_ended
 from tests.slack.parts import POST, of_the_bot, until
 from tests.unit.conftest import RedisPlace
+from workers.audit.store import Store
 from workers.embedded import Embedded
 from workers.jobs import Jobs, State, Status
 
@@ -74,6 +75,7 @@ def settings_of(slack: SlackStandIn, place: RedisPlace, url: str = "", **more: A
         redis_url=SecretStr(url or place.url),
         redis_tag=place.tag,
         job_key_file=place.key_file,
+        data_dir=place.key_file.parent,
         cluster="lab",
         slack_bot_token=SecretStr(slack.workspace.bot_token),
         slack_api_url=slack.api_url,
@@ -514,6 +516,51 @@ async def test_logs_have_the_trace_and_no_words_of_anybody(bot: Bot, capsys: pyt
     assert status.job.trace in logged
     for secret in ("hello-world", bot.slack.workspace.bot_token, bot.slack.workspace.app_token, "_hooks/response"):
         assert secret not in logged
+
+
+async def audited(bot: Bot) -> str:
+    """Every entry, as it lies in Redis."""
+    store = Store(bot.jobs.server, bot.jobs.keys, 90)
+    return "\n".join([raw.decode() for writer in await store.writers() for raw in await store.chain(writer.name)])
+
+
+async def test_what_was_asked_is_audited_by_ids_and_as_it_was_understood(bot: Bot) -> None:
+    await bot.does(bot.slack.command, "po   hello-world in “Shop”")
+    (status,) = await bot.queued()
+    command, decision = (await audited(bot)).splitlines()[1:3]
+    for part in ('"kind":"command"', '"line":"pod hello-world namespace=shop"', status.job.requester.user, status.job.trace):
+        assert part in command
+    for part in ('"kind":"decision"', f'"subject":"{status.job.id}"', "rule 'members may look and probe'", status.job.channel.id):
+        assert part in decision
+
+
+async def test_the_audit_has_no_words_that_were_not_understood_and_no_secret(bot: Bot) -> None:
+    typed = "secret-of-mine; xoxb-123456789-abcdef"
+    await bot.does(bot.slack.command, typed)
+    await bot.said("")
+    await bot.does(bot.slack.command, "dns xoxb-123456789-abcdef from web")
+    await bot.queued()
+    kept = await audited(bot)
+    assert '"understood":"no"' in kept
+    assert "(a token)" in kept
+    for part in (
+        "secret-of-mine",
+        "123456789",
+        bot.slack.workspace.bot_token,
+        bot.slack.workspace.app_token,
+        "hooks/",
+        "trigger",
+    ):
+        assert part not in kept
+
+
+async def test_who_was_refused_is_audited_with_the_reason(bot: Bot) -> None:
+    await bot.does(bot.slack.command, POD, user=bot.slack.workspace.guest)
+    await bot.said("no rule names you")
+    async with asyncio.timeout(20):
+        while '"kind":"refusal"' not in (kept := await audited(bot)):  # noqa: ASYNC110  (Redis has no event for it)
+            await asyncio.sleep(0.01)
+    assert "no rule names you" in kept
 
 
 async def test_metrics_count_what_was_asked(bot: Bot) -> None:

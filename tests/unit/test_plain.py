@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +11,8 @@ from bot import plain
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, parse
 from tests.slack_limits import refuse_what_slack_refuses
+from workers.audit.entry import Entry, Kind
+from workers.audit.reading import Found, Seen, Wanted
 from workers.checks import catalogue
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
@@ -60,6 +64,22 @@ def job(name: str, state: State = State.RUNNING, user: str = "U0ANN", channel: s
 
 
 @dataclass
+class Books:
+    """An audit with these entries; what is noted, and what was wanted of it."""
+
+    found: Found = field(default_factory=lambda: Found(()))
+    noted: list[tuple[Kind, str, dict[str, str]]] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
+
+    def note(self, kind: Kind, subject: str, said: Mapping[str, str]) -> None:
+        self.noted.append((kind, subject, dict(said)))
+
+    async def newest(self, wanted: Wanted) -> Found:
+        self.wanted.append(wanted)
+        return self.found
+
+
+@dataclass
 class Bot:
     """What was said to the person, and what was run."""
 
@@ -68,6 +88,7 @@ class Bot:
     channel: Channel = HERE
     rules: Rules = field(default_factory=built_in)
     ran: list[str] = field(default_factory=list)
+    books: Books = field(default_factory=Books)
 
     async def run(self, invocation: Invocation[Any]) -> None:
         self.ran.append(invocation.text)
@@ -75,7 +96,7 @@ class Bot:
     async def say(self, text: str) -> str:
         invocation = parse(text, ENTRIES)
         assert isinstance(invocation.entry, Command)
-        ctx = Context(self.who, self.channel, ENTRIES, self.rules, "lab", self.queue, self.run)
+        ctx = Context(self.who, self.channel, ENTRIES, self.rules, "lab", self.queue, self.run, self.books)
         message = await answered(invocation, ctx)
         if message is None:
             return ""
@@ -132,6 +153,7 @@ async def test_cancel_ends_the_last_job_or_the_one_that_is_named(text: str, want
     bot = Bot(Queue((job("j-2"), job("j-1"), job("j-3", user="U0BOB"))))
     assert f"cancelling job `{wanted}`" in await bot.say(text)
     assert bot.queue.cancelled == [(wanted, "U0ANN")]
+    assert bot.books.noted == [(Kind.CANCEL, wanted, {"was": "running"})]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +183,54 @@ async def test_again_runs_the_command_with_the_namespace_and_cluster_that_it_had
     bot = Bot(Queue((job("j-1", State.DONE),)))
     assert await bot.say("again") == ""
     assert bot.ran == ["pod web raw=addr namespace=shop cluster=lab"]
+
+
+def entry(kind: Kind = Kind.COMMAND, **said: str) -> Entry:
+    return Entry("bot-a1", 2, "", "2026-01-02T03:04:05.678Z", kind, "U0BOB", "C0ANY", "lab", "j-1", "t-1", said)
+
+
+async def test_the_audit_is_a_table_of_what_was_asked_for() -> None:
+    bot = Bot(books=Books(Found((Seen(entry(line="pod web", way="command"), ""),))))
+    said = await bot.say("audit user=<@U0BOB> since=2h job=j-1")
+    assert "01-02 03:04:05  command  U0BOB  j-1    pod web, way=command  bot-a1" in said
+    (wanted,) = bot.books.wanted
+    assert (wanted.who, wanted.subject) == ("U0BOB", "j-1")
+    assert abs(wanted.since_ms / 1000 - (time.time() - 7200)) < 60
+
+
+async def test_the_audit_of_hostile_words_harms_nobody_and_doubtful_entries_are_marked() -> None:
+    hostile = entry(line="<!channel> ```x``` \x1b[2J\n|", reason="<@U0ANN> *x*")
+    bot = Bot(books=Books(Found((Seen(hostile, "is signed with a key that is not known"),), unreadable=2, cut=True)))
+    said = await bot.say("audit")
+    assert "<!channel>" not in said
+    assert "<@U0ANN>" not in said
+    assert said.count("```") == 2
+    assert "❔  01-02" in said
+    assert "do not believe them" in said
+    assert "2 records in Redis are no entries" in said
+
+
+async def test_an_audit_of_many_long_entries_fits_into_a_message() -> None:
+    many = tuple(Seen(entry(line="&" * 500, reason="<" * 500), "") for _ in range(25))
+    assert "more rows" in await Bot(books=Books(Found(many))).say("audit")
+
+
+@pytest.mark.parametrize(
+    ("who", "channel", "reason"),
+    [
+        (Requester("U0GUEST", "T0OWN", (), "guest"), HERE, "no rule names you"),
+        (ANN, Channel("C0EXT", shared=True), "shared with another organisation"),
+        (ANN, Channel("C0DOUBT", shared=None), "cannot be known"),
+    ],
+)
+async def test_the_audit_is_not_for_everybody_nor_for_everywhere(who: Requester, channel: Channel, reason: str) -> None:
+    bot = Bot(who=who, channel=channel)
+    assert reason in await bot.say("audit")
+    assert bot.books.wanted == []
+    assert bot.books.noted[0][0] is Kind.REFUSAL
+
+
+@pytest.mark.parametrize("text", ["audit user=ann", "audit since=ever", "audit job=$(id)"])
+async def test_an_audit_question_that_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        await Bot().say(text)

@@ -15,7 +15,9 @@ import structlog
 from node_helper.facts import sandbox
 from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
+from tests.unit.audit_parts import Noted
 from workers import policy
+from workers.audit.entry import About, Kind
 from workers.check import Access, Ask, Check, Plan, Samples, View, ask, batch
 from workers.checks import catalogue
 from workers.job import Channel, Job, Requester
@@ -80,7 +82,8 @@ def worker(
         return jobs.node_slot(node)
 
     thread = Thread(slack)  # type: ignore[arg-type]  # as much of it as is needed here
-    work = Work(known, lambda: Cluster("lab", "2026-01-01T00:00:00Z"), nodes or Nowhere(), slot, thread, lambda: rules)
+    snapshot = lambda: Cluster("lab", "2026-01-01T00:00:00Z")  # noqa: E731  (as short as it is)
+    work = Work(known, snapshot, nodes or Nowhere(), slot, thread, lambda: rules, Noted())
     return Worker("w", jobs, work, thread)
 
 
@@ -104,6 +107,27 @@ async def test_a_namespace_that_is_not_theirs_is_refused_and_not_empty(jobs: Job
     one = await queued(jobs, asked("pods", namespace="pay"))
     assert await until_over(jobs, worker(jobs, slack, SHOP_ONLY), one) is State.REFUSED
     assert "you may not ask about the namespace pay" in slack.texts[f"ts-{one.id}"]
+
+
+async def test_what_was_decided_looked_at_and_ended_is_audited(jobs: Jobs) -> None:
+    one, asking = await queued(jobs, asked("pods")), worker(jobs, Remembered())
+    await until_over(jobs, asking, one)
+    assert isinstance(asking.work.audit, Noted)
+    (decision, who, why), (execution, _, seen), (end, _, said) = asking.work.audit.entries
+    assert (decision, execution, end) == (Kind.DECISION, Kind.EXECUTION, Kind.END)
+    assert who == About("U1", "C1", "lab", one.id, one.trace)
+    assert why == {"line": "pods", "reason": "rule 'all' grants READ"}
+    assert seen["verdict"] == "healthy"
+    assert said == {"state": "done", "attempt": "1"}
+
+
+async def test_what_was_refused_is_audited_with_its_reason(jobs: Jobs) -> None:
+    one, asking = await queued(jobs, asked("pods", namespace="pay")), worker(jobs, Remembered(), SHOP_ONLY)
+    await until_over(jobs, asking, one)
+    assert isinstance(asking.work.audit, Noted)
+    (kind, _, said), _ = asking.work.audit.entries
+    assert (kind, said["line"]) == (Kind.REFUSAL, "pods namespace=pay")
+    assert "you may not ask about the namespace pay" in said["reason"]
 
 
 async def test_what_is_not_found_in_a_part_of_the_cluster_is_said_so(jobs: Jobs) -> None:

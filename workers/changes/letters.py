@@ -28,4 +28,18 @@ class Voice:
     at: str
 
 
-Letter = Proposal | CarriedOut | Voice
+@dataclass(frozen=True)
+class CodeWanted:
+    """A code that somebody at a terminal made, for them to confirm in Slack: until then it says nothing and decides nothing.
+
+    `at` is RFC 3339, UTC.
+    """
+
+    code: str
+    approval: str
+    act: Act
+    reason: str
+    at: str
+
+
+Letter = Proposal | CarriedOut | Voice | CodeWanted

@@ -14,7 +14,7 @@ import structlog
 
 from node_helper import codec
 from node_helper.changes.grant import Grant
-from workers.changes.letters import Letter, Voice
+from workers.changes.letters import CodeWanted, Letter, Voice
 from workers.changes.proposal import CarriedOut, Proposal
 from workers.queue.keys import Keys
 from workers.queue.server import Server
@@ -22,7 +22,7 @@ from workers.seal import Forged, Seal
 
 log = structlog.get_logger()
 
-_SHAPES: Mapping[str, type[Letter]] = {"proposal": Proposal, "carried-out": CarriedOut, "voice": Voice}
+_SHAPES: Mapping[str, type[Letter]] = {"proposal": Proposal, "carried-out": CarriedOut, "voice": Voice, "code": CodeWanted}
 _MOST = 100
 _KEPT_S = 30 * 86400
 
@@ -40,7 +40,7 @@ class Mail:
 
     def __init__(self, server: Server, keys: Keys, jobs: Seal, voices: Seal | None = None) -> None:
         self._server, self._keys = server, keys
-        self._seals = {"proposal": jobs, "carried-out": jobs, "voice": voices}
+        self._seals = {"proposal": jobs, "carried-out": jobs, "voice": voices, "code": voices}
 
     async def send(self, letter: Letter) -> None:
         """It is stored when this returns. Raises `QueueAway`."""
@@ -79,6 +79,16 @@ class Mail:
         if sealed is None:
             return None
         return codec.decode(Grant, json.loads(self._seal("proposal").open("grant", approval, sealed)))
+
+    async def show(self, board: bytes) -> None:
+        """What the approver shows to bots and terminals, in the place of what it showed before. Raises `QueueAway`."""
+        sealed = self._seal("voice").close("board", "approver", board)
+        await self._server.command("SET", self._keys.board, sealed, "EX", _KEPT_S)
+
+    async def board(self) -> bytes | None:
+        """What the approver showed last, None for nothing. Raises `QueueAway`, `Forged`."""
+        sealed = await self._server.command("GET", self._keys.board)
+        return None if sealed is None else self._seal("voice").open("board", "approver", sealed)
 
     def _sealed(self, kind: str, letter: Letter) -> bytes:
         return self._seal(kind).close(kind, "approver", json.dumps(codec.encode(letter)).encode())

@@ -87,3 +87,17 @@ class Keys:
     def grant(self, approval: str) -> str:
         """The approver's grant for the worker that carries it out, sealed."""
         return f"{{{self.tag}}}:grant:{approval}"
+
+    @property
+    def board(self) -> str:
+        """What the approver shows of its approvals, sealed."""
+        return f"{{{self.tag}}}:board"
+
+    @property
+    def audit_writers(self) -> str:
+        """Sorted set of those who wrote to the audit, by the time (ms) of their last entry."""
+        return f"{{{self.tag}}}:audit:writers"
+
+    def audit(self, writer: str) -> str:
+        """Stream of a writer's signed entries; an id is the entry's time (ms) and its number."""
+        return f"{{{self.tag}}}:audit:chain:{writer}"

@@ -19,6 +19,7 @@ from deploy.lab.slack.completing import completed
 from deploy.lab.slack.deliveries import Deliveries, passed
 from deploy.lab.slack.faults import Fault, Kind
 
+_MODAL_S = 10.0
 _ABRUPTLY = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time to linger
 
 
@@ -128,11 +129,25 @@ class Proxy:
             for near in list(self._sockets):
                 await near.send_str(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
                 await near.close()
+        elif what == "submit":
+            return web.json_response({"errors": await self._submitted(said)})
         elif what == "calls":
             return web.json_response([asdict(call) for call in self._book.calls])
         else:
             return web.Response(status=404, text=f"/_lab/{what} is not known")
         return web.json_response({})
+
+    async def _submitted(self, said: Mapping[str, Any]) -> Mapping[str, str]:
+        """The open modal, submitted as the page does it; what was wrong with its fields."""
+        async with self._inside.ws_connect(f"ws://{self._base}/ui") as page, asyncio.timeout(_MODAL_S):
+            await page.send_json({"t": "view_submit", "user": said["user"], "values": said["values"]})
+            async for message in page:
+                seen = _json(message.data.encode())
+                if seen.get("t") == "view_errors":
+                    return dict(seen["errors"])
+                if seen.get("t") == "view":
+                    return {}
+        return {}
 
 
 async def _up(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:

@@ -86,6 +86,15 @@ class SlackStandIn:
                     return
         raise LabError(f"the message has no button {action_id}")
 
+    def submit(self, values: Mapping[str, str] | None = None, *, user: str = "") -> Mapping[str, str]:
+        """Somebody submits the modal that is open, with what they typed by block; answers what the bot finds wrong with it.
+
+        A field's action must have the id of its block.
+        """
+        typed = {block: {block: {"type": "plain_text_input", "value": text}} for block, text in (values or {}).items()}
+        said = self._asked("POST", "/_lab/submit", {"user": user or self.workspace.alice, "values": typed})
+        return dict(said["errors"])
+
     def messages(self, channel: str = "") -> list[dict[str, Any]]:
         """All messages of a channel, those in threads and those that one person sees included, oldest first."""
         return list(self._asked("GET", f"/_control/messages/{channel or self.workspace.incidents}")["messages"])

@@ -26,6 +26,7 @@ class Workspace:
     bot: str = "U0NETCHECK"
     alice: str = "U0ALICE"
     bob: str = "U0BOB"
+    carol: str = "U0CAROL"
     guest: str = "U0GUEST"
     group: str = "S0PLATFORM"
     """A user group; alice alone is in it."""
@@ -39,7 +40,7 @@ class Workspace:
 
     def config(self, mode: Mode, request_url: str) -> Mapping[str, Any]:
         """The stand-in's configuration file, as a value."""
-        people = [self.alice, self.bob, self.guest]
+        people = [self.alice, self.bob, self.carol, self.guest]
         return {
             "workspace": {"name": "Lab", "domain": "lab", "teamId": self.team},
             "app": {
@@ -50,6 +51,7 @@ class Workspace:
             "users": [
                 {"id": self.alice, "name": "alice", "real_name": "Alice"},
                 {"id": self.bob, "name": "bob", "real_name": "Bob"},
+                {"id": self.carol, "name": "carol", "real_name": "Carol"},
                 {"id": self.guest, "name": "gast", "real_name": "A guest"},
             ],
             "channels": [

@@ -1,0 +1,80 @@
+"""Approvals in plain commands: which one somebody means, and their word about it on its way to the approver."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from bot.approvals import NoApprover
+from bot.command import Context, Decisions
+from workers.changes.letters import Act
+from workers.errors import UsageError, shown
+from workers.params import Arg
+from workers.render import escape
+from workers.render.bounds import section
+from workers.render.message import Message
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LINE = 300
+_LONGEST = 500
+
+
+@dataclass(frozen=True)
+class ApprovalId:
+    """The id of an approval, as its card shows it."""
+
+    id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Letters, digits, `-` and `_`."""
+        if not _ID.fullmatch(text):
+            raise UsageError(f"{shown(text)} is not the id of an approval")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why, in the words of whoever says it."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """One line of text."""
+        if not text.strip() or len(text) > _LONGEST or not text.isprintable():
+            raise UsageError(f"a reason is one line of at most {_LONGEST} characters")
+        return cls(text.strip())
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Params:
+    """The approval."""
+
+    approval: Annotated[ApprovalId, Arg("its id, which its card and `approvals` show")]
+
+
+def reached(ctx: Context) -> Decisions:
+    """The way to the approver. Raises `NoApprover` where there is none."""
+    if ctx.decisions is None:
+        raise NoApprover("there is no approver here, so nothing can be changed; deploy/README.md says how to set one up")
+    return ctx.decisions
+
+
+async def said(ctx: Context, act: Act, approval: ApprovalId, reason: str = "") -> Message:
+    """The person's word is on its way; the approver answers. Raises `UsageError` where it can do nothing."""
+    approvals = reached(ctx)
+    posted = await approvals.posted(approval.id)
+    if act not in posted.acts:
+        raise UsageError(f"approval {approval} is {posted.state}: it is too late for that")
+    await approvals.say(act, posted.id, reason)
+    what = {"approve": "Your approval is being counted", "reject": "Your rejection is on its way"}
+    text = f"🗳 {what.get(act, 'It is on its way')}: {escape.mrkdwn(posted.headline, _LINE)}. The approver answers in a moment."
+    return Message(text, (section(text),))

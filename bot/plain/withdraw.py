@@ -1,0 +1,21 @@
+"""Take back a change that you asked for, while nobody has decided."""
+
+from __future__ import annotations
+
+from bot.command import Command, Context
+from bot.plain._approval import Params, said
+from workers.render.message import Message
+
+
+async def answer(params: Params, ctx: Context) -> Message:
+    """That it is on its way. Raises `UsageError` where it is too late, or nobody can be asked."""
+    return await said(ctx, "withdraw", params.approval)
+
+
+COMMAND = Command(
+    name="withdraw",
+    summary="Take back a change that you asked for",
+    params=Params,
+    answer=answer,
+    examples=("withdraw 5f2c9a01b7de",),
+)

@@ -1,0 +1,152 @@
+"""`netcheck-bot audit` on a real Redis: what it shows, exports and proves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from pydantic import SecretStr
+
+from bot.cli import cli
+from tests.unit.audit_parts import ANN
+from tests.unit.conftest import RedisPlace
+from workers.audit import opening
+from workers.audit.entry import About, Kind
+from workers.jobs import Jobs
+from workers.settings import Settings
+
+
+@pytest.fixture
+def settings(redis_place: RedisPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An installation whose bot wrote three entries and ended, and whose worker wrote one."""
+    named = {"REDIS_URL": redis_place.url, "REDIS_TAG": redis_place.tag, "DATA_DIR": tmp_path, "CLUSTER": "lab"}
+    for name, value in (*named.items(), ("JOB_KEY_FILE", redis_place.key_file)):
+        monkeypatch.setenv(f"NETCHECK_{name}", str(value))
+    settings = Settings(redis_url=SecretStr(redis_place.url), redis_tag=redis_place.tag, data_dir=tmp_path, cluster="lab")
+
+    async def write(jobs: Jobs) -> None:
+        async with opening.opened(settings, "bot", jobs) as bot:
+            bot.append(Kind.COMMAND, About("U0ANN", "C0INC", "lab", trace="t-1"), {"line": "pod web"})
+            bot.append(Kind.DECISION, ANN, {"line": "pod web", "reason": "rule 'all'"})
+            bot.append(Kind.COMMAND, About("U0BOB", trace="t-2"), {"line": "pod \x1b[2J evil"})
+        async with opening.opened(settings, "worker", jobs) as worker:
+            worker.append(Kind.EXECUTION, ANN, {"verdict": "healthy"})
+
+    in_redis(redis_place, write)
+    return settings
+
+
+def in_redis(place: RedisPlace, act: Callable[[Jobs], Awaitable[None]]) -> None:
+    async def acted() -> None:
+        async with contextlib.aclosing(place.jobs()) as jobs:
+            await act(jobs)
+
+    asyncio.run(acted())
+
+
+def audit(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["audit", *words], catch_exceptions=False)
+
+
+async def _remove_last(jobs: Jobs) -> None:
+    (writer, _) = await jobs.server.command("ZRANGE", jobs.keys.audit_writers, 0, -1)
+    chain = jobs.keys.audit(writer.decode())
+    ((last, _),) = await jobs.server.command("XREVRANGE", chain, "+", "-", "COUNT", 1)
+    await jobs.server.command("XDEL", chain, last)
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_was_written_is_proved() -> None:
+    done = audit("verify")
+    assert (done.exit_code, "✅ nothing was tampered with: 6 entries, 6 of them" in done.output) == (0, True), done.output
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_was_cut_off_is_told_by_name(redis_place: RedisPlace) -> None:
+    in_redis(redis_place, _remove_last)
+    done = audit("verify")
+    assert done.exit_code == 1
+    assert "🔴 cut off: " in done.output
+
+
+def test_without_the_sink_it_cannot_be_told_but_what_is_plain_is_said(settings: Settings, redis_place: RedisPlace) -> None:
+    (settings.data_dir / "audit" / "heads.log").rename(settings.data_dir / "elsewhere.log")
+    assert audit("verify").exit_code == 3
+    in_redis(redis_place, _remove_last)
+    assert audit("verify").exit_code == 3  # as nobody can see without the sink
+    assert audit("verify", "--sink", str(settings.data_dir / "elsewhere.log")).exit_code == 1
+
+
+def test_only_pinned_keys_are_trusted_where_they_are_named(settings: Settings) -> None:
+    keys = settings.data_dir / "keys"
+    keys.write_text((settings.data_dir / "audit" / "bot.pub").read_text())
+    assert audit("verify", "--keys", str(keys)).exit_code == 1
+    with keys.open("a") as file:
+        file.write((settings.data_dir / "audit" / "worker.pub").read_text())
+    assert audit("verify", "--keys", str(keys)).exit_code == 0
+
+
+@pytest.mark.usefixtures("settings")
+def test_it_shows_the_newest_first_and_lets_nothing_through_to_the_terminal() -> None:
+    lines = audit("show").output.splitlines()
+    assert len(lines) == 7
+    assert "execution" in lines[1]
+    assert "\x1b" not in "".join(lines)
+    assert not any(line.startswith("?") for line in lines)
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--user", "U0ANN"], 3), (["--job", "job-1"], 3), (["--kind", "command"], 2), (["--since", "0s"], 0),
+        (["--limit", "2"], 2), (["--since", "2h", "--user", "U0BOB"], 1),
+    ],
+)  # fmt: skip
+def test_it_shows_what_is_wanted(words: list[str], count: int) -> None:
+    """A job's entries are those of its trace too."""
+    assert len(audit("show", *words).output.splitlines()) == count + 1
+
+
+@pytest.mark.usefixtures("settings")
+def test_unknown_kinds_and_times_are_usage_errors() -> None:
+    assert audit("show", "--kind", "murder").exit_code == 2
+    assert audit("show", "--since", "ever").exit_code == 2
+
+
+def test_an_entry_of_a_key_that_is_not_known_here_is_marked(settings: Settings) -> None:
+    (settings.data_dir / "audit" / "worker.pub").write_text("")
+    assert sum(line.startswith("?") for line in audit("show").output.splitlines()) == 2
+
+
+def test_an_export_is_proved_without_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = settings.data_dir / "export.jsonl"
+    assert audit("export", "--output", str(file)).exit_code == 0
+    entries = [json.loads(line)["entry"] for line in file.read_text().splitlines()]
+    assert len(entries) == 6
+    monkeypatch.setenv("NETCHECK_REDIS_URL", "unix:///nowhere/redis.sock")
+    assert audit("verify", "--from", str(file)).exit_code == 0
+    file.write_text(file.read_text().replace("pod web", "pod wep", 1))
+    assert audit("verify", "--from", str(file)).exit_code == 1
+    file.write_text("[]\n")
+    assert audit("verify", "--from", str(file)).exit_code == 2
+    assert audit("verify").exit_code == 3
+
+
+def test_what_is_no_entry_is_exported_and_told(settings: Settings, redis_place: RedisPlace) -> None:
+    async def write(jobs: Jobs) -> None:
+        (writer, _) = await jobs.server.command("ZRANGE", jobs.keys.audit_writers, 0, -1)
+        await jobs.server.command("XADD", jobs.keys.audit(writer.decode()), "*", "x", "\x1b[2J")
+
+    in_redis(redis_place, write)
+    assert "1 records in Redis are no entries" in audit("show").output
+    file = settings.data_dir / "export.jsonl"
+    audit("export", "--output", str(file))
+    assert sum("unreadable" in json.loads(line) for line in file.read_text().splitlines()) == 1
+    assert audit("verify").exit_code == 1
+    assert audit("verify", "--from", str(file)).exit_code == 1
