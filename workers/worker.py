@@ -77,7 +77,8 @@ class Worker:
             if state is not None:
                 JOBS.labels(job.command, state.value).inc()
                 SECONDS.labels(job.command).observe(age(job))
-                self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
+                if state is not State.DONE:  # else its execution says so
+                    self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
                 log.info("job_ended", state=state.value)
 
     async def _done(self, lease: Lease) -> State | None:
