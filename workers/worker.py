@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
 from workers import health, intents, policy_file
-from workers.audit.entry import Kind
+from workers.audit.entry import About, Kind
 from workers.audit.opening import opened as opened_audit
 from workers.checks import catalogue
 from workers.cluster import ClusterView
@@ -126,6 +126,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         thread = Thread(slack)
         rules = policy_file.load(settings.policy_file)
         audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
+        jobs.tell_of_forged(lambda job, reason: audit.append(Kind.REFUSAL, About(subject=job), {"reason": reason}))
         work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, lambda: rules, audit, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()

@@ -57,7 +57,7 @@ def check(record: Record, keys: Keys) -> None:
     """Raises `Unsound` unless a known key of its writer's role has signed it."""
     entry, key = record.entry, keys.get(record.key)
     if key is None:
-        raise Unsound(f"is signed with the key {record.key!r}, which is not known")
+        raise Unsound(f"is signed with the key {record.key!r}, which is not known: is its .pub file in NETCHECK_AUDIT_KEYS_FILE?")
     if key.role != entry.role:
         raise Unsound(f"is signed by a {key.role}, which {entry.writer!r} is not")
     if not key.verifies(_PURPOSE, record.signature, record.data):
