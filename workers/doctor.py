@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from node_helper.protocol import CannotLook
 from workers import policy_file
+from workers.audit import opening, sinks
 from workers.cluster import list_once
 from workers.errors import UsageError
 from workers.jobs import opened
@@ -44,7 +45,7 @@ class Seen:
 
 async def examine(settings: Settings) -> AsyncIterator[Seen]:
     """Everything, part by part, as it is known."""
-    for part in (_policy, _slack, _redis, _kubernetes, _nodes):
+    for part in (_policy, _slack, _redis, _audit, _kubernetes, _nodes):
         try:
             async with asyncio.timeout(_SECONDS):
                 found = [seen async for seen in part(settings)]
@@ -93,6 +94,22 @@ async def _redis(settings: Settings) -> AsyncIterator[Seen]:
             yield Seen("Redis", f"{where}; {depth}")
     except (QueueError, BadKeyFile, OSError) as e:
         yield Seen("Redis", f"{where}: {e}", "See whether it runs, and NETCHECK_REDIS_URL, _DATA_DIR and _JOB_KEY_FILE.")
+
+
+async def _audit(settings: Settings) -> AsyncIterator[Seen]:
+    """Nothing is sent: what reaches a sink stays there."""
+    try:
+        sink, keys = opening.sink_of(settings), opening.known_keys(settings)
+    except UsageError as e:
+        yield Seen("audit", e.problem, "See deploy/README.md, Audit.")
+        return
+    where = settings.audit_sink or ", ".join(map(str, sinks.files(sink)))
+    said = f"heads go to {where}; {len(keys)} keys are known"
+    if settings.audit_sink is None:
+        fix = "Set NETCHECK_AUDIT_SINK, so that whoever owns this machine cannot rewrite what was done."
+        yield Seen("audit", f"{said}; ON THIS MACHINE ONLY", fix, warning=True)
+    else:
+        yield Seen("audit", said)
 
 
 async def _kubernetes(settings: Settings) -> AsyncIterator[Seen]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from workers import seal as sealing
@@ -159,6 +159,10 @@ class Jobs:
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
             await asyncio.shield(lease.let_go())
+
+    def tell_of_forged(self, hear: Callable[[str, str], None]) -> None:
+        """`hear` is given the id of each job that somebody else put into the queue, and what was wrong with it."""
+        self._taker.hear_of_forged = hear
 
     def stop_taking(self) -> None:
         """From now on `take` gives nothing; who waits in it is told within half a second. Jobs in hand go on."""

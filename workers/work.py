@@ -118,8 +118,10 @@ class Work:
         try:
             return await self._checked(lease, at)
         except Unresolved as e:
+            self._not_looked(job, e)
             return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said, self.checks[job.command].params)))
         except UsageError as e:
+            self._not_looked(job, e)
             return Outcome(State.DONE, notices.usage(e))
         except QueueError:
             raise
@@ -129,6 +131,9 @@ class Work:
                 return None
             reason = f"netcheck failed {lease.attempt} times at this. Its log has the reason under {job.trace}."
             return Outcome(State.DEAD, notices.failed(job.id, job.text, reason), "a fault of netcheck's own")
+
+    def _not_looked(self, job: Job, error: UsageError) -> None:
+        self.audit.append(Kind.END, about(job), {"state": State.DONE.value, "reason": error.problem})
 
     async def _checked(self, lease: Lease, at: Position) -> Outcome:
         job = lease.job

@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
 from workers import health, intents
-from workers.audit.entry import Kind
+from workers.audit.entry import About, Kind
 from workers.audit.opening import opened as opened_audit
 from workers.checks import catalogue
 from workers.cluster import ClusterView
@@ -78,7 +78,8 @@ class Worker:
             if state is not None:
                 JOBS.labels(job.command, state.value).inc()
                 SECONDS.labels(job.command).observe(age(job))
-                self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
+                if state is not State.DONE:  # else its execution says so
+                    self.work.audit.append(Kind.END, about(job), {"state": state.value, "attempt": str(lease.attempt)})
                 log.info("job_ended", state=state.value)
 
     async def _done(self, lease: Lease) -> State | None:
@@ -126,6 +127,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         stack.push_async_callback(nodes.aclose)
         thread = Thread(slack)
         audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
+        jobs.tell_of_forged(lambda job, reason: audit.append(Kind.REFUSAL, About(subject=job), {"reason": reason}))
         work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()

@@ -17,6 +17,7 @@ from tests.unit.audit_parts import ANN
 from tests.unit.conftest import RedisPlace
 from workers.audit import opening
 from workers.audit.entry import About, Kind
+from workers.audit.memory import SqliteMemory
 from workers.jobs import Jobs
 from workers.settings import Settings
 
@@ -89,6 +90,23 @@ def test_only_pinned_keys_are_trusted_where_they_are_named(settings: Settings) -
     with keys.open("a") as file:
         file.write((settings.data_dir / "audit" / "worker.pub").read_text())
     assert audit("verify", "--keys", str(keys)).exit_code == 0
+
+
+def test_what_the_approver_sealed_is_proved_from_its_seals_alone(settings: Settings, redis_place: RedisPlace) -> None:
+    """Whoever takes the last heads of writers out of the sink is found by the seals, and the other way round."""
+
+    async def seal(jobs: Jobs) -> None:
+        memory = SqliteMemory(settings.data_dir / "approver" / "audit.db")
+        heads = await opening.countersigner(settings, jobs, memory).seal_heads()
+        memory.close()
+        assert sorted(head.seq for head in heads.values()) == [2, 4]
+
+    in_redis(redis_place, seal)
+    log = settings.data_dir / "audit" / "heads.log"
+    log.write_text("".join(line for line in log.read_text().splitlines(keepends=True) if '"what":"head"' not in line))
+    assert audit("verify").exit_code == 0
+    in_redis(redis_place, _remove_last)
+    assert audit("verify").exit_code == 1
 
 
 @pytest.mark.usefixtures("settings")

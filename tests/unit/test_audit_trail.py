@@ -18,7 +18,7 @@ from aiohttp import web
 from tests.queue_parts import wait_until_ended
 from tests.unit.audit_parts import ANN, signer
 from tests.unit.conftest import RedisPlace
-from workers.audit import key_files, lines, sinks, spool, trail
+from workers.audit import key_files, lines, reading, sinks, spool, trail
 from workers.audit.chain import Chain
 from workers.audit.counter import CounterSigner
 from workers.audit.entry import Kind
@@ -26,6 +26,7 @@ from workers.audit.errors import AuditAway, AuditTampered, SinkAway
 from workers.audit.keys import Keys, Signer, by_id
 from workers.audit.memory import SqliteMemory
 from workers.audit.opening import now_ms
+from workers.audit.reading import Reader, Wanted
 from workers.audit.store import Store
 from workers.audit.trail import Audit
 from workers.audit.verify import Clock, Verdict, What, verify
@@ -134,6 +135,46 @@ async def test_a_chain_that_somebody_blocks_is_not_taken_for_kept(place: Place) 
         audit.append(Kind.COMMAND, ANN)
         with pytest.raises(AuditAway, match="takes no more"):
             await audit.kept(1.0)
+
+
+async def test_what_people_are_shown_is_verified_and_the_entries_of_several_are_mixed_by_time(place: Place) -> None:
+    reader = Reader(place.store, lambda: by_id([BOT.public]))
+    chains = [Chain(BOT, "a1", now_ms), Chain(WORKER, "b2", now_ms), Chain(BOT, "c3", now_ms)]
+    for n in range(9):
+        record = chains[n % 3].add(Kind.COMMAND if n % 2 else Kind.DECISION, ANN, {"n": str(n)})
+        await place.store.append(record.entry.writer, [record])
+        await asyncio.sleep(0.002)
+    await place.server.command("XADD", place.keys.audit("bot-a1"), "*", "r", "1.x.y.[[[")
+    found = await reader.newest(Wanted(limit=4))
+    assert [seen.entry.said["n"] for seen in found.seen] == ["8", "7", "6", "5"]
+    assert [bool(seen.doubt) for seen in found.seen] == [False, True, False, False]
+    assert found.unreadable == 1
+    assert len((await reader.newest(Wanted(kind=Kind.COMMAND))).seen) == 4
+    assert (await reader.newest(Wanted(who="U0BOB"))).seen == ()
+
+
+async def test_a_question_that_would_read_too_much_is_cut_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(BOT, "a1", now_ms)
+    await place.store.append(chain.writer, [chain.add(Kind.COMMAND, ANN, {}) for _ in range(30)])
+    monkeypatch.setattr(reading, "MOST_READ", 20)
+    found = await Reader(place.store, lambda: KEYS).newest(Wanted(who="U0BOB"))
+    assert (found.seen, found.cut) == ((), True)
+
+
+async def test_what_is_older_than_it_is_kept_falls_off_and_is_not_missed(place: Place) -> None:
+    day = 86_400_000
+    ms = now_ms() - 31 * day
+    chain = Chain(BOT, "a1", lambda: ms)
+    place.sink.lines.append(lines.dumps(lines.key_line(BOT, "x")))
+    for start in (now_ms() - 31 * day, now_ms()):
+        ms = start
+        records = [chain.add(Kind.COMMAND, ANN, {"n": str(n)}) for n in range(300)]
+        await place.store.append(chain.writer, records)
+        place.sink.lines.append(lines.dumps(lines.sign(BOT, lines.head_of(records[-1]))))
+    kept = len(await place.store.chain(chain.writer))
+    assert 300 <= kept < 500
+    verdict = await place.verdict()
+    assert (verdict.good, verdict.expired) == (True, (chain.writer,))
 
 
 async def test_appending_twice_is_once(place: Place) -> None:

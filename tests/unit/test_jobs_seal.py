@@ -83,8 +83,11 @@ def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, mode
 async def test_a_forged_job_is_refused_and_never_run(jobs: Jobs, redis_place: RedisPlace) -> None:
     asked = await queued(jobs)
     await _write(redis_place, Keys(redis_place.tag).job(asked.id), "record", json.dumps({"id": asked.id, "command": "capture"}))
+    heard: list[tuple[str, str]] = []
+    jobs.tell_of_forged(lambda *told: heard.append(told))
     async with jobs.take("w", 0) as lease:
         assert lease is None
+    assert heard == [(asked.id, f"job of {asked.id}: carries no seal")]
     [letter] = await jobs.dead_letters()
     assert (letter.job_id, letter.reason) == (asked.id, f"job of {asked.id}: carries no seal")
     depth = await jobs.depth()

@@ -109,23 +109,30 @@ async def test_a_namespace_that_is_not_theirs_is_refused_and_not_empty(jobs: Job
     assert "you may not ask about the namespace pay" in slack.texts[f"ts-{one.id}"]
 
 
-async def test_what_was_decided_looked_at_and_ended_is_audited(jobs: Jobs) -> None:
+async def test_what_was_decided_and_looked_at_is_audited(jobs: Jobs) -> None:
     one, asking = await queued(jobs, asked("pods")), worker(jobs, Remembered())
     await until_over(jobs, asking, one)
     assert isinstance(asking.work.audit, Noted)
-    (decision, who, why), (execution, _, seen), (end, _, said) = asking.work.audit.entries
-    assert (decision, execution, end) == (Kind.DECISION, Kind.EXECUTION, Kind.END)
+    (decision, who, why), (execution, _, seen) = asking.work.audit.entries
+    assert (decision, execution) == (Kind.DECISION, Kind.EXECUTION)
     assert who == About("U1", "C1", "lab", one.id, one.trace)
     assert why == {"line": "pods", "reason": "rule 'all' grants READ"}
     assert seen["verdict"] == "healthy"
-    assert said == {"state": "done", "attempt": "1"}
+
+
+async def test_what_named_nothing_is_audited_as_an_end(jobs: Jobs) -> None:
+    one, asking = await queued(jobs, asked("pod", pod="web")), worker(jobs, Remembered())
+    await until_over(jobs, asking, one)
+    assert isinstance(asking.work.audit, Noted)
+    assert [kind for kind, _, _ in asking.work.audit.entries] == [Kind.DECISION, Kind.END]
 
 
 async def test_what_was_refused_is_audited_with_its_reason(jobs: Jobs) -> None:
     one, asking = await queued(jobs, asked("pods", namespace="pay")), worker(jobs, Remembered(), SHOP_ONLY)
     await until_over(jobs, asking, one)
     assert isinstance(asking.work.audit, Noted)
-    (kind, _, said), _ = asking.work.audit.entries
+    (kind, _, said), (end, _, _) = asking.work.audit.entries
+    assert end is Kind.END
     assert (kind, said["line"]) == (Kind.REFUSAL, "pods namespace=pay")
     assert "you may not ask about the namespace pay" in said["reason"]
 

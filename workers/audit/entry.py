@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from node_helper import codec
 from workers.render.escape import cell
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _LONGEST = 500
 _WORD = 256
 _MOST = 24
@@ -89,7 +90,7 @@ def role_of(writer: str) -> str:
 
 def harmless(about: About) -> About:
     """The same within bounds."""
-    return About(**{f.name: _word(getattr(about, f.name), _WORD) for f in fields(about)})
+    return About(*(_word(word, _WORD) for word in vars(about).values()))
 
 
 def bounded(said: Mapping[str, str]) -> dict[str, str]:
@@ -114,12 +115,12 @@ def ms_of(text: str) -> int | None:
 
 def canonical(entry: Entry) -> bytes:
     """What is signed, hashed and stored."""
-    return compact(codec.encode(entry))
+    return compact({**vars(entry), "kind": entry.kind.value})
 
 
 def compact(value: object) -> bytes:
     """JSON with sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _JSON.encode(value).encode("ascii")
 
 
 def read(data: bytes) -> Entry:
@@ -136,4 +137,4 @@ def digest(data: bytes) -> str:
 
 
 def _word(text: str, most: int) -> str:
-    return cell(_TOKEN.sub("(a token)", text), most)
+    return cell(_TOKEN.sub("(a token)", text), most) if text else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from node_helper import codec
 from workers.audit import opening, record
-from workers.audit.entry import Entry
+from workers.audit.entry import Entry, canonical
 from workers.audit.lines import Sunk
 from workers.audit.reading import Wanted
 from workers.audit.record import Record, Unsound
@@ -118,4 +118,4 @@ def _raw(said: Mapping[str, str]) -> tuple[bytes, str]:
     if "unreadable" in said:
         return base64.b64decode(said["unreadable"], validate=True), ""
     entry = codec.decode(Entry, said["entry"])
-    return Record(str(said["key"]), str(said["signature"]), entry, "").dumps(), entry.writer
+    return Record(str(said["key"]), str(said["signature"]), entry, canonical(entry)).dumps(), entry.writer

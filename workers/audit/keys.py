@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,7 +28,7 @@ class PublicKey:
     role: str
     raw: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The beginning of its digest."""
         return key_id(self.role, self.raw)
@@ -64,7 +65,7 @@ class Signer:
         if not ROLE.fullmatch(self.role):
             raise ValueError(f"a role is a few small letters, not {self.role!r}")
 
-    @property
+    @cached_property
     def public(self) -> PublicKey:
         """The half that others may know."""
         return PublicKey(self.role, self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex())

@@ -13,6 +13,7 @@ import structlog
 
 from workers.audit import key_files, lines, sinks, spool
 from workers.audit.chain import Chain
+from workers.audit.counter import CounterSigner, Memory
 from workers.audit.errors import AuditAway
 from workers.audit.keys import Keys, Signer
 from workers.audit.lines import Sunk
@@ -26,6 +27,7 @@ from workers.seal import BadKeyFile
 from workers.settings import Shared
 
 log = structlog.get_logger()
+APPROVER = "approver"
 HEADS = "heads.log"
 _WAITING = "waiting"
 
@@ -46,6 +48,12 @@ def signer_of(settings: Shared, role: str) -> Signer:
         return replace(key_files.signer(role, settings.data_dir, settings.audit_key_file), of=installation(settings))
     except (BadKeyFile, OSError) as e:
         raise UsageError(f"The audit's key: {e}") from e
+
+
+def countersigner(settings: Shared, jobs: Jobs, memory: Memory, signer: Signer | None = None) -> CounterSigner:
+    """The approver's, which signs with the key of that role unless it brings another one. Raises `UsageError`."""
+    signs = replace(signer, of=installation(settings)) if signer else signer_of(settings, APPROVER)
+    return CounterSigner(signs, store_of(settings, jobs), sink_of(settings), memory, lambda: known_keys(settings))
 
 
 def installation(settings: Shared) -> str:

@@ -76,7 +76,7 @@ class Reader:
             async for raw in self._back(writer.name, wanted.since_ms):
                 read += 1
                 if read > MOST_READ:
-                    return Found(_seen(found, keys), unreadable, cut=True)
+                    return Found(_seen(_newest(found, wanted.limit), keys), unreadable, cut=True)
                 try:
                     one = record.read(raw)
                 except Unsound:
@@ -87,7 +87,7 @@ class Reader:
                     mine += 1
                 if mine == wanted.limit:
                     break
-            found = sorted(found, key=_at, reverse=True)[: wanted.limit]
+            found = _newest(found, wanted.limit)
         return Found(_seen(found, keys), unreadable)
 
     async def _back(self, writer: str, since_ms: int) -> AsyncIterator[bytes]:
@@ -100,6 +100,10 @@ class Reader:
 
 def _at(one: Record) -> int:
     return ms_of(one.entry.at) or 0
+
+
+def _newest(found: list[Record], most: int) -> list[Record]:
+    return sorted(found, key=_at, reverse=True)[:most]
 
 
 def _seen(found: list[Record], keys: Keys) -> tuple[Seen, ...]:

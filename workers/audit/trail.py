@@ -34,7 +34,6 @@ SINK_AWAY = Gauge("netcheck_audit_sink_away", "Whether the last head did not rea
 _BATCH = 200
 _PAUSE_S = 0.5
 _LAST_S = 3.0
-_FOR_EVER_S = 1e9
 _LOOKING_S = 0.5
 MOST_WAITING = 20_000
 """Some ten megabytes; while Redis is away nothing but refusals and plain commands comes in."""
@@ -74,7 +73,7 @@ class Audit:
         self._stored: Record | None = None
         self._sunk: Head | None = None
         self._lost = 0
-        self._more, self._moved = asyncio.Event(), asyncio.Event()
+        self._more, self._moved, self._begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._sinking = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._away = ""
@@ -179,6 +178,7 @@ class Audit:
             self._back()
         WAITING.set(len(self._waiting))
         self._moved.set()
+        self._begun.set()
 
     async def _wait_for_redis(self, reason: str) -> None:
         if not self._away:
@@ -194,7 +194,7 @@ class Audit:
         self._spool.clear()
 
     async def _report_all(self) -> None:
-        await self.kept(_FOR_EVER_S)
+        await self._begun.wait()
         while True:
             try:
                 await self._report()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -32,6 +33,7 @@ class Taker:
         self._sweep_s = min(BLOCK_S, store.terms.lease_s / 8)
         self._stopped = False
         self._away = ""
+        self.hear_of_forged: Callable[[str, str], None] = _unheard
 
     def stop(self) -> None:
         """No job is taken from now on; who waits for one is told within half a second."""
@@ -117,6 +119,7 @@ class Taker:
             lease = Lease(self._store, claim, record.read(self._store.seal, claim.job_id, sealed))
         except Forged as e:
             log.error("job_forged", job=claim.job_id, reason=str(e))  # noqa: TRY400  (hostile data, no fault of ours)
+            self.hear_of_forged(claim.job_id, str(e))
             await end(self._store, claim, State.REFUSED, str(e))
             return None
         if claim.attempt > self._store.terms.attempts + _UNSPOKEN:
@@ -124,6 +127,10 @@ class Taker:
             await lease.finish(State.DEAD, f"{lease.exhausted}; its thread could not be told")
             return None
         return lease
+
+
+def _unheard(job_id: str, reason: str) -> None:
+    """The log has it."""
 
 
 def _job_id(fields: Any) -> str:
