@@ -194,3 +194,9 @@ def test_whatever_json_a_list_holds_a_command_says_its_verdict(tmp_path_factory:
     done = asked("pods in all", folder)
     assert done.exit_code in (0, 1, 3)
     assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_named_port_that_no_container_has_is_found_with_the_pods_that_lack_it() -> None:
+    (found,) = (f for f in report("services in shop", SAMPLES)["findings"] if f["subject"] == "shop/namedmiss")
+    assert [e["value"] for e in found["evidence"]][1] == "shop/web-1, shop/web-2, shop/web-3"
+    assert "nosuchport" in found["fix"]

@@ -74,3 +74,28 @@ def test_the_part_about_a_service_says_the_same_as_the_whole(name: str) -> None:
         found = [d for w in wanted if rules.in_use("ip") for d in of_route(w, rules.route(w.frontend))]
         assert found == []
         assert sum(len(c.rules) for t in rules.tables() for c in t.chains) < 60
+
+
+def test_without_a_list_of_nodes_those_of_which_files_were_saved_are_looked_at(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    (folder / "nodes.json").unlink()
+    said = report("rules shop/web", folder)
+    assert (said["verdict"], said["asked"]) == ("healthy", ["node1", "node2", "node3"])
+    assert report("rules node2", folder)["verdict"] == "healthy"
+    assert [f["id"] for f in report("nodes", folder)["findings"]].count("unknown-cluster") == 1
+
+
+@pytest.mark.parametrize("command", ["rules", "ipvs"])
+def test_where_no_node_is_known_nothing_is_healthy(tmp_path: Path, command: str) -> None:
+    for name in ("services", "endpointslices", "pods"):
+        shutil.copy(DATA / "kube-proxy-1.36" / f"{name}.json", tmp_path)
+    said = report(f"{command} shop/web", tmp_path)
+    assert (said["verdict"], [f["subject"] for f in said["findings"]]) == ("unknown", ["nodes"])
+
+
+def test_the_raw_text_of_nftables_is_what_nft_lists_of_each_family(tmp_path: Path) -> None:
+    text = (DATA / "kube-proxy-1.36" / "node2.nft.txt").read_text()
+    files = tmp_path / "files"
+    argv = ["check", "rules", "node2", "--from", str(DATA / "kube-proxy-1.36"), "--files", str(files)]
+    assert CliRunner().invoke(cli, argv).exit_code == 0
+    assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == text

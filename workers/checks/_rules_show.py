@@ -106,9 +106,12 @@ def _summaries(seen: Seen) -> Iterator[Table]:
         yield Table("Tables", tuple(rows), ("node", "backend", "family", "table", "rules on its hooks", "kube-proxy's"))
     for (node, backend, family), answer in seen.texts.items():
         if isinstance(answer, Text):
-            listed = answer.text.splitlines()
-            said = (("command", " ".join(answer.argv)), ("lines", str(len(listed))), ("rules", str(_rules(listed, backend))))
-            yield Table(f"{backend} {_FAMILIES[family]} on {node}", said)
+            counted = () if answer.text.startswith("{") else _counts(answer.text.splitlines(), backend)  # saved JSON has no lines
+            yield Table(f"{backend} {_FAMILIES[family]} on {node}", (("command", " ".join(answer.argv)), *counted))
+
+
+def _counts(listed: list[str], backend: str) -> tuple[tuple[str, str], ...]:
+    return ("lines", str(len(listed))), ("rules", str(_rules(listed, backend)))
 
 
 def _rules(listed: list[str], backend: str) -> int:
