@@ -85,7 +85,7 @@ def test_a_command_leaves_the_nodes_as_they_were(
     for name, value in lab_with_docker.settings().items():
         monkeypatch.setenv(name, value)
     asked = parse(command, catalogue())
-    report, _ = asyncio.run(look(load(Settings), asked.entry, asked.params, asked.namespace, "t-test", lambda _: None))
+    report, _ = asyncio.run(look(load(Settings), asked.entry, asked.params, asked.namespace, lambda _: None))
     assert report.verdict.name != "UNKNOWN"
     assert watch.since() == {}
 

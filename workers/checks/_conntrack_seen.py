@@ -47,6 +47,16 @@ class Watched:
     happened: dict[tuple[str, str, str, int | None], tuple[int, int]] = field(default_factory=dict)
     lines: str = ""
 
+    @property
+    def events(self) -> int:
+        """Of every kind."""
+        return self.new + self.updated + self.destroyed
+
+    @property
+    def shown(self) -> int:
+        """Those of which there is a line."""
+        return self.lines.count("\n")
+
     def and_then(self, moment: conntrack_events.Moment) -> Watched:
         """With one moment more."""
         happened = dict(self.happened)
@@ -78,6 +88,14 @@ class Seen:
     log: kernel_log.KernelLog | CannotLook | None = None
     files: sysctl_files.SysctlFiles | CannotLook | None = None
     watched: Watched | CannotLook | None = None
+    meant_s: float = 0.0
+    """For how long events were to be watched."""
+
+    @property
+    def watched_s(self) -> float:
+        """For how long they were, to half a second."""
+        moments = self.watched.moments if isinstance(self.watched, Watched) else 0
+        return min(self.meant_s, moments * conntrack_events.MOMENT_S)
 
     @property
     def now(self) -> conntrack_stats.ConntrackStats | None:

@@ -43,7 +43,7 @@ def _headline(seen: Seen, table: Conntrack | None, watched: Watched | None) -> s
     stats, said = seen.now, _said(seen.which)
     of = f"{seen.where.pod} on {seen.where.node}" if seen.where.pod else seen.where.node
     if watched:
-        return f"{of}: {watched.new} flows began, {watched.destroyed} ended{said}"
+        return f"{of}: {watched.new:,} flows began, {watched.destroyed:,} ended{said} in {seen.watched_s:g} s"
     held = f"{table.flows:,} flows{said} of " if table and (said or seen.where.pod) else ""
     return f"{of}: {held}{stats.count:,} entries, maximum {stats.maximum:,}" if stats else f"{of}: conntrack"
 
@@ -132,6 +132,10 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
         notes.append(f"{table.forgotten:,} flows go to destinations too rare to be counted one by one.")
     if table and table.seen > table.flows:
         notes.append(f"Chosen on the node by netcheck from {table.seen:,} entries: the kernel does not choose by this.")
+    if watched and seen.watched_s < seen.meant_s:
+        notes.append(f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s.")
+    if watched and watched.shown < watched.events:
+        notes.append(f"The file holds the first {watched.shown:,} of {watched.events:,} events.")
     if watched and watched.lossy:
         notes.append(f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low.")
     if watched and seen.now and seen.now.events == 0:
@@ -156,6 +160,7 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
     if watched:
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}
+        facts |= {"seconds": seen.watched_s, "events": watched.events, "shown": watched.shown}
     if isinstance(seen.log, KernelLog):
         facts["kernel_log"] = codec.encode(seen.log)
     if isinstance(seen.files, SysctlFiles):

@@ -48,7 +48,7 @@ def cancelling(job: str, command: str) -> Message:
 
 def cancelled(job: str, command: str, by: str) -> Message:
     """A job that ended because somebody wanted it to. `by` is a Slack user id or a name."""
-    return _message([f"🚫 cancelled by {_person(by)}, job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}"])
+    return _message([f"🚫 cancelled by {person(by)}, job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}"])
 
 
 def failed(job: str, command: str, reason: str) -> Message:
@@ -60,10 +60,10 @@ def failed(job: str, command: str, reason: str) -> Message:
 
 def finished(user: str, seconds: float, text: str) -> Message:
     """Names who asked: edits do not notify. `text` is the fallback text of the result."""
-    return _message([f"{_person(user)} after {verdict.took(seconds)}: {text}"])
+    return _message([f"{person(user)} after {verdict.took(seconds)}: {text}"])
 
 
-def _person(user: str) -> str:
+def person(user: str) -> str:
     """A mention for a real user id only; any other text stays text."""
     return f"<@{user}>" if _USER.fullmatch(user) else escape.mrkdwn(user, _LINE)
 
