@@ -12,26 +12,28 @@ NFT = "nft.txt"
 
 
 def read(files: OfNode, query: rules_text.Query) -> rules_text.Text:
-    """``gone`` where this backend was not saved, and others were."""
+    """``gone`` where this backend or table was not saved, and others were."""
     found = saved.one(files, query.backend, query.family)
     if found is None:
         raise CannotLook(f"{query.backend} ({query.family}) is not in use here", kind="gone")
-    if query.backend == "nftables" and files.has(NFT):
-        name = files.file(NFT)
-        return rules_text.Text(("cat", name), _tables(files.folder.text(name), query.family))
-    name = files.file(found.file)
-    return rules_text.Text(("cat", name), files.folder.text(name))
+    if query.table is not None and not any((t.family, t.name) == (query.family, query.table) for t in found.ruleset.tables):
+        raise CannotLook(f"{query.backend} ({query.family}) has no table {query.table!r}", kind="gone")
+    name = files.file(NFT if query.backend == "nftables" and files.has(NFT) else found.file)
+    text = files.folder.text(name)
+    if name.endswith(NFT):
+        text = _between(text, f"table {query.family} {query.table or NFT_TABLE} {{", "}")
+    elif query.table is not None and not name.endswith(".json"):
+        text = _between(text, f"*{query.table}", "COMMIT")
+    return rules_text.Text(("cat", name), text)
 
 
-def _tables(text: str, family: str) -> str:
-    """Kube-proxy's table of this family, as `nft list table` prints it."""
+def _between(text: str, first: str, last: str) -> str:
+    """The lines from one that is `first` to the next that is `last`: a table, as the tools print it alone."""
     lines = text.splitlines(keepends=True)
-    starts = [n for n, line in enumerate(lines) if line.startswith(f"table {family} {NFT_TABLE} {{")]
-    return "".join("".join(lines[start : _end(lines, start)]) for start in starts)
-
-
-def _end(lines: list[str], start: int) -> int:
-    return next((n + 1 for n in range(start, len(lines)) if lines[n].startswith("}")), len(lines))
+    said = [line.rstrip() for line in lines]
+    start = said.index(first) if first in said else len(said)
+    end = said.index(last, start) + 1 if last in said[start:] else len(said)
+    return "".join(lines[start:end])
 
 
 SOURCE = Source(rules_text.FACT, read)
