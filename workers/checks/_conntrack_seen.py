@@ -127,6 +127,19 @@ def totals(stats: conntrack_stats.ConntrackStats) -> dict[str, int]:
     return {name: sum(cpu.counters.get(name, 0) for cpu in stats.cpus) for name in names}
 
 
+def per_cpu(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, dict[str, float]]]:
+    """Each counter of each processor that counted something: since it started, and a second between the samples."""
+    before = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    return {
+        cpu.cpu: {
+            name: {"total": n, "per_s": round(max(0, n - before.get(cpu.cpu, {}).get(name, 0)) / samples.apart, 3)}
+            for name, n in cpu.counters.items()
+            if n and samples.apart
+        }
+        for cpu in samples.second.cpus
+    }
+
+
 def find(view: View, target: Target) -> Where:
     """A node by its name, else the pod that is meant. Raises `UsageError`."""
     if target.kind == "node" or (not target.kind and target.namespace is None and target.name in view.cluster.nodes):

@@ -10,9 +10,10 @@ from node_helper.conntrack.wants import Which
 from node_helper.facts.conntrack import Conntrack
 from node_helper.facts.kernel_log import KernelLog
 from node_helper.facts.sysctl_files import SysctlFiles
+from node_helper.protocol import CannotLook
 from workers import findings
-from workers.check import View
-from workers.checks._conntrack_seen import Seen, Watched, totals
+from workers.check import Samples, View
+from workers.checks._conntrack_seen import Seen, Watched, per_cpu, totals
 from workers.model import RawFile, Shown, Table
 
 _ROWS = 15
@@ -67,12 +68,14 @@ def _state(seen: Seen) -> tuple[Table, ...]:
     rows += [
         (name, f"{since[name]:,}, now {seen.risen[name] / seen.apart:.1f}/s") for name in since if since[name] and seen.apart
     ]
-    if isinstance(seen.files, SysctlFiles):
+    if seen.files is not None:
         rows.append(("maximum persisted in", _persisted(seen.files)))
     return (Table("Conntrack", tuple(rows)),)
 
 
-def _persisted(files: SysctlFiles) -> str:
+def _persisted(files: SysctlFiles | CannotLook) -> str:
+    if isinstance(files, CannotLook):
+        return f"could not be seen: {files.reason}"
     return f"{files.wins.path}:{files.wins.line} ({files.wins.value})" if files.wins else "no sysctl file"
 
 
@@ -155,6 +158,9 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
             if seen.apart
         }
         facts |= {"count": stats.count, "maximum": stats.maximum, "buckets": stats.buckets, "counters": rates}
+        facts["accounting"] = None if stats.accounting is None else bool(stats.accounting)
+    if isinstance(seen.stats, Samples):
+        facts["cpus"] = [{"cpu": cpu, "counters": rates} for cpu, rates in per_cpu(seen.stats).items()]
     if table:
         facts |= {"flows": table.flows, "shown": table.shown, "translated": table.translated, "chosen_by_kernel": table.by_kernel}
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
