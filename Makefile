@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test lint format bench install lock clean
+.PHONY: help demo test lint format fuzz bench install lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -38,6 +38,9 @@ lint: install  ## format, lint, types, import contracts
 
 format: install  ## rewrite the sources as ruff formats them
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+fuzz: install  ## the property tests alone and for longer: EXAMPLES=5000 of each
+	@EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -q -m hypothesis -n auto --hypothesis-profile=fuzz $(or $(PYTEST),tests/unit)
 
 bench: install  ## measure, as ratios against the tools that people would use instead
 	@$(BIN)/python -m benchmarks

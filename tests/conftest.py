@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, settings
 from deploy.lab import machine
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
+from deploy.lab.plan import NODES, NodePlan, Proxy
 
 settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("netcheck"), max_examples=int(os.environ.get("EXAMPLES", "5000")))
 settings.load_profile("netcheck")
 
 
@@ -30,4 +33,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab() -> Iterator[Lab]:
     """A healthy cluster, started at the first test that needs it. A test that breaks something puts it back."""
     with Lab() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def lab_with_docker() -> Iterator[Lab]:
+    """Another, whose first node runs docker; its tests break nothing."""
+    with Lab(plans=(NodePlan("node-one", 1, Proxy.IPTABLES, runtime="docker"), NODES[1])) as cluster:
         yield cluster

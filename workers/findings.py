@@ -44,6 +44,12 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
             )
 
 
+def nodes_gap(view: View) -> Iterator[Finding]:
+    """The same for the nodes of which each is asked, where nothing else says which there are: saved files of nodes do."""
+    if any(b.kind == "nodes" and (not b.never or not view.cluster.nodes) for b in view.cluster.behind):
+        yield from cluster_gaps(view, "nodes")
+
+
 def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
     """Another running pod with an address of this one (kubernetes/kubernetes#43910)."""
     if pod.host_network or pod.phase != "Running":
@@ -87,7 +93,7 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
     wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
     chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
     not_ready = [str(p) for p in chosen if not p.ready]
-    why = f"{len(chosen)} pods match {wanted}, none is ready" if chosen else f"no pod matches {wanted}"
+    why = f"{_matching(len(chosen))} {wanted}, none is ready" if chosen else f"no pod matches {wanted}"
     without_ports = any(s.endpoints and not s.ports for s in slices)
     yield Finding(
         id="service-no-endpoints",
@@ -99,13 +105,30 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
                 f"{len(endpoints)} endpoints with ports, none ready" if slices else "no EndpointSlice",
                 view.cluster.as_of,
             ),
-            Evidence(f"Kubernetes API, pods matching {wanted}", ", ".join(not_ready[:5]) or "none", view.cluster.as_of),
+            Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),
         ),
         disprove="An EndpointSlice of this service with an endpoint whose `ready` condition is true.",
-        fix="Make a pod ready that the selector matches." if chosen else "Correct the selector, or start the pods it means.",
+        fix=_fix(service, chosen, without_ports=without_ports),
         subject=str(service),
         look_further=f"pod {not_ready[0]}" if not_ready else "",
     )
+
+
+def _matching(count: int) -> str:
+    return "1 pod matches" if count == 1 else f"{count} pods match"
+
+
+def _named(chosen: list[Pod]) -> str:
+    """The first of them, those that are not ready before the others."""
+    some = [f"{p}{'' if p.ready else ' (not ready)'}" for p in sorted(chosen, key=lambda p: p.ready)]
+    return ", ".join(some[:5]) + (f" and {len(some) - 5} more" if len(some) > 5 else "") if some else "none"  # noqa: PLR2004
+
+
+def _fix(service: Service, chosen: list[Pod], *, without_ports: bool) -> str:
+    if without_ports:
+        named = ", ".join(sorted({p.target for p in service.ports if not p.target.isdigit()}))
+        return f"Name a container's port {named or 'as targetPort says'}, or correct targetPort."
+    return "Make a pod ready that the selector matches." if chosen else "Correct the selector, or start the pods it means."
 
 
 def endpoints_of(view: View, service: Service) -> list[Endpoint]:

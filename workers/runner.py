@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from node_helper.protocol import CannotLook
 from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, View
+from workers.enough import Enough
 from workers.model import Report
 from workers.phrase import line
 
@@ -43,12 +44,16 @@ class Answers(Protocol):
 
 @dataclass(frozen=True)
 class FromNodes:
-    """Answers asked of the nodes now. `seconds` bounds each question; `asking` hears which nodes are being asked."""
+    """Answers asked of the nodes now. `seconds` bounds each question; `asking` hears which nodes are being asked.
+
+    What goes on for as long as a person said ends earlier when it is `enough`.
+    """
 
     nodes: Asker
     trace: str
     seconds: float = 10.0
     asking: Callable[[frozenset[str]], None] = lambda _nodes: None
+    enough: Enough = field(default_factory=Enough)
 
     async def perform(self, effect: Effect) -> Any:
         """Ask everything that the effect asks, at once."""
@@ -89,7 +94,10 @@ class FromNodes:
     async def _folded(self, effect: Stream) -> Any:
         state = effect.start
         try:
-            async with aclosing(self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds + effect.lasts)) as rows:
+            async with (
+                aclosing(self.nodes.rows(effect.ask, trace=self.trace, seconds=self.seconds + effect.lasts)) as every,
+                aclosing(self.enough.rows(every) if effect.lasts else every) as rows,
+            ):
                 async for row in rows:
                     state = effect.add(state, row)
         except CannotLook as cannot:

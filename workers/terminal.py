@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from workers.check import Check, View
 from workers.cluster import list_once
+from workers.enough import Enough
 from workers.model import Report
 from workers.nodes import Limits, Nodes
 from workers.recording import Recording, record
@@ -22,15 +24,15 @@ async def look(
     check: Check[Any, Any],
     params: object,
     namespace: str | None,
-    trace: str,
     asking: Callable[[frozenset[str]], None],
+    enough: Enough | None = None,
 ) -> tuple[Report, Recording]:
-    """The report, and what it was made from. Raises `UsageError`."""
+    """The report, and what it was made from; `asking` hears who is asked, `enough` ends what is watched. Raises `UsageError`."""
     cluster = await list_once(settings.cluster, settings.kubeconfig)
     view = View(cluster, namespace or settings.namespace, now())
     nodes = nodes_of(settings)
     try:
-        answers = FromNodes(nodes, trace, settings.answer_seconds, asking)
+        answers = FromNodes(nodes, f"t-{secrets.token_hex(6)}", settings.answer_seconds, asking, enough or Enough())
         return await record(check, params, view, answers, time.monotonic)
     finally:
         await nodes.aclose()

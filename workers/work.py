@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from workers.at_most import AtMost
 from workers.audit.entry import About, Kind
 from workers.audit.trail import Trail, kept_if_possible
 from workers.check import Check, View
+from workers.enough import Enough
 from workers.errors import Unresolved, UsageError
 from workers.job import Job
 from workers.live import Live
@@ -40,6 +41,8 @@ from workers.terminal import now
 from workers.thread import Position, Thread
 
 log = structlog.get_logger()
+_LAST_WORDS_S = 10.0
+"""For a run that watches, from when it is enough to its report."""
 FIRST_TELL_S, NEXT_TELLS_S, MOST_TELLS = 1.5, 6.0, 4
 """Edits are rationed: none for a quick job, a few for a long one (chat.update is limited for each workspace)."""
 
@@ -100,11 +103,18 @@ class Work:
         return None
 
     async def _run_while_held(self, lease: Lease, at: Position) -> Outcome | None:
-        """Run, unless the lease is lost or somebody cancels: then the run is cancelled, and with it the work on the nodes."""
-        run = asyncio.create_task(self._run(lease, at))
+        """Run, unless the lease is lost or somebody cancels: then the run is cancelled, and with it the work on the nodes.
+
+        A run that watches what goes on is asked to say what it saw until then.
+        """
+        held = _Held(lease, at)
+        run = asyncio.create_task(self._run(held))
         ends = [asyncio.create_task(event.wait()) for event in (lease.lost, lease.cancelled)]
         try:
             await asyncio.wait({run, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if held.enough.watching and not lease.lost.is_set():
+                held.enough.say()
+                await asyncio.wait({run, ends[0]}, timeout=_LAST_WORDS_S, return_when=asyncio.FIRST_COMPLETED)
             if run.done():
                 return await run
             return None if lease.lost.is_set() else self._ended_before(lease)
@@ -113,10 +123,10 @@ class Work:
                 task.cancel()
             await asyncio.gather(run, *ends, return_exceptions=True)
 
-    async def _run(self, lease: Lease, at: Position) -> Outcome | None:
-        job = lease.job
+    async def _run(self, held: _Held) -> Outcome | None:
+        lease, job = held.lease, held.lease.job
         try:
-            return await self._checked(lease, at)
+            return await self._checked(held)
         except Unresolved as e:
             self._not_looked(job, e)
             return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said, self.checks[job.command].params)))
@@ -135,8 +145,8 @@ class Work:
     def _not_looked(self, job: Job, error: UsageError) -> None:
         self.audit.append(Kind.END, about(job), {"state": State.DONE.value, "reason": error.problem})
 
-    async def _checked(self, lease: Lease, at: Position) -> Outcome:
-        job = lease.job
+    async def _checked(self, held: _Held) -> Outcome:
+        job = held.lease.job
         check = self.checks.get(job.command)
         if check is None:
             raise UsageError(f"This worker does not know the command {job.command}; bot and worker differ in version")
@@ -152,17 +162,17 @@ class Work:
             return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
         view = View(sight.of(cluster), job.namespace, now())
         try:
-            return await self._judged(lease, at, check, params, view)
+            return await self._judged(held, check, params, view)
         except Unresolved as e:
             raise sight.explained(e) from e
 
-    async def _judged(self, lease: Lease, at: Position, check: Check[Any, Any], params: Any, view: View) -> Outcome:
-        job = lease.job
-        live = Live(self.thread, at, lambda: _still_held(lease))
+    async def _judged(self, held: _Held, check: Check[Any, Any], params: Any, view: View) -> Outcome:
+        lease, job = held.lease, held.lease.job
+        live = Live(self.thread, held.at, lambda: _still_held(lease))
         telling = _Telling(live, job)
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
             most = self.rules().limits.nodes_per_command
-            answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking), most)
+            answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking, held.enough), most)
             report, recording = await record(check, params, view, answers, time.monotonic)
         await _keep(lease, recording)
         said = {
@@ -173,7 +183,18 @@ class Work:
         }
         self.audit.append(Kind.EXECUTION, about(job), said)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
+        if held.enough.said:
+            return Outcome(State.CANCELLED, blocks.message(report, again=job.text, stopped_by=lease.cancelled_by), "cancelled")
         return Outcome(State.DONE, blocks.message(report, again=job.text))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A job that this worker runs, and the position of its message."""
+
+    lease: Lease
+    at: Position
+    enough: Enough = field(default_factory=Enough)
 
 
 class _Telling:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from bot.commands import Invocation, parse
 from workers import log
 from workers.check import Check
 from workers.checks import catalogue
+from workers.enough import Enough
 from workers.model import Report, Severity
 from workers.recording import Recording
 from workers.render import as_json, terminal
@@ -66,9 +69,28 @@ async def _run(invocation: Invocation[Check[object, object]]) -> tuple[Report, R
         def asking(nodes: frozenset[str]) -> None:
             status.update(f"asking {', '.join(sorted(nodes))}")
 
-        return await look(
-            settings, invocation.entry, invocation.params, invocation.namespace, f"t-{secrets.token_hex(6)}", asking
-        )
+        with _interruptible() as enough:
+            return await look(settings, invocation.entry, invocation.params, invocation.namespace, asking, enough)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Enough]:
+    """Ctrl-C ends what is watched, with what was seen until then; whatever else goes on is given up, as is a second one."""
+    enough, loop, running = Enough(), asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupted() -> None:
+        if enough.watching and not enough.said:
+            enough.say()
+        elif running:
+            running.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    try:
+        yield enough
+    except asyncio.CancelledError as e:
+        raise click.Abort from e
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 async def _saved(invocation: Invocation[Check[object, object]], folder: Path) -> tuple[Report, Recording]:

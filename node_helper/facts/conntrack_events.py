@@ -16,6 +16,7 @@ from node_helper.conntrack.wants import Which
 from node_helper.kernel import Kernel
 from node_helper.protocol import RowFact
 
+MOMENT_S = 0.5  # as the kernel interface counts them
 _LONGEST = 600.0  # seconds
 _MOST_LINES = 100_000
 _MOST_DESTINATIONS = 1000

@@ -17,6 +17,8 @@ _FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/l
 """Of files of one name, that in the first of these counts. /lib is /usr/lib on every distribution that is still looked after."""
 _LAST = "/etc/sysctl.conf"
 _MOST_BYTES = 1 << 20
+_OTHER_NAMES = {"net/nf_conntrack_max": "net/netfilter/nf_conntrack_max"}
+"""Files of one value: who writes into one of them writes into both (net/netfilter/nf_conntrack_standalone.c)."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,14 @@ def _winner(found: list[Assignment], wanted: str) -> Optional[Assignment]:
 
 
 def normal(key: str) -> str:
-    """A key with slashes. Where its first separator is a slash, dots are part of names; else the two are exchanged."""
+    """A key with slashes, by its usual name.
+
+    Where its first separator is a slash, dots are part of names; else the two are exchanged.
+    """
     key = key.strip().lstrip("-")
     first = next((c for c in key if c in "./"), "/")
-    return key.translate(str.maketrans("./", "/.")) if first == "." else key
+    known = key.translate(str.maketrans("./", "/.")) if first == "." else key
+    return _OTHER_NAMES.get(known, known)
 
 
 def assignments(path: str, text: str) -> Iterator[Assignment]:
@@ -88,7 +94,9 @@ def assignments(path: str, text: str) -> Iterator[Assignment]:
 
 def _means(key: str, wanted: str) -> bool:
     known = normal(key)
-    return known == wanted or (any(c in known for c in "*?[") and _fits(wanted.split("/"), known.split("/")))
+    names = (wanted, *(other for other, usual in _OTHER_NAMES.items() if usual == wanted))
+    pattern = any(c in known for c in "*?[")
+    return known == wanted or (pattern and any(_fits(name.split("/"), known.split("/")) for name in names))
 
 
 def _fits(names: list[str], patterns: list[str]) -> bool:

@@ -58,6 +58,8 @@ class _Reader:
             if name in chains:
                 continue
             if len(chains) >= MOST_CHAINS:
+                if not self._wanted.only:
+                    break
                 raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
             chain = self._tables.chain(self._wanted.table, name)
             if chain is None:

@@ -88,7 +88,7 @@ class Blob:
         return Chain(name, tuple(self._rules(start, self._end(start), about)), packets=0, bytes=0)
 
     def reach(self, names: tuple[str, ...], about: Optional[About], most: int) -> Optional[list[Chain]]:
-        """Named chains, filtered, and those to which they lead; None where they are more than `most`."""
+        """Named chains, filtered, and those to which they lead: the first of them, or with `about` None where they are more."""
         found: dict[str, Chain] = {}
         left = list(names)
         while left:
@@ -96,7 +96,7 @@ class Blob:
             chain = None if name in found else self.chain(name, about if name in names else None)
             if chain is not None:
                 if len(found) >= most:
-                    return None
+                    return list(found.values()) if about is None else None
                 found[name] = chain
                 left.extend(filter(None, (leads_to(rule.spec) for rule in chain.rules)))
         return list(found.values())

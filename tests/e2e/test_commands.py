@@ -152,6 +152,16 @@ def test_the_cancel_button_ends_a_job_that_waits(office: Office) -> None:
     assert not office.slack.calls("files.completeUploadExternal")
 
 
+def test_the_cancel_button_ends_what_is_watched_with_what_was_seen_until_then(office: Office) -> None:
+    office.slack.command("conntrack node-one for 5m")
+    watching = office.sees("asking 1 node: node-one")
+    office.slack.click(watching, buttons(watching)["Cancel"], user=office.slack.workspace.bob)
+    seen = office.sees("stopped by <@U0BOB>")
+    assert seen["ts"] == watching["ts"]
+    assert re.search(r"flows began, \d+ ended in [0-9.]+ s", read(seen))
+    office.settle()
+
+
 def test_what_is_over_cannot_be_cancelled(office: Office) -> None:
     office.asks("pods")
     office.settle()

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from deploy.lab.lab import Lab
-from deploy.lab.plan import NODES, NodePlan, Proxy
 from tests.faults.asking import check
 
 pytestmark = pytest.mark.e2e
-PLANS = (NodePlan("node-one", 1, Proxy.IPTABLES, runtime="docker"), NODES[1])
 
 
-@pytest.fixture(scope="module")
-def both() -> Iterator[Lab]:
-    with Lab(plans=PLANS) as lab:
-        yield lab
-
-
-def test_a_docker_pod_is_where_docker_says(both: Lab) -> None:
-    ours = [pod for pod in both.pods.values() if pod.runtime == "docker" and pod.spec.namespace == "kube-system"]
+def test_a_docker_pod_is_where_docker_says(lab_with_docker: Lab) -> None:
+    ours = [pod for pod in lab_with_docker.pods.values() if pod.runtime == "docker" and pod.spec.namespace == "kube-system"]
     assert len(ours) == 2  # one on the host network, one with its own
     for pod in ours:
-        said = check(both, f"pod kube-system/{pod.spec.name}")
+        said = check(lab_with_docker, f"pod kube-system/{pod.spec.name}")
         facts = said["facts"]
         assert (said["verdict"], facts["runtime"], facts["sandbox_pid"]) == ("healthy", pod.runtime, pod.pid)
         assert facts["host_network"] is pod.spec.host_network
@@ -34,8 +25,8 @@ def test_a_docker_pod_is_where_docker_says(both: Lab) -> None:
             assert (eth0["peer"]["name"], eth0["peer"]["master"], facts["netns"]) == (pod.host_veth, "cni0", pod.netns)
 
 
-def test_the_same_pod_on_both_gives_the_same_answer(both: Lab) -> None:
-    one, two = (check(both, f"pod {pod.spec.name}") for pod in both.find_pods("hello-world"))
+def test_the_same_pod_on_both_gives_the_same_answer(lab_with_docker: Lab) -> None:
+    one, two = (check(lab_with_docker, f"pod {pod.spec.name}") for pod in lab_with_docker.find_pods("hello-world"))
     assert [one["facts"]["runtime"], two["facts"]["runtime"]] == ["docker", "containerd"]
     assert shape(one["facts"]) == shape(two["facts"])
     for same in ("host_network", "resolv_conf", "services"):
@@ -51,5 +42,5 @@ def shape(value: Any) -> Any:
     return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
 
 
-def test_a_name_is_resolved_from_a_docker_pod(both: Lab) -> None:
-    assert check(both, "dns hello-world from {client}")["verdict"] == "healthy"
+def test_a_name_is_resolved_from_a_docker_pod(lab_with_docker: Lab) -> None:
+    assert check(lab_with_docker, "dns hello-world from {client}")["verdict"] == "healthy"

@@ -17,7 +17,7 @@ from node_helper.kernel import Completed, Netns
 from node_helper.netfilter.records import Destination, Ruleset, Table
 from node_helper.protocol import CannotLook
 from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
-from tests.rule_samples import SMALL, large, small
+from tests.rule_samples import LARGE, SMALL, large, small
 from tests.rules_loaded import Loaded, namespace
 from tests.throwaway import LinuxWhere
 from workers.rules import saved_iptables, saved_nft
@@ -124,8 +124,8 @@ def test_the_part_about_one_service_says_the_same_as_the_whole(loaded: Loaded, n
     assert checked > 10
 
 
-@pytest.mark.parametrize("name", ["node1.iptables-save.txt", "node3.iptables-legacy-save.txt"])
-def test_a_hundred_thousand_rules_are_read_as_the_tool_lists_them(loaded: Loaded, name: str) -> None:
+@pytest.mark.parametrize("name", LARGE)
+def test_the_rules_of_ten_thousand_services_are_read_as_the_tool_lists_them(loaded: Loaded, name: str) -> None:
     backend, family, tool = _kind(name)
     loaded.load(tool, large(name)[name])
     _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from deploy.lab.lab import Lab
-from tests.faults.asking import check
+from tests.faults.asking import check, text
 
 pytestmark = pytest.mark.live
 BACKENDS = {"node-one": "iptables-nft", "node-two": "nftables"}
@@ -35,6 +38,23 @@ def test_both_nodes_send_a_service_to_its_pods_whatever_their_backend(lab: Lab) 
 def test_a_healthy_lab_has_no_findings(lab: Lab, words: str) -> None:
     said = check(lab, words)
     assert (said["verdict"], said["findings"]) == ("healthy", [])
+
+
+def test_one_chain_is_shown_with_all_its_rules_whatever_its_maps_hold(lab: Lab) -> None:
+    said = text(lab, "rules node-two chain=services")
+    assert "Chains in nftables IPv4 on node-two" in said
+    assert "    ip daddr . meta l4proto . th dport vmap @service-ips\n" in said
+
+
+def test_one_table_is_the_tools_own_text_of_it(lab: Lab, tmp_path: Path) -> None:
+    text(lab, "rules node-one table=filter", "--files", str(tmp_path))
+    told = lab.nodes["node-one"].run(["iptables-nft-save", "-c", "-t", "filter"]).stdout
+    assert _rules((tmp_path / "node-one.iptables-save-c.txt").read_text()) == _rules(told)
+    assert "There is no table raw: there are filter, mangle, nat." in text(lab, "rules node-one table=raw")
+
+
+def _rules(text: str) -> list[str]:
+    return [re.sub(r"\[\d+:\d+\]", "", line) for line in text.splitlines() if not line.startswith("#")]
 
 
 def test_looking_leaves_the_nodes_as_they_were(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from node_helper.facts import sandbox
 from node_helper.kernel import Completed, Process
 from node_helper.protocol import CannotLook
+from tests.hostile_json import JSON, changed
 from tests.pretend_kernel import NODE, PretendKernel, process
 
 RECORDED = Path(__file__).parent.parent / "data" / "runtimes"
@@ -380,19 +382,33 @@ def test_no_bytes_in_a_runtimes_file_are_more_than_a_sandbox_that_is_not_there(c
     assert sandbox.collect(PretendKernel(files=files, process_table=running()), POD).pid == 144
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-
-
 @given(JSON, st.sampled_from(["annotations", "linux", "process"]))
 def test_no_json_of_another_shape_is_more_than_a_sandbox_that_is_not_there(value: Any, key: str) -> None:
     spec = containerd_spec() | {key: value}
     files = task(PAUSE, 144, spec) | {"/var/run/docker.pid": "1", "/proc/1/comm": "dockerd"}
     kernel = PretendKernel(files=files, process_table=running(), http={"/containers/json": json.dumps(value)})
     assert sandbox.collect(kernel, POD).pid == 144
+
+
+@given(st.data())
+def test_a_runtimes_words_with_anything_in_any_place_are_a_sandbox_or_a_typed_error(data: st.DataObject) -> None:
+    """Containerd's and CRI-O's configurations, docker's answers and crictl's, each changed in one place."""
+    inspected, listed = (json.loads(text) for text in reversed(docker().values()))
+    crio = changed(data, recorded("crio-1.37-inspectp.json")["info"]["runtimeSpec"])
+    files = {
+        **task(PAUSE, 144, changed(data, containerd_spec())),
+        f"{CRIO}/{APP}/userdata/config.json": json.dumps(crio),
+        **DOCKERD, **SOCKET,
+    }  # fmt: skip
+    http = {
+        "/containers/json": json.dumps(changed(data, listed)),
+        f"/containers/{PAUSE}/json": json.dumps(changed(data, inspected)),
+    }
+    said = changed(data, {"items": [item(PAUSE, "SANDBOX_READY", 1)]}), changed(data, recorded("containerd-1.6-inspectp.json"))
+    tools = lambda argv: Completed(0, json.dumps(said["inspectp" in argv]), "")  # noqa: E731
+    kernel = PretendKernel(files=files, process_table=running(), http=http, tools=tools, pinned={CONTAINERD_NETNS: POD_NS})
+    with contextlib.suppress(CannotLook):
+        assert sandbox.collect(kernel, POD).processes == 2
 
 
 @pytest.mark.parametrize("uid", ["", "../../etc", "a b", "x" * 65, "-a", "a\n"])

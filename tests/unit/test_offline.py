@@ -194,3 +194,39 @@ def test_whatever_json_a_list_holds_a_command_says_its_verdict(tmp_path_factory:
     done = asked("pods in all", folder)
     assert done.exit_code in (0, 1, 3)
     assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_named_port_that_no_container_has_is_found_with_the_pods_that_lack_it() -> None:
+    (found,) = (f for f in report("services in shop", SAMPLES)["findings"] if f["subject"] == "shop/namedmiss")
+    assert [e["value"] for e in found["evidence"]][1] == "shop/web-1, shop/web-2, shop/web-3"
+    assert "nosuchport" in found["fix"]
+
+
+NODES_FILES = {
+    "rules node1": ["node1.iptables-save.txt", "node1.iptables-save-c.txt", "node1.ip6tables-save.txt"],
+    "nftables node2": ["node2.nft.json", "node2.nft.txt"],
+    "rules shop/web on node3": ["node3.iptables-legacy-save.txt"],
+    "ipvs node1": ["node1.ipvsadm.txt"],
+    "conntrack node1 proto=tcp": ["node1.conntrack.txt"],
+}
+PIECES = (
+    b"*nat", b":A - [0:0]", b"-A A -j B", b"COMMIT", b"table ip kube-proxy {", b"chain services {", b"}",
+    b"-A -t 10.0.0.1:80 -s rr", b"TCP  10.0.0.1:80 rr", b"  -> 10.0.0.2:80 Masq 1 0 0",
+    b"tcp 6 117 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2",
+    b'{"nftables": [{"table": {"family": "ip"}}]}', b"\xff\x00",
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(NODES_FILES)), st.data())
+def test_whatever_a_nodes_file_holds_a_command_says_its_verdict(
+    tmp_path_factory: pytest.TempPathFactory, words: str, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    for name in ("nodes.json", "services.json", "endpointslices.json", "pods.json"):
+        shutil.copy(SAMPLES / name, folder)
+    lines = data.draw(st.lists(st.sampled_from(PIECES) | st.binary(max_size=40), max_size=8))
+    (folder / data.draw(st.sampled_from(NODES_FILES[words]))).write_bytes(b"\n".join(lines))
+    done = asked(words, folder)
+    assert done.exit_code in (0, 1, 3), done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)

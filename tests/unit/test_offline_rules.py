@@ -74,3 +74,75 @@ def test_the_part_about_a_service_says_the_same_as_the_whole(name: str) -> None:
         found = [d for w in wanted if rules.in_use("ip") for d in of_route(w, rules.route(w.frontend))]
         assert found == []
         assert sum(len(c.rules) for t in rules.tables() for c in t.chains) < 60
+
+
+def test_without_a_list_of_nodes_those_of_which_files_were_saved_are_looked_at(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    (folder / "nodes.json").unlink()
+    said = report("rules shop/web", folder)
+    assert (said["verdict"], said["asked"]) == ("healthy", ["node1", "node2", "node3"])
+    assert report("rules node2", folder)["verdict"] == "healthy"
+    assert [f["id"] for f in report("nodes", folder)["findings"]].count("unknown-cluster") == 1
+
+
+@pytest.mark.parametrize("command", ["rules", "ipvs"])
+def test_where_no_node_is_known_nothing_is_healthy(tmp_path: Path, command: str) -> None:
+    for name in ("services", "endpointslices", "pods"):
+        shutil.copy(DATA / "kube-proxy-1.36" / f"{name}.json", tmp_path)
+    said = report(f"{command} shop/web", tmp_path)
+    assert (said["verdict"], [f["subject"] for f in said["findings"]]) == ("unknown", ["nodes"])
+
+
+def test_the_raw_text_of_nftables_is_what_nft_lists_of_each_family(tmp_path: Path) -> None:
+    text = (DATA / "kube-proxy-1.36" / "node2.nft.txt").read_text()
+    files = tmp_path / "files"
+    argv = ["check", "rules", "node2", "--from", str(DATA / "kube-proxy-1.36"), "--files", str(files)]
+    assert CliRunner().invoke(cli, argv).exit_code == 0
+    assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "first", "last"),
+    [
+        ("rules node1 table=nat", "node1.iptables-save-c.txt", "*nat", "COMMIT"),
+        ("rules node3 table=filter", "node3.iptables-legacy-save-c.txt", "*filter", "COMMIT"),
+        ("nftables node2 table=kube-proxy", "node2.nft-ip6.txt", "table ip6 kube-proxy {", "}"),
+    ],
+)
+def test_of_one_table_only_its_own_text_is_shown(tmp_path: Path, words: str, file: str, first: str, last: str) -> None:
+    argv = ["check", *words.split(), "--from", str(DATA / "kube-proxy-1.36"), "--files", str(tmp_path)]
+    assert CliRunner().invoke(cli, argv).exit_code == 0
+    lines = (tmp_path / file).read_text().splitlines()
+    assert (lines[0], lines[-1], lines.count(first)) == (first, last, 1)
+
+
+def test_a_table_that_is_nowhere_is_said_so_and_a_chain_of_nftables_has_its_rules() -> None:
+    def said(*words: str) -> str:
+        return CliRunner().invoke(cli, ["check", *words, "--from", str(DATA / "kube-proxy-1.36")]).stdout
+
+    assert "There is no table raw: there are filter, mangle, nat." in said("rules", "node1", "table=raw")
+    assert "    ip daddr . meta l4proto . th dport vmap @service-ips\n" in said("nftables", "node2", "chain=services")
+    assert "Chains in iptables-nft IPv4" not in said("rules", "shop/web", "on", "node1", "table=mangle")
+
+
+def test_a_tree_that_is_too_long_ends_and_says_so(tmp_path: Path) -> None:
+    for name in ("services", "endpointslices", "nodes", "pods"):
+        shutil.copy(DATA / "kube-proxy-1.36" / f"{name}.json", tmp_path)
+    rules = "".join(f"-A KUBE-SERVICES -d 10.0.{n >> 8}.{n & 255}/32 -j ACCEPT\n" for n in range(3000))
+    (tmp_path / "node1.iptables-save.txt").write_text(f"*nat\n:KUBE-SERVICES - [0:0]\n{rules}COMMIT\n")
+    said = CliRunner().invoke(cli, ["check", "rules", "node1", "chain=KUBE-SERVICES", "--from", str(tmp_path)]).stdout
+    assert "ends after 2,000 lines" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"), [("iptables-save.txt", "iptables-nft"), ("iptables-legacy-save.txt", "iptables-legacy")]
+)
+def test_a_save_without_its_first_line_is_of_the_backend_that_its_name_says(tmp_path: Path, name: str, backend: str) -> None:
+    for objects in ("services", "endpointslices", "nodes", "pods"):
+        shutil.copy(DATA / "kube-proxy-1.36" / f"{objects}.json", tmp_path)
+    kept = [line for line in (DATA / "kube-proxy-1.36/node1.iptables-save.txt").read_text().splitlines() if line[:1] != "#"]
+    (tmp_path / f"node1.{name}").write_text("\n".join(kept))
+    ways = report("rules shop/web on node1", tmp_path)["facts"]["nodes"]["node1"]["ways"]
+    assert [(way["backend"], way["from"]["pod"]["endpoints"]) for way in ways] == [(backend, EVERYWHERE)]
+    (tmp_path / f"node1.{name}").write_text("")
+    assert report("rules shop/web on node1", tmp_path)["verdict"] == "unknown"

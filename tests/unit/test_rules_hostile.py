@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.netfilter.records import Chain, Map, Rule, Ruleset, Table
+from node_helper.netfilter.records import Chain, Destination, Map, Rule, Ruleset, Table
+from tests.hostile_json import changed
 from tests.rule_samples import small
-from workers.rules import read_iptables, read_nft, saved_iptables, saved_nft, saved_nft_json
+from workers.rules import part, read_iptables, read_nft, saved_iptables, saved_nft, saved_nft_json, tree
 from workers.rules.errors import Malformed
 from workers.rules.resolve import Frontend, Rules
 from workers.rules.steps import Source
@@ -23,6 +24,11 @@ PARSERS: tuple[tuple[str, Callable[[str], Ruleset]], ...] = (
     ("kube-proxy-1.36/node2.nft.json", saved_nft_json.parse),
 )
 FRONTEND = Frontend("ip", "10.96.0.80", 80, "tcp")
+RULES = st.sampled_from(
+    ["-j KUBE-SVC-{}", "-g KUBE-SVC-{}", "-m statistic --mode random --probability 0.5 -j KUBE-SVC-{}", "-s 10.0.0.{} -j RETURN",
+     "-p tcp -j DNAT --to-destination 10.0.0.{}:80", "-j KUBE-GONE-{}", "-j ACCEPT",
+     "-m recent --rcheck --seconds {} -j KUBE-SVC-1"]
+)  # fmt: skip
 WORDS = st.lists(
     st.sampled_from(
         ["-m", "-j", "-g", "!", "-s", "-d", "-p", "tcp", "comment", "statistic", "--probability", "0.5", "--mode", "random",
@@ -51,6 +57,34 @@ def test_a_recording_with_a_piece_changed_is_read_or_refused(
         rules = Rules(parse(text[:start] + data.draw(st.text(max_size=8)) + text[end:]))
     except Malformed:
         return
+    _answers(rules)
+
+
+@given(st.data())
+def test_the_json_of_nft_with_anything_in_any_place_is_read_or_refused(data: st.DataObject) -> None:
+    said = changed(data, json.loads(small("kube-proxy-1.36/node2.nft.json")[2]))
+    with contextlib.suppress(Malformed):
+        _answers(Rules(saved_nft_json.parse(json.dumps(said))))
+
+
+@given(st.lists(st.lists(st.tuples(RULES, st.integers(0, 9)), max_size=4), min_size=1, max_size=10))
+def test_chains_that_lead_anywhere_are_walked_to_an_end(rules: list[list[tuple[str, int]]]) -> None:
+    """Circles and chains that are met again and again included."""
+    chains = tuple(Chain(f"KUBE-SVC-{n}", tuple(Rule(rule.format(to)) for rule, to in said)) for n, said in enumerate(rules))
+    table = Table("ip", "nat", (Chain("KUBE-SERVICES", (Rule("-j KUBE-SVC-0"),)), *chains))
+    whole = Ruleset("iptables-nft", (table,))
+    _answers(Rules(whole))
+    tree.lines(part.about(whole, "ip", (Destination("10.111.199.230", 80, "tcp"),)))
+
+
+def test_chains_that_double_at_each_step_are_walked_to_an_end() -> None:
+    doubled = [Chain(f"KUBE-SVC-{n}", (Rule(f"-j KUBE-SVC-{n + 1}"),) * 2) for n in range(60)]
+    table = Table("ip", "nat", (Chain("KUBE-SERVICES", (Rule("-j KUBE-SVC-0"),)), *doubled))
+    route = Rules(Ruleset("iptables-nft", (table,))).route(FRONTEND)
+    assert {path.outcome for path in route.paths.values()} == {"unknown"}
+
+
+def _answers(rules: Rules) -> None:
     for path in rules.route(Frontend("ip", "10.111.199.230", 80, "tcp")).paths.values():
         assert sum(share.share for share in path.endpoints) <= 1 + 1e-6
 

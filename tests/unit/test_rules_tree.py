@@ -8,11 +8,11 @@ from node_helper.netfilter.records import Chain, Element, Map, Rule, Ruleset, Ta
 from tests.rule_samples import parsed, small
 from workers.errors import UsageError
 from workers.rules.names import RuleName
-from workers.rules.tree import lines
+from workers.rules.tree import lines, of_chain
 
 
-def _tree(ruleset: Ruleset, *starts: str) -> list[str]:
-    return ["  " * one.depth + one.text for one in (lines(ruleset, starts) if starts else lines(ruleset))]
+def _tree(ruleset: Ruleset, start: str = "") -> list[str]:
+    return ["  " * one.depth + one.text for one in (of_chain(ruleset, start) if start else lines(ruleset))]
 
 
 def test_a_chain_stands_under_the_first_rule_that_leads_to_it() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from node_helper.facts import route_to
-from workers.check import AsCompleted, Ask, Batch, Effect, Samples
+from node_helper.protocol import CannotLook
+from workers.check import AsCompleted, Ask, Batch, Effect, Samples, Stream
+from workers.enough import Enough
 from workers.runner import FromNodes
 
 ASKS = {node: Ask(node, route_to.FACT, route_to.Query("10.0.0.1")) for node in ("quick", "slow", "slower")}
@@ -41,8 +43,17 @@ class Slow:
     async def twice(self, ask: Ask[Any, Any], apart: float, *, trace: str, seconds: float) -> Samples[Any]:
         raise NotImplementedError
 
-    def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
-        raise NotImplementedError
+    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
+        assert (trace, seconds) == ("t-1", 40.0)
+        try:
+            for number in range(3):
+                yield number
+            self.waiting.set()
+            if self.fault:
+                raise self.fault
+            await asyncio.Event().wait()
+        finally:
+            self.ended.add(ask.node)
 
 
 @pytest.mark.parametrize("effect", [Batch(ASKS), AsCompleted(ASKS, 0, lambda count, *_answer: count + 1)])
@@ -63,3 +74,32 @@ async def test_a_fault_of_one_question_ends_the_others(effect: Effect) -> None:
     with pytest.raises(ValueError, match="ours"):
         await FromNodes(nodes, "t-1").perform(effect)
     assert nodes.ended == {"slow", "slower"}
+
+
+WATCH = Stream(ASKS["slow"], (), lambda seen, row: (*seen, row), 30.0)
+
+
+async def test_what_goes_on_ends_when_it_is_enough_and_what_was_seen_until_then_is_the_answer() -> None:
+    nodes, enough = Slow(), Enough()
+    run = asyncio.create_task(FromNodes(nodes, "t-1", enough=enough).perform(WATCH))
+    await nodes.waiting.wait()
+    assert enough.watching
+    enough.say()
+    assert (await run, nodes.ended, enough.watching) == ((0, 1, 2), {"slow"}, False)
+
+
+async def test_what_goes_on_can_be_given_up_as_well() -> None:
+    nodes, enough = Slow(), Enough()
+    run = asyncio.create_task(FromNodes(nodes, "t-1", enough=enough).perform(WATCH))
+    await nodes.waiting.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert (nodes.ended, enough.watching) == ({"slow"}, False)
+
+
+async def test_a_node_that_is_lost_while_it_is_watched_is_not_an_end_like_another() -> None:
+    nodes = Slow(CannotLook("lost", kind="unreachable"))
+    said = await FromNodes(nodes, "t-1").perform(WATCH)
+    assert isinstance(said, CannotLook)
+    assert nodes.ended == {"slow"}

@@ -31,6 +31,18 @@ def test_both_spellings_are_found_and_the_last_file_by_name_wins() -> None:
     assert seen.wins == Assignment("/usr/lib/sysctl.d/90-b.conf", 1, "net/netfilter/nf_conntrack_max", "2")
 
 
+@pytest.mark.parametrize(
+    "spelling", ["net.nf_conntrack_max", "net/nf_conntrack_max", "-net.nf_conntrack_max", "net.nf_conntrack_ma?"]
+)
+def test_the_other_name_of_the_same_value_means_it_too(spelling: str) -> None:
+    seen = look(
+        {"/etc/sysctl.d/50-a.conf": f"{KEY} = 1\n", "/etc/sysctl.d/60-b.conf": f"{spelling} = 2\nnet.nf_conntrack_buckets = 3\n"}
+    )
+    assert [a.value for a in seen.assignments] == ["1", "2"]
+    assert (seen.wins and seen.wins.value) == ("1" if "?" in spelling else "2")
+    assert look({"/etc/sysctl.conf": "net.nf_conntrack_max=4"}, "net.nf_conntrack_max").key == "net/netfilter/nf_conntrack_max"
+
+
 def test_a_file_of_the_same_name_in_an_earlier_folder_hides_the_other() -> None:
     seen = look({"/usr/lib/sysctl.d/50-a.conf": f"{KEY}=1\n", "/etc/sysctl.d/50-a.conf": f"{KEY}=2\n"})
     assert (seen.wins and seen.wins.value, seen.hidden) == ("2", ("/usr/lib/sysctl.d/50-a.conf",))

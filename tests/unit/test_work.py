@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,17 @@ from typing import Any
 import pytest
 import structlog
 
-from node_helper.facts import sandbox
+from node_helper.facts import conntrack_events, sandbox
 from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
 from workers import policy
 from workers.audit.entry import About, Kind
-from workers.check import Access, Ask, Check, Plan, Samples, View, ask, batch
+from workers.check import Access, Ask, Check, Plan, Samples, View, ask, batch, stream
 from workers.checks import catalogue
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, LostLease, State
+from workers.model import Shown
 from workers.objects import Cluster, Pod
 from workers.slack_errors import SlackAway
 from workers.thread import Thread
@@ -37,16 +39,17 @@ class Remembered:
     """Slack, as far as a worker writes to it; `away` is what it says instead of taking an edit."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, Sequence[Any]] = field(default_factory=dict)
     away: Exception | None = None
 
     async def post(self, _channel: str, text: str, _blocks: Sequence[Any], _thread: str | None) -> str:
         self.texts[ts := f"ts-{len(self.texts)}"] = text
         return ts
 
-    async def update(self, _channel: str, ts: str, text: str, _blocks: Sequence[Any]) -> None:
+    async def update(self, _channel: str, ts: str, text: str, blocks: Sequence[Any]) -> None:
         if self.away:
             raise self.away
-        self.texts[ts] = text
+        self.texts[ts], self.blocks[ts] = text, blocks
 
 
 @dataclass
@@ -135,6 +138,40 @@ async def test_what_was_refused_is_audited_with_its_reason(jobs: Jobs) -> None:
     assert end is Kind.END
     assert (kind, said["line"]) == (Kind.REFUSAL, "pods namespace=pay")
     assert "you may not ask about the namespace pay" in said["reason"]
+
+
+async def test_what_is_watched_ends_with_what_was_seen_when_somebody_cancels(jobs: Jobs) -> None:
+    slack, nodes = Remembered(), Watching()
+    one = await queued(jobs, asked("watch"))
+    watch = replace(
+        catalogue()["pods"], plan=_watch, judge=lambda *_: iter(()), show=lambda _p, _v, seen: Shown(f"saw {seen}", {})
+    )
+    over = asyncio.create_task(until_over(jobs, worker(jobs, slack, nodes=nodes, watch=watch), one))
+    await nodes.waiting.wait()
+    await jobs.cancel(one.id, "U0BOB")
+    assert await over is State.CANCELLED
+    assert "saw 3" in slack.texts[f"ts-{one.id}"]
+    assert "stopped by <@U0BOB>" in json.dumps(slack.blocks[f"ts-{one.id}"])
+
+
+class Watching(Nowhere):
+    """Three rows, and then nothing more for a long time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = asyncio.Event()
+
+    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
+        assert (ask.node, bool(trace), seconds) == ("node-one", True, 310.0)
+        for number in range(3):
+            yield number
+        self.waiting.set()
+        await asyncio.Event().wait()
+
+
+def _watch(_params: object, _view: View) -> Plan[int | CannotLook]:
+    asking = Ask("node-one", conntrack_events.FACT, conntrack_events.Query(300.0))
+    return (yield from stream(asking, 0, lambda count, _row: count + 1, 300.0))
 
 
 async def test_what_is_not_found_in_a_part_of_the_cluster_is_said_so(jobs: Jobs) -> None:

@@ -27,7 +27,7 @@ _DNS = 53
 def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge takes them)
     """What could not be seen, and the three findings of a table."""
     unseen = (("conntrack counters", seen.stats), ("the conntrack table", seen.table), ("the kernel log", seen.log),
-              ("sysctl files", seen.files), ("conntrack events", seen.watched))  # fmt: skip
+              ("conntrack events", seen.watched))  # fmt: skip
     for what, answer in unseen:
         if isinstance(answer, CannotLook):
             yield findings.unknown(answer, node=seen.where.node, what=what, now=view.now, subject=seen.where.subject)

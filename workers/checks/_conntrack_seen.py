@@ -47,6 +47,16 @@ class Watched:
     happened: dict[tuple[str, str, str, int | None], tuple[int, int]] = field(default_factory=dict)
     lines: str = ""
 
+    @property
+    def events(self) -> int:
+        """Of every kind."""
+        return self.new + self.updated + self.destroyed
+
+    @property
+    def shown(self) -> int:
+        """Those of which there is a line."""
+        return self.lines.count("\n")
+
     def and_then(self, moment: conntrack_events.Moment) -> Watched:
         """With one moment more."""
         happened = dict(self.happened)
@@ -78,6 +88,14 @@ class Seen:
     log: kernel_log.KernelLog | CannotLook | None = None
     files: sysctl_files.SysctlFiles | CannotLook | None = None
     watched: Watched | CannotLook | None = None
+    meant_s: float = 0.0
+    """For how long events were to be watched."""
+
+    @property
+    def watched_s(self) -> float:
+        """For how long they were, to half a second."""
+        moments = self.watched.moments if isinstance(self.watched, Watched) else 0
+        return min(self.meant_s, moments * conntrack_events.MOMENT_S)
 
     @property
     def now(self) -> conntrack_stats.ConntrackStats | None:
@@ -107,6 +125,19 @@ def totals(stats: conntrack_stats.ConntrackStats) -> dict[str, int]:
     """Each counter over all processors."""
     names = {name: 0 for cpu in stats.cpus for name in cpu.counters}
     return {name: sum(cpu.counters.get(name, 0) for cpu in stats.cpus) for name in names}
+
+
+def per_cpu(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, dict[str, float]]]:
+    """Each counter of each processor that counted something: since it started, and a second between the samples."""
+    before = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    return {
+        cpu.cpu: {
+            name: {"total": n, "per_s": round(max(0, n - before.get(cpu.cpu, {}).get(name, 0)) / samples.apart, 3)}
+            for name, n in cpu.counters.items()
+            if n and samples.apart
+        }
+        for cpu in samples.second.cpus
+    }
 
 
 def find(view: View, target: Target) -> Where:

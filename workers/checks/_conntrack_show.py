@@ -10,9 +10,10 @@ from node_helper.conntrack.wants import Which
 from node_helper.facts.conntrack import Conntrack
 from node_helper.facts.kernel_log import KernelLog
 from node_helper.facts.sysctl_files import SysctlFiles
+from node_helper.protocol import CannotLook
 from workers import findings
-from workers.check import View
-from workers.checks._conntrack_seen import Seen, Watched, totals
+from workers.check import Samples, View
+from workers.checks._conntrack_seen import Seen, Watched, per_cpu, totals
 from workers.model import RawFile, Shown, Table
 
 _ROWS = 15
@@ -43,7 +44,7 @@ def _headline(seen: Seen, table: Conntrack | None, watched: Watched | None) -> s
     stats, said = seen.now, _said(seen.which)
     of = f"{seen.where.pod} on {seen.where.node}" if seen.where.pod else seen.where.node
     if watched:
-        return f"{of}: {watched.new} flows began, {watched.destroyed} ended{said}"
+        return f"{of}: {watched.new:,} flows began, {watched.destroyed:,} ended{said} in {seen.watched_s:g} s"
     held = f"{table.flows:,} flows{said} of " if table and (said or seen.where.pod) else ""
     return f"{of}: {held}{stats.count:,} entries, maximum {stats.maximum:,}" if stats else f"{of}: conntrack"
 
@@ -67,12 +68,14 @@ def _state(seen: Seen) -> tuple[Table, ...]:
     rows += [
         (name, f"{since[name]:,}, now {seen.risen[name] / seen.apart:.1f}/s") for name in since if since[name] and seen.apart
     ]
-    if isinstance(seen.files, SysctlFiles):
+    if seen.files is not None:
         rows.append(("maximum persisted in", _persisted(seen.files)))
     return (Table("Conntrack", tuple(rows)),)
 
 
-def _persisted(files: SysctlFiles) -> str:
+def _persisted(files: SysctlFiles | CannotLook) -> str:
+    if isinstance(files, CannotLook):
+        return f"could not be seen: {files.reason}"
     return f"{files.wins.path}:{files.wins.line} ({files.wins.value})" if files.wins else "no sysctl file"
 
 
@@ -132,6 +135,10 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
         notes.append(f"{table.forgotten:,} flows go to destinations too rare to be counted one by one.")
     if table and table.seen > table.flows:
         notes.append(f"Chosen on the node by netcheck from {table.seen:,} entries: the kernel does not choose by this.")
+    if watched and seen.watched_s < seen.meant_s:
+        notes.append(f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s.")
+    if watched and watched.shown < watched.events:
+        notes.append(f"The file holds the first {watched.shown:,} of {watched.events:,} events.")
     if watched and watched.lossy:
         notes.append(f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low.")
     if watched and seen.now and seen.now.events == 0:
@@ -151,11 +158,15 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
             if seen.apart
         }
         facts |= {"count": stats.count, "maximum": stats.maximum, "buckets": stats.buckets, "counters": rates}
+        facts["accounting"] = None if stats.accounting is None else bool(stats.accounting)
+    if isinstance(seen.stats, Samples):
+        facts["cpus"] = [{"cpu": cpu, "counters": rates} for cpu, rates in per_cpu(seen.stats).items()]
     if table:
         facts |= {"flows": table.flows, "shown": table.shown, "translated": table.translated, "chosen_by_kernel": table.by_kernel}
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
     if watched:
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}
+        facts |= {"seconds": seen.watched_s, "events": watched.events, "shown": watched.shown}
     if isinstance(seen.log, KernelLog):
         facts["kernel_log"] = codec.encode(seen.log)
     if isinstance(seen.files, SysctlFiles):

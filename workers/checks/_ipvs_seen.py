@@ -51,6 +51,8 @@ class Seen:
 
     service: Service | None
     nodes: tuple[OnNode, ...]
+    everywhere: bool = False
+    """Whether every node was meant."""
 
 
 def virtuals(service: Service, node: Node) -> tuple[Virtual, ...]:

@@ -9,7 +9,7 @@ from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks._rules_seen import Seen, of_service
+from workers.checks._rules_seen import Params, Seen, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -19,10 +19,12 @@ _NEEDED = ("services", "slices", "pods")
 _EMPTY = frozenset({"gone"})
 
 
-def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
+def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """Every finding of `rules`, `iptables` and `nftables`."""
     if seen.service:
         yield from findings.cluster_gaps(view, *_NEEDED)
+    if seen.service and params.node is None:
+        yield from findings.nodes_gap(view)
     yield from _unseen(view, seen)
     for node in seen.nodes:
         yield from _mixed(view, seen, node)

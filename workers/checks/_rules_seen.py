@@ -64,7 +64,7 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         if params.chain is not None:
             slots[place] = look.add(f"chain {key}", _chain_ask(place, params, params.chain, seen))
         elif service is None:
-            texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place)))
+            texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
         elif only := destinations(service, place[2]):
             slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
     got = yield from look.ask()
@@ -89,7 +89,7 @@ def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
     """Where to look: for a service backends that hold service rules, else whatever has tables of the wanted name."""
     for node in seen.nodes:
         used = [t for t in seen.tables(node) if t.backend in of]
-        if params.chain is not None:
+        if params.chain is not None or (params.table is not None and seen.service is None):
             used = [t for t in used if params.table is None or t.name == params.table.name]
         elif seen.service is not None:
             used = [t for t in used if t.services]
@@ -106,8 +106,9 @@ def _chain_ask(place: Place, params: Params, chain: RuleName, seen: Seen) -> Ask
     return Ask(node, chain_rules.FACT, query)
 
 
-def _text_query(place: Place) -> rules_text.Query:
-    return rules_text.Query(cast("Backend", place[1]), cast("IpFamily", place[2]))
+def _text_query(place: Place, params: Params) -> rules_text.Query:
+    table = params.table.name if params.table else None
+    return rules_text.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table)
 
 
 def _service_query(place: Place, only: tuple[Destination, ...]) -> service_rules.Query:

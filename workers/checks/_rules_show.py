@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from node_helper.facts.backends import Backends
@@ -15,7 +16,7 @@ from workers.model import RawFile, Shown, Table
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
 from workers.rules.steps import Source
-from workers.rules.tree import lines
+from workers.rules.tree import MOST, Line, lines, of_chain
 
 _FAMILIES = {"ip": "IPv4", "ip6": "IPv6"}
 _TREE = ("rule", "packets")
@@ -31,7 +32,7 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
     facts = {"service": str(seen.service) if seen.service else None, "nodes": {n: _facts(seen, n) for n in seen.nodes}}
-    return Shown(headline, facts, tuple(tables), files, tuple(_notes(seen, of)))
+    return Shown(headline, facts, tuple(tables), files, tuple(_notes(params, seen, of)))
 
 
 def _counted(seen: Seen) -> str:
@@ -83,8 +84,11 @@ def _trees(params: Params, seen: Seen) -> Iterator[Table]:
                 yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows[:_LINES_SHOWN], _TREE)
 
 
-def _lines(params: Params, answer: Ruleset) -> tuple[Any, ...]:
-    return lines(answer, (params.chain.name,)) if params.chain else lines(answer)
+def _lines(params: Params, answer: Ruleset) -> tuple[Line, ...]:
+    if params.chain:
+        return of_chain(answer, params.chain.name)
+    tables = [t for t in answer.tables if params.table is None or t.name == params.table.name]
+    return lines(replace(answer, tables=tuple(tables)))
 
 
 def _summaries(seen: Seen) -> Iterator[Table]:
@@ -106,9 +110,12 @@ def _summaries(seen: Seen) -> Iterator[Table]:
         yield Table("Tables", tuple(rows), ("node", "backend", "family", "table", "rules on its hooks", "kube-proxy's"))
     for (node, backend, family), answer in seen.texts.items():
         if isinstance(answer, Text):
-            listed = answer.text.splitlines()
-            said = (("command", " ".join(answer.argv)), ("lines", str(len(listed))), ("rules", str(_rules(listed, backend))))
-            yield Table(f"{backend} {_FAMILIES[family]} on {node}", said)
+            counted = () if answer.text.startswith("{") else _counts(answer.text.splitlines(), backend)  # saved JSON has no lines
+            yield Table(f"{backend} {_FAMILIES[family]} on {node}", (("command", " ".join(answer.argv)), *counted))
+
+
+def _counts(listed: list[str], backend: str) -> tuple[tuple[str, str], ...]:
+    return ("lines", str(len(listed))), ("rules", str(_rules(listed, backend)))
 
 
 def _rules(listed: list[str], backend: str) -> int:
@@ -138,7 +145,9 @@ def _file_name(backend: str, family: str) -> str:
     return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
 
 
-def _notes(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+    yield from _absent(params, seen)
+    yield from _shortened(params, seen)
     for node in seen.nodes:
         known = seen.backends[node]
         if not isinstance(known, Backends):
@@ -150,9 +159,26 @@ def _notes(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
             yield f"{node} has virtual servers in IPVS: `ipvs {seen.service or node}` shows them."
     for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
         if isinstance(answer, CannotLook) and answer.kind == "gone":
-            yield f"{backend} on {node}: {answer.reason}."
+            yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) >> 20} MiB: what follows was cut."
+
+
+def _absent(params: Params, seen: Seen) -> Iterator[str]:
+    """A table that was asked for and is on no node of those that were seen."""
+    named = {t.name for node in seen.nodes for t in seen.tables(node)}
+    if params.table and named and params.table.name not in named:
+        yield f"There is no table {params.table}: there are {', '.join(sorted(named))}."
+
+
+def _shortened(params: Params, seen: Seen) -> Iterator[str]:
+    for (node, backend, family), answer in seen.found.items():
+        count = len(_lines(params, answer)) if isinstance(answer, Ruleset) else 0
+        what = f"{backend} {_FAMILIES[family]} on {node}"
+        if count >= MOST:
+            yield f"The tree of {what} ends after {MOST:,} lines: ask for one service, or chain=."
+        elif count > _LINES_SHOWN:
+            yield f"The first {_LINES_SHOWN} of {count} lines of {what} are shown; the file has all."
 
 
 def _facts(seen: Seen, node: str) -> dict[str, Any] | None:

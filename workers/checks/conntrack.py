@@ -49,7 +49,8 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     if params.time:
         query = conntrack_events.Query(params.time.seconds, which)
         asked = Ask(where.node, conntrack_events.FACT, query)
-        return replace(seen, watched=(yield from stream(asked, Watched(), Watched.and_then, params.time.seconds)))
+        watched = yield from stream(asked, Watched(), Watched.and_then, params.time.seconds)
+        return replace(seen, watched=watched, meant_s=params.time.seconds)
     look = Round()
     table = look.add("table", Ask(where.node, conntrack.FACT, conntrack.Query(which)))
     log = look.add("log", Ask(where.node, kernel_log.FACT, kernel_log.Query()))

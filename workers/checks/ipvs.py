@@ -40,7 +40,7 @@ def plan(params: Params, view: View) -> Plan[Seen]:
         }
     )
     seen |= {node: replace(seen[node], connections=answer) for node, answer in counted.items()}
-    return Seen(service, tuple(seen.values()))
+    return Seen(service, tuple(seen.values()), everywhere=service is not None and params.node is None)
 
 
 def _nodes(params: Params, view: View) -> list[Node]:

@@ -36,6 +36,11 @@ class Folder:
         """What can be read, without ".gz"."""
         return frozenset(name.removesuffix(_PACKED) for name in self._files)
 
+    def nodes(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """The nodes of which a file of these kinds was saved: what stands before the kind and a dot."""
+        named = (name.removesuffix(f".{kind}") for name in self.names() for kind in kinds if name.endswith(f".{kind}"))
+        return tuple(sorted(set(named)))
+
     def has(self, name: str) -> bool:
         """Whether a file was saved under this name."""
         return name in self._files or name + _PACKED in self._files

@@ -1,4 +1,7 @@
-"""The cluster out of `kubectl get -o json` lists: pods.json, nodes.json, services.json and their like, one file a kind."""
+"""The cluster out of `kubectl get -o json` lists: pods.json, nodes.json, services.json and their like, one file a kind.
+
+Without nodes.json the files that were saved of nodes say which nodes there are; the list itself stays unread.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Any
 from node_helper.protocol import CannotLook
 from workers.kubernetes import collecting
 from workers.kubernetes.kinds import KINDS, Kind, read_list
-from workers.objects import Cluster, Staleness
+from workers.objects import Cluster, Node, Staleness
 from workers.offline.folder import Folder
+from workers.offline.source import OF_NODES
 
 
 def file_of(kind: Kind) -> str:
@@ -23,6 +27,8 @@ def read(folder: Folder, name: str) -> Cluster:
     found = {kind: _read_or_not(folder, kind) for kind in KINDS}
     known: dict[str, Any] = {kind.name: said for kind, said in found.items() if not isinstance(said, Staleness)}
     behind = tuple(said for said in found.values() if isinstance(said, Staleness))
+    if not folder.has("nodes.json"):
+        known["nodes"] = {each: Node(each, True, (), (), {}, "") for each in folder.nodes(OF_NODES)}  # noqa: FBT003  (nothing says that it is not ready)
     return Cluster(name, folder.saved_at(), **known, behind=behind)
 
 

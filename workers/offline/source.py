@@ -19,6 +19,9 @@ BACKENDS = (
 )  # fmt: skip
 """The files that show how a node handles services, after its name and a dot. Which of them there are says what the node uses."""
 
+OF_NODES = (*BACKENDS, "ip6tables-save-c.txt", "ip6tables-legacy-save.txt", "ip6tables-legacy-save-c.txt", "conntrack.txt")
+"""Every file that is of one node."""
+
 
 @dataclass(frozen=True)
 class OfNode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.model import RawFile, Report, Severity
-from workers.render import bounds, buttons, escape, terminal, verdict
+from workers.render import bounds, buttons, escape, notices, terminal, verdict
 from workers.render.bounds import Page, mrkdwn_object, section
 from workers.render.facts import tables
 from workers.render.findings import finding
@@ -19,9 +19,12 @@ _NOTES_SHOWN = 5
 _CUT_NOTICE = 400
 
 
-def message(report: Report, *, again: str = "") -> Message:
-    """The report, within every limit. `again` is the command of the Again button when it is not the report's own."""
-    below = (*_notes(report), *buttons.row(buttons.run("Again", again or report.command)))
+def message(report: Report, *, again: str = "", stopped_by: str = "") -> Message:
+    """The report, within every limit. `again` is the command of the Again button when it is not the report's own.
+
+    `stopped_by` is who (a Slack user id or a name) had seen enough before the time was over.
+    """
+    below = (*_notes(report), *_stopped(stopped_by), *buttons.row(buttons.run("Again", again or report.command)))
     page = Page(reserved_blocks=len(below) + 1, reserved_characters=bounds.size(below) + _CUT_NOTICE)
     page.put(section(_verdict(page, report)))
     hidden = _put_findings(page, report)
@@ -65,6 +68,11 @@ def _notes(report: Report) -> tuple[Block, ...]:
     notes = report.shown.notes[:_NOTES_SHOWN]
     elements = [mrkdwn_object(escape.mrkdwn(note, _NOTE)) for note in notes if note.strip()]
     return ({"type": "context", "elements": elements},) if elements else ()
+
+
+def _stopped(by: str) -> tuple[Block, ...]:
+    said = f"🚫 stopped by {notices.person(by)}: this is what was seen until then"
+    return ({"type": "context", "elements": [mrkdwn_object(said)]},) if by else ()
 
 
 def _cut_notice(hidden: Sequence[Severity], short: Sequence[str]) -> tuple[Block, ...]:

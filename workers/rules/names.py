@@ -8,7 +8,7 @@ from typing import Self
 
 from workers.errors import UsageError, shown
 
-_NAME = re.compile(r"[A-Za-z0-9_./:+-]{1,128}")
+_NAME = re.compile(r"[A-Za-z0-9_./:+][A-Za-z0-9_./:+-]{0,127}")
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ def around(ruleset: Ruleset, family: str, table: str, chain: str) -> Ruleset | N
     """One chain and those to which it leads; None where there is none of the name."""
     for one in ruleset.tables:
         if (one.family, one.name) == (family, table) and any(c.name == chain for c in one.chains):
-            leads = _nft_leads(one.maps) if ruleset.backend == "nftables" else _iptables_leads
-            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads)),), partial=True)
+            leads = _nft_leads(()) if ruleset.backend == "nftables" else _iptables_leads
+            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads), maps=()),), partial=True)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node_helper.netfilter.about import leads_to, nft_leads_to
 from node_helper.netfilter.records import Chain, Rule, Ruleset, Table
@@ -17,7 +18,8 @@ _COMMENT = re.compile(r' ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)')
 _LOADED = re.compile(r" ?-m (?:tcp|udp|sctp)(?= )")
 _MAP = re.compile(r"@(\S+)")
 _DEEPEST = 12
-_MOST = 2000
+MOST = 2000
+"""Lines of one tree; what follows is left out."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,24 @@ class Line:
     packets: int | None
 
 
-def lines(ruleset: Ruleset, starts: Sequence[str] = STARTS) -> tuple[Line, ...]:
-    """Every rule from the starting chains on; what a chain holds stands under the first rule that leads to it."""
-    found: list[Line] = []
-    for table in ruleset.tables:
-        for line in _Tree(table).lines(starts):
-            if len(found) >= _MOST:
-                return tuple(found)
-            found.append(line)
-    return tuple(found)
+def lines(ruleset: Ruleset) -> tuple[Line, ...]:
+    """Every rule from kube-proxy's first chains on; what a chain holds stands under the first rule that leads to it."""
+    return _first(line for table in ruleset.tables for line in _Tree(table).lines(STARTS))
+
+
+def of_chain(ruleset: Ruleset, name: str) -> tuple[Line, ...]:
+    """The same from one chain on, every rule of it."""
+    return _first(line for table in ruleset.tables for line in _Tree(table, whole=True).lines((name,)))
+
+
+def _first(found: Iterator[Line]) -> tuple[Line, ...]:
+    return tuple(islice(found, MOST))
 
 
 class _Tree:
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, whole: bool = False) -> None:
         self._table = table
+        self._whole = whole
         self._chains = {chain.name: chain for chain in table.chains}
         self._maps = {one.name: one for one in table.maps}
         self._seen: set[str] = set()
@@ -57,14 +63,14 @@ class _Tree:
 
     def _says(self, chain: Chain) -> bool:
         """A chain whose only business are maps that know nothing of the destination is not worth a line."""
-        return any(self._leads(rule) or not _MAP.search(rule.spec) for rule in chain.rules)
+        return self._whole or any(self._leads(rule) or not _MAP.search(rule.spec) for rule in chain.rules)
 
     def _of(self, chain: Chain, depth: int) -> Iterator[Line]:
         self._seen.add(chain.name)
         for rule in chain.rules:
             leads = self._leads(rule)
             known = _MAP.search(rule.spec)
-            if known and known[1] in self._maps and "vmap" in rule.spec and not leads:
+            if known and known[1] in self._maps and "vmap" in rule.spec and not leads and not self._whole:
                 continue
             yield Line(depth, chain.name, _short(rule), rule.packets)
             for key, target in leads:
