@@ -15,7 +15,7 @@ from bot import trouble
 from bot.aside import Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
-from bot.commands import Invocation, parse
+from bot.commands import Invocation, from_home, parse
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
@@ -123,6 +123,7 @@ class _Turn:
 
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk, cluster = self.desk, self._cluster(invocation.cluster)
+        invocation = from_home(invocation, desk.rules().defaults(self.channel.id).pod)
         about = namespaces(invocation.params, self._namespace(invocation))
         named = (*about, *([invocation.namespace] if invocation.namespace else ()))
         decision = decide(desk.rules(), self.who, self.channel, invocation.entry.access, cluster, named)

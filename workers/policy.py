@@ -39,10 +39,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a command means in a channel when it names no cluster or no namespace; None: what the worker's settings say."""
+    """What a command means in a channel when it names no cluster or no namespace; None: what the worker's settings say.
+
+    `pod` is from where a question is asked that says neither a pod nor a namespace; None: from one of the namespace.
+    """
 
     cluster: str | None = None
     namespace: str | None = None
+    pod: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from workers.check import Access
 from workers.errors import UsageError, shown
+from workers.params import PodTarget
 from workers.policy import ANY, GUESTS, MEMBERS, Defaults, Rule, Rules
 
 VERSION = 1
@@ -78,15 +79,23 @@ def _rule(table: _Table) -> Rule:
 def _channels(top: _Table) -> dict[str, Defaults]:
     found: dict[str, Defaults] = {}
     for table in top.tables("channel"):
-        table.only("id", "cluster", "namespace")
+        table.only("id", "cluster", "namespace", "pod")
         name = table.text("id")
         if not _CHANNEL.fullmatch(name) or name in found:
             raise table.wrong("id", f"{shown(name)} must be the id of a channel (C…), and said once")
         namespace = table.text("namespace", required=False)
         if namespace and not _NAMESPACE.fullmatch(namespace):
             raise table.wrong("namespace", f"{shown(namespace)} is not a namespace")
-        found[name] = Defaults(table.text("cluster", required=False) or None, namespace or None)
+        found[name] = Defaults(table.text("cluster", required=False) or None, namespace or None, _pod(table))
     return found
+
+
+def _pod(table: _Table) -> str | None:
+    text = table.text("pod", required=False)
+    try:
+        return str(PodTarget.parse(text)) if text else None
+    except UsageError as e:
+        raise table.wrong("pod", e.problem) from e
 
 
 @dataclass(frozen=True)
