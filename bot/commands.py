@@ -17,7 +17,7 @@ from bot.usage import usage
 from bot.words import words
 from workers.errors import UsageError, shown
 from workers.job import Job
-from workers.params import ALL, ClusterName, Namespace, Target, build
+from workers.params import ALL, ClusterName, Namespace, PodTarget, Target, arguments, build
 from workers.phrase import line, namespace_matters
 
 _ABOUT = {"node": "node", "svc": "service"}
@@ -58,6 +58,15 @@ def again(job: Job, entries: Mapping[str, E]) -> Invocation[E]:
     if entry is None:
         raise UsageError(f"there is no command {shown(job.command)} any more", nearest=_near(job.command, entries))
     return Invocation(entry, build(entry.params, job.words), job.namespace, job.cluster)
+
+
+def from_home(invocation: Invocation[E], pod: str | None) -> Invocation[E]:
+    """The same, asked from the channel's pod where it could say one and says neither that nor a namespace."""
+    params = invocation.params
+    left = [a.name for a in arguments(type(params)) if a.kind is PodTarget and getattr(params, a.name) is None]
+    if pod is None or invocation.namespace is not None or not left:
+        return invocation
+    return replace(invocation, params=replace(params, **{name: PodTarget.parse(pod) for name in left}))
 
 
 def named(verb: str, entries: Mapping[str, E]) -> E:

@@ -16,7 +16,7 @@ from bot.approvals import Approvals, Decisions
 from bot.aside import Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
-from bot.commands import Invocation, parse
+from bot.commands import Invocation, from_home, parse
 from bot.decided import Meaning, decided
 from bot.directory import Directory
 from bot.entry import Entry
@@ -163,6 +163,7 @@ class _Turn:
 
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk = self.desk
+        invocation = from_home(invocation, desk.rules().defaults(self.channel.id).pod)
         meaning = Meaning(self._cluster(invocation.cluster), self._namespace(invocation))
         decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)

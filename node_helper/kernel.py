@@ -244,6 +244,9 @@ class Kernel(Protocol):
     def exchange(self, netns: Netns, request: Datagram) -> Reply:
         """One request to a DNS server from inside a namespace, and what came back."""
 
+    def exchange_together(self, netns: Netns, requests: tuple[Datagram, ...]) -> tuple[Reply, ...]:
+        """Requests to one server over UDP, sent at once from one socket, and what came back to each."""
+
     def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
         """One ICMP or ICMPv6 echo request from inside a namespace, and what came back."""
 

@@ -184,6 +184,10 @@ class PretendKernel:
         assert self.dns is not None
         return self.dns(request)
 
+    def exchange_together(self, netns: Netns, requests: tuple[Datagram, ...]) -> tuple[Reply, ...]:
+        self.asked.append(f"{len(requests)} from one socket")
+        return tuple(self.exchange(netns, request) for request in requests)
+
     def echo(self, netns: Netns, address: str, sequence: int, seconds: float) -> Reply:
         self.asked.append(f"{netns.path}: echo {address} {sequence} {seconds:g}")
         return self.echoes.pop(0)

@@ -41,7 +41,8 @@ async def answer(params: Params, ctx: Context) -> Message:
         + (f", in the team {code(who.team, _WORD)}" if who.team else "")
         + (f", in the groups {code(', '.join(who.groups), _LINE)}" if who.groups else ""),
         f"{place}; commands mean the cluster {code(ctx.cluster, _WORD)}"
-        + (f" and the namespace {code(defaults.namespace, _WORD)}" if defaults.namespace else ""),
+        + (f" and the namespace {code(defaults.namespace, _WORD)}" if defaults.namespace else "")
+        + (f", and ask from {code(defaults.pod, _WORD)}" if defaults.pod else ""),
         *(_access(ctx, access) for access in Access),
         f"Policy: {code(ctx.rules.source or 'none', _LINE)}",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Optional, Tuple
 
 from node_helper.dns import records
 from node_helper.dns.names import Malformed, from_wire, to_wire
@@ -13,6 +14,7 @@ _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE = 0x8000, 0x0400, 0x0200, 0x0100
 _INTERNET = 1
 _LONGEST_TEXT = 1 << 20  # an honest answer of 64 KiB is a third of this
 _PAYLOAD = 1232  # largest UDP answer that crosses any path unfragmented (DNS flag day 2020)
+_Record = Tuple[str, str, int, str]
 _RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN",
     7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI", 16: "BADVERS", 17: "BADKEY",
@@ -22,19 +24,23 @@ _RCODES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said: the code by its name, and the answer section as (name, type, ttl, data)."""
+    """What a server said: the code by its name, and the answer section as (name, type, ttl, data).
+
+    `edns` is the largest UDP answer that it takes itself, in bytes; None where it says nothing of EDNS.
+    """
 
     rcode: str
     truncated: bool
     authoritative: bool
     records: tuple[tuple[str, str, int, str], ...]
+    edns: Optional[int] = None
 
 
-def question(identity: int, name: str, kind: str) -> bytes:
+def question(identity: int, name: str, kind: str, *, edns: bool = True) -> bytes:
     """The message that asks for one name and type, recursion desired. Raises `ValueError` for a name or type that DNS has not."""
     ask = to_wire(name) + struct.pack("!HH", records.number(kind), _INTERNET)
-    edns = b"\0" + struct.pack("!HHIH", records.TYPES["OPT"], _PAYLOAD, 0, 0)
-    return _HEADER.pack(identity, _RECURSE, 1, 0, 0, 1) + ask + edns
+    option = b"\0" + struct.pack("!HHIH", records.TYPES["OPT"], _PAYLOAD, 0, 0) if edns else b""
+    return _HEADER.pack(identity, _RECURSE, 1, 0, 0, int(edns)) + ask + option
 
 
 def answers(asked: bytes, message: bytes) -> bool:
@@ -61,15 +67,17 @@ def parse(message: bytes) -> Answer:
     for _ in range(questions):
         at = _question_end(message, at)
     try:
-        found, extended = _sections(message, at, (answered, authorities + additional))
+        found, option = _sections(message, at, (answered, authorities + additional))
     except Malformed:
         if not truncated:
             raise
-        found, extended = (), 0
-    return Answer(_rcode(flags & 0xF | extended << 4), truncated, bool(flags & _AUTHORITATIVE), found)
+        found, option = (), None
+    code = flags & 0xF | (option.ttl >> 24 << 4 if option else 0)
+    return Answer(_rcode(code), truncated, bool(flags & _AUTHORITATIVE), found, option.klass if option else None)
 
 
-def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[tuple[str, str, int, str], ...], int]:
+def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[_Record, ...], Optional[records.Resource]]:
+    """The answer section, and the OPT record, whose class is a size and whose TTL holds more of the code (RFC 6891 6.1)."""
     found, length = [], 0
     for _ in range(counts[0]):
         record, at = records.read(message, at)
@@ -78,12 +86,12 @@ def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[t
         if length > _LONGEST_TEXT:
             raise Malformed(f"its compressed names unfold to more than {_LONGEST_TEXT} characters")
         found.append((record.name, records.kind_name(record.kind), record.ttl, data))
-    extended = 0
+    option = None
     for _ in range(counts[1]):
         record, at = records.read(message, at)
         if record.kind == records.TYPES["OPT"]:
-            extended = record.ttl >> 24
-    return tuple(found), extended
+            option = record
+    return tuple(found), option
 
 
 def _question_end(message: bytes, at: int = _HEADER.size) -> int:

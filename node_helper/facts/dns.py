@@ -1,10 +1,14 @@
-"""One DNS question to one server from inside a namespace, and the answer; a truncated one is asked for again over TCP."""
+"""One DNS question to one server from inside a namespace, and the answer.
+
+A truncated answer is asked for again over TCP (RFC 7766 5), one that a server from before EDNS could not make, without EDNS.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 from dataclasses import dataclass, replace
+from typing import Optional
 
 from node_helper.dns import message
 from node_helper.dns.names import Malformed
@@ -13,6 +17,7 @@ from node_helper.protocol import Fact
 
 _LARGEST_PORT = 65535
 _LONGEST = 30.0  # seconds
+_UNREAD = ("FORMERR", "NOTIMP")  # what a server says to EDNS that it does not know (RFC 6891 7)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class DnsAnswer:
     """`outcome`: answered, timeout, refused (ICMP said that nobody listens, or the server hung up), unreachable or malformed.
 
     `transport` is "tcp" for a UDP question whose answer was truncated: outcome and records are then TCP's. `truncated` is that of
-    the last message that came. `size` is in bytes, `seconds` includes both attempts. Records are hostile text.
+    the last message that came. `size` is in bytes, `seconds` includes all attempts. Records are hostile text.
+    `edns` is the largest UDP answer in bytes that the server takes; None where it says nothing of EDNS (RFC 6891).
     """
 
     outcome: str
@@ -62,29 +68,37 @@ class DnsAnswer:
     records: tuple[Record, ...] = ()
     size: int = 0
     transport: str = "udp"
+    edns: Optional[int] = None
 
 
 def collect(kernel: Kernel, query: Query) -> DnsAnswer:
-    """Ask once; over TCP too when the UDP answer did not fit."""
+    """Ask once; again where the answer says that it has to be asked otherwise."""
     first = _ask(kernel, query, query.transport)
+    edns = first.rcode not in _UNREAD or first.edns is not None
+    if not edns:
+        first = _after(first, _ask(kernel, query, query.transport, edns=False))
     if not first.truncated or query.transport == "tcp":
         return first
-    second = _ask(kernel, query, "tcp")
-    seconds = first.seconds + second.seconds
+    second = _after(first, _ask(kernel, query, "tcp", edns=edns))
     if second.outcome == "answered":
-        return replace(second, seconds=seconds)
-    return DnsAnswer(second.outcome, seconds, first.rcode, truncated=True, authoritative=first.authoritative, transport="tcp")
+        return second
+    return replace(second, rcode=first.rcode, truncated=True, authoritative=first.authoritative)
 
 
-def _ask(kernel: Kernel, query: Query, transport: str) -> DnsAnswer:
-    asked = message.question(int.from_bytes(os.urandom(2), "big"), query.name, query.type)
+def _after(first: DnsAnswer, second: DnsAnswer) -> DnsAnswer:
+    return replace(second, seconds=first.seconds + second.seconds)
+
+
+def _ask(kernel: Kernel, query: Query, transport: str, *, edns: bool = True) -> DnsAnswer:
+    asked = message.question(int.from_bytes(os.urandom(2), "big"), query.name, query.type, edns=edns)
     reply = kernel.exchange(query.netns, Datagram(query.server, query.port, transport, asked, query.seconds))
+    return read(asked, reply, transport)
+
+
+def read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
+    """What came back to a question, or how nothing did."""
     if reply.outcome != "answered":
         return DnsAnswer("refused" if reply.outcome == "reset" else reply.outcome, reply.seconds, transport=transport)
-    return _read(asked, reply, transport)
-
-
-def _read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
     size = len(reply.payload)
     try:
         if not message.answers(asked, reply.payload):
@@ -92,8 +106,17 @@ def _read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
         said = message.parse(reply.payload)
     except Malformed:
         return DnsAnswer("malformed", reply.seconds, size=size, transport=transport)
-    records = tuple(Record(*record) for record in said.records)
-    return DnsAnswer("answered", reply.seconds, said.rcode, said.truncated, said.authoritative, records, size, transport)
+    return DnsAnswer(
+        outcome="answered",
+        seconds=reply.seconds,
+        rcode=said.rcode,
+        truncated=said.truncated,
+        authoritative=said.authoritative,
+        records=tuple(Record(*record) for record in said.records),
+        size=size,
+        transport=transport,
+        edns=said.edns,
+    )
 
 
 FACT = Fact(name="dns", query=Query, answer=DnsAnswer, collect=collect)

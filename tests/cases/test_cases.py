@@ -14,7 +14,7 @@ from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
 from tests.cases.world import NOW, world
 from tests.slack_limits import refuse_what_slack_refuses
-from workers.check import AsCompleted, Effect, Samples, Stream, Twice, View
+from workers.check import AsCompleted, Ask, Effect, Samples, Stream, Twice, View
 from workers.checks import catalogue
 from workers.errors import Unresolved, UsageError
 from workers.params import build
@@ -26,7 +26,10 @@ CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 
 
 class Pretended:
-    """Nodes that answer each fact with what the world says; a list holds the answers to the same fact one after the other."""
+    """Nodes that answer each fact with what the world says; a list holds the answers to the same fact one after the other.
+
+    `{"when": [[{"server": "10.96.0.10"}, answer], …], "else": answer}` tells questions apart by their fields; the first counts.
+    """
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers = answers
@@ -36,33 +39,36 @@ class Pretended:
             rows = self.answers[effect.ask.fact.name]
             state = effect.start
             if isinstance(rows, dict):
-                return self._answer(effect.ask.fact.name)
+                return self._answer(effect.ask)
             for row in rows:
                 state = effect.add(state, codec.decode(effect.ask.fact.answer, row))
             return state
-        given = {key: self._answer(ask.fact.name) for key, ask in effect.asks.items()}
+        given = {key: self._answer(ask) for key, ask in effect.asks.items()}
         if isinstance(effect, AsCompleted):
             state = effect.start
             for key, answer in given.items():
                 state = effect.add(state, key, answer)
             return state
-        return (
-            {k: self._again(a, effect.asks[k].fact.name, effect.apart) for k, a in given.items()}
-            if isinstance(effect, Twice)
-            else given
-        )
+        return {k: self._again(a, effect.asks[k], effect.apart) for k, a in given.items()} if isinstance(effect, Twice) else given
 
-    def _again(self, first: Any, fact: str, apart: float) -> Any:
+    def _again(self, first: Any, ask: Ask[Any, Any], apart: float) -> Any:
         """Two samples; of a list they are one answer and the next."""
-        return first if isinstance(first, CannotLook) else Samples(first, self._answer(fact), apart)
+        return first if isinstance(first, CannotLook) else Samples(first, self._answer(ask), apart)
 
-    def _answer(self, fact: str) -> Any:
+    def _answer(self, ask: Ask[Any, Any]) -> Any:
+        fact = ask.fact.name
         said = self.answers[fact]
+        if "when" in said:
+            said = next((a for fields, a in said["when"] if _is(ask.query, fields)), said["else"])
         if isinstance(said, list):
             said = said.pop(0) if len(said) > 1 else said[0]
         if "cannot" in said:
             return CannotLook(said["cannot"], kind=said.get("kind", "unreachable"))
         return codec.decode(facts()[fact].answer, said)
+
+
+def _is(query: object, fields: dict[str, Any]) -> bool:
+    return all(getattr(query, name) == value for name, value in fields.items())
 
 
 def view_of(made: dict[str, Any]) -> View:

@@ -30,6 +30,7 @@ def test_a_fault_is_named_and_gone_when_mended(lab: Lab, fault: faults.Fault) ->
         "pod {hello}",
         "pod {client}",
         "dns hello-world from {client}",
+        "dns example.com. from {client} type=AAAA",
         "pods in all",
         "services in all",
         "node node-one",

@@ -1,4 +1,4 @@
-"""In the lab, where runtime, tools and DNS are real: facts are what CRI, iproute2 and dig say, and the node stays as it was."""
+"""In the lab, where runtime, tools and DNS are real: facts are what CRI and iproute2 say, and the node stays as it was."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from deploy.lab.lab import Lab
 from deploy.lab.node import Node
-from deploy.lab.plan import DNS_ADDRESS, NODES
+from deploy.lab.plan import NODES
 from deploy.lab.runtime import PodFacts, PodSpec
-from node_helper.facts import connect, dns, interfaces, neighbours, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import connect, interfaces, neighbours, raw, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.facts.interfaces import Interface
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
@@ -21,7 +21,6 @@ from tests.node_helper_asked import Asked, asked
 pytestmark = pytest.mark.live
 SSH = 22
 HANDSHAKES = 10
-SERVICE = "hello-world.default.svc.cluster.local"
 
 
 @pytest.fixture(scope="module")
@@ -173,26 +172,6 @@ def test_every_pod_reads_the_resolv_conf_that_its_container_reads(lab: Lab, help
             status, said = lab.runtimes[pod.node].exec(pod, ["cat", "/etc/resolv.conf"])
             assert (status, found.text) == (0, said)
             assert (found.nameservers, found.search) == (tuple(pod.spec.nameservers), tuple(pod.spec.searches))
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [(SERVICE, "A"), (SERVICE, "AAAA"), (f"_http._tcp.{SERVICE}", "SRV"), ("nothing.default.svc.cluster.local", "A")],
-)
-def test_dns_answers_from_inside_are_those_that_dig_prints(
-    lab: Lab, helpers: dict[str, Asked], name: str, kind: str, transport: str
-) -> None:
-    pod = lab.pods["default/client"]
-    query = dns.Query(netns_of(helpers, pod), DNS_ADDRESS, name, kind, transport)
-    found = helpers[pod.node].ask(dns.FACT, query)
-    over = "+tcp" if transport == "tcp" else "+notcp"
-    told = inside(lab.nodes[pod.node], pod, "dig", over, "+nosearch", "+noadditional", f"@{DNS_ADDRESS}", name, kind)
-    assert (found.outcome, found.transport) == ("answered", transport)
-    assert f"status: {found.rcode}," in told
-    answers = [line.split() for line in told.splitlines() if line and not line.startswith(";")]
-    assert sorted((r.name, r.type, r.data) for r in found.records) == sorted((w[0], w[3], " ".join(w[4:])) for w in answers)
-    assert (found.rcode == "NXDOMAIN") is name.startswith("nothing")
 
 
 def test_a_pod_that_was_removed_is_absent_and_its_namespace_gone(lab: Lab, helpers: dict[str, Asked]) -> None:

@@ -304,6 +304,30 @@ async def test_a_rule_for_a_user_group_is_for_those_in_it(slack: SlackStandIn, r
         assert status.job.requester.groups == (slack.workspace.group,)
 
 
+HOME = """
+version = 1
+[[rule]]
+name = "everybody"
+who = ["members"]
+may = ["PROBE"]
+[[channel]]
+id = "{}"
+pod = "shop/cart-1"
+"""
+
+
+async def test_a_channel_has_a_pod_from_which_its_questions_are_asked(
+    slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(HOME.format(slack.workspace.incidents))
+    settings = settings_of(slack, redis_place, slack_app_token=slack.workspace.app_token, policy_file=policy)
+    async with running(slack, redis_place, settings) as bot:
+        await bot.does(slack.command, "dns web")
+        (status,) = await bot.queued()
+        assert status.job.words == {"name": "web", "pod": "shop/cart-1"}
+
+
 # Repeated deliveries
 
 

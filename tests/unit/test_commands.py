@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import plain
-from bot.commands import Invocation, again, parse
+from bot.commands import Invocation, again, from_home, parse
 from bot.usage import usage
 from bot.words import LONGEST, after_mention
 from workers.checks import catalogue
@@ -209,6 +209,21 @@ def test_a_job_is_run_again_with_the_namespace_and_cluster_that_it_had() -> None
     first = read("pod web raw=route")
     job = Job("1", "pod", words(first.params), "shop", "lab", Requester("U1"), Channel("C1"), "d", "t", "2026-01-01T00:00:00Z")
     assert again(job, ENTRIES).text == "pod web raw=route namespace=shop cluster=lab"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("dns web", "dns web from shop/deploy/cart"),
+        ("dns web from client", "dns web from client"),
+        ("dns web in other", "dns web namespace=other"),
+        ("pod web", "pod web"),
+        ("pods", "pods"),
+    ],
+)
+def test_the_channels_pod_is_asked_from_where_neither_a_pod_nor_a_namespace_is_said(typed: str, meant: str) -> None:
+    assert from_home(read(typed), "shop/deploy/cart").text == meant
+    assert from_home(read(typed), None) == read(typed)
 
 
 pieces = st.sampled_from(

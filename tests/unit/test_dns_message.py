@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import example, given
@@ -31,6 +32,10 @@ def test_a_question_carries_edns_with_a_payload_that_crosses_any_path() -> None:
     assert ASKED[:12] == struct.pack("!6H", 7, 0x0100, 1, 0, 0, 1)
     assert QUESTION == b"\x01a\x07example\x00\x00\x01\x00\x01"
     assert ASKED[-11:] == b"\x00" + struct.pack("!HHIH", 41, 1232, 0, 0)
+
+
+def test_without_edns_a_question_ends_with_the_question() -> None:
+    assert message.question(7, "a.example", "A", edns=False) == struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + QUESTION
 
 
 @given(NAME, st.sampled_from(sorted(records.TYPES)))
@@ -98,7 +103,9 @@ def test_every_code_has_a_name(code: int, name: str) -> None:
 
 def test_edns_extends_the_code() -> None:
     opt = b"\x00" + struct.pack("!HHIH", 41, 1232, 1 << 24, 0)
-    assert message.parse(reply(counts=(0, 0, 1), extra=opt)).rcode == "BADVERS"
+    said = message.parse(reply(counts=(0, 0, 1), extra=opt))
+    assert (said.rcode, said.edns) == ("BADVERS", 1232)
+    assert message.parse(reply()).edns is None
 
 
 def test_flags_are_told() -> None:
@@ -155,6 +162,16 @@ def test_an_answer_that_unfolds_to_megabytes_is_malformed() -> None:
 def test_only_a_response_to_what_was_asked_answers_it(changed: object, ours: bool) -> None:  # noqa: FBT001
     assert callable(changed)
     assert message.answers(ASKED, changed(reply(record(1, b"\x0a\x00\x00\x01")))) is ours
+
+
+@given(st.lists(st.tuples(NAME, st.integers(0, 2**31 - 1), st.ip_addresses()), max_size=20), st.none() | st.integers(512, 65535))
+def test_what_a_server_wrote_is_what_is_read(wrote: list[tuple[str, int, IPv4Address | IPv6Address]], size: int | None) -> None:
+    answers = [record(1 if ip.version == 4 else 28, ip.packed, ttl, to_wire(name)) for name, ttl, ip in wrote]
+    opt = b"" if size is None else b"\x00" + struct.pack("!HHIH", 41, size, 0, 0)
+    said = message.parse(reply(*answers, counts=(len(answers), 0, len(opt) // 11), extra=opt))
+    assert said.edns == size
+    read = [(name, ttl, ip_address(data)) for name, _, ttl, data in said.records]
+    assert read == [(f"{name}.", ttl, ip) for name, ttl, ip in wrote]
 
 
 @given(st.binary(max_size=600))

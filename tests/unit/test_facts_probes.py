@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from node_helper.facts import connect, dns, ping
+from node_helper.facts import connect, dns, dns_pair, ping
 from node_helper.kernel import Datagram, Netns, Reply
 from tests.pretend_kernel import PretendKernel
 
@@ -18,7 +18,12 @@ QUERY = dns.Query(POD, "10.96.0.10", "hello-world.default.svc.cluster.local")
 def answering(request: Datagram, *, flags: int = 0x8580, records: int = 1) -> Reply:
     header = request.payload[:2] + struct.pack("!5H", flags, 1, records, 0, 0)
     address = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + bytes([10, 96, 1, 2])
-    return Reply("answered", 0.002, header + request.payload[12:-11] + address * records, request.server)
+    question = request.payload[12:-11] if has_edns(request) else request.payload[12:]
+    return Reply("answered", 0.002, header + question + address * records, request.server)
+
+
+def has_edns(request: Datagram) -> bool:
+    return request.payload[10:12] == b"\0\1"
 
 
 def asked(serve: Callable[[Datagram], Reply], query: dns.Query = QUERY) -> tuple[dns.DnsAnswer, list[Datagram]]:
@@ -70,6 +75,70 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:
 def test_a_truncated_answer_without_tcp_keeps_its_code_and_tells_how_tcp_ended() -> None:
     found, _ = asked(lambda r: Reply("timeout", 2.0) if r.transport == "tcp" else answering(r, flags=0x8780, records=0))
     assert (found.outcome, found.transport, found.truncated, found.rcode) == ("timeout", "tcp", True, "NOERROR")
+
+
+@pytest.mark.parametrize("says", [1, 4])
+def test_a_server_from_before_edns_is_asked_without_it(says: int) -> None:
+    found, requests = asked(lambda r: answering(r, flags=0x8580 | (says if has_edns(r) else 0), records=0 if has_edns(r) else 1))
+    assert [has_edns(r) for r in requests] == [True, False]
+    assert (found.rcode, found.edns, len(found.records), found.seconds) == ("NOERROR", None, 1, 0.004)
+
+
+def test_a_server_from_before_edns_whose_answer_is_truncated_is_asked_without_it_over_tcp() -> None:
+    def serve(request: Datagram) -> Reply:
+        if has_edns(request):
+            return answering(request, flags=0x8581, records=0)
+        return answering(request, flags=0x8580 if request.transport == "tcp" else 0x8780, records=1)
+
+    found, requests = asked(serve)
+    assert [(r.transport, has_edns(r)) for r in requests] == [("udp", True), ("udp", False), ("tcp", False)]
+    assert (found.transport, found.truncated, len(found.records)) == ("tcp", False, 1)
+
+
+def test_a_server_that_knows_edns_and_finds_the_question_wrong_is_not_asked_again() -> None:
+    opt = b"\0" + struct.pack("!HHIH", 41, 4096, 0, 0)
+
+    def serve(request: Datagram) -> Reply:
+        said = answering(request, flags=0x8581, records=0).payload
+        return Reply("answered", 0.001, said[:10] + b"\0\1" + said[12:] + opt, request.server)
+
+    found, requests = asked(serve)
+    assert (found.rcode, found.edns, len(requests)) == ("FORMERR", 4096, 1)
+
+
+def pair(serve: Callable[[Datagram], Reply], files: dict[str, str] | None = None) -> dns_pair.DnsPair:
+    kernel = PretendKernel(dns=serve, files=files or {})
+    found = dns_pair.collect(kernel, dns_pair.Query(POD, "10.96.0.10", "a.example"))
+    assert "2 from one socket" in kernel.asked
+    return found
+
+
+def test_a_and_aaaa_are_asked_together_and_told_apart() -> None:
+    requests: list[Datagram] = []
+
+    def serve(request: Datagram) -> Reply:
+        requests.append(request)
+        return answering(request) if request.payload[-15:-13] == b"\0\1" else Reply("timeout", 2.0)
+
+    found = pair(serve)
+    assert (found.a.outcome, found.aaaa.outcome, found.insert_failed, found.drop) == ("answered", "timeout", None, None)
+    first, second = (r.payload for r in requests)
+    assert first[:2] != second[:2]
+    assert (first[2:-15], first[-13:]) == (second[2:-15], second[-13:])
+
+
+def test_what_conntrack_lost_meanwhile_is_told_with_the_pair() -> None:
+    names = "entries insert_failed drop\n"
+    stat = "/proc/net/stat/nf_conntrack"
+    sysctl = "/proc/sys/net/netfilter/nf_conntrack_"
+    files = {f"{sysctl}max": "100\n", f"{sysctl}count": "1\n", "/proc/modules": "", stat: f"{names}1 5 a\n1 1 0\n"}
+
+    def serve(request: Datagram) -> Reply:
+        files[stat] = f"{names}1 6 a\n1 1 1\n"
+        return answering(request)
+
+    found = pair(serve, files)
+    assert (found.insert_failed, found.drop) == (1, 1)
 
 
 def test_a_truncated_answer_over_tcp_is_not_asked_for_for_ever() -> None:

@@ -42,6 +42,7 @@ namespaces = ["joint"]
 id = "C0SHOP"
 cluster = "production"
 namespace = "shop"
+pod = "deploy/cart"
 """
 
 HERE = Channel("C0ANY", shared=False)
@@ -143,7 +144,7 @@ def test_what_no_rule_grants_is_refused_with_the_reason(
 
 def test_a_channel_has_the_defaults_that_it_is_given() -> None:
     rules = parse(SHOP, "shop.toml")
-    assert rules.defaults("C0SHOP") == Defaults("production", "shop")
+    assert rules.defaults("C0SHOP") == Defaults("production", "shop", "deploy/cart")
     assert rules.defaults("C0ANY") == Defaults()
 
 
@@ -196,6 +197,8 @@ def service(namespace: str, name: str) -> Service:
         ('version = 1\n[[channel]]\nid = "C0A"\n[[channel]]\nid = "C0A"',
          "p.toml:5: id: 'C0A' must be the id of a channel (C…), and said once"),
         ('version = 1\n[[channel]]\nid = "C0A"\nnamespace = "*"', "p.toml:4: namespace: '*' is not a namespace"),
+        ('version = 1\n[[channel]]\nid = "C0A"\npod = "a;b"',
+         "p.toml:4: pod: 'a;b' is not a name, namespace/name, selector (app=web), workload (deploy/web) or IP"),
     ],
 )  # fmt: skip
 def test_a_wrong_policy_is_refused_with_its_line(text: str, problem: str) -> None:

@@ -10,26 +10,43 @@ from workers import findings
 from workers.model import Evidence, Finding, Severity
 from workers.objects import Pod
 
+Answer = DnsAnswer | CannotLook
 _SAID = {
     "timeout": "does not answer",
-    "refused": "is refused: nothing listens there",
+    "refused": "refuses (port closed)",
     "unreachable": "cannot be reached",
     "reset": "resets the connection",
     "malformed": "answers what is not DNS",
 }
 
 
-def server(answer: DnsAnswer | CannotLook, address: str, name: str, pod: Pod, now: str) -> Iterator[Finding]:
+def works(answer: Answer | None) -> bool:
+    """Whether a server did its work: it said what it knows of the name, or that there is no such name."""
+    return isinstance(answer, DnsAnswer) and answer.outcome == "answered" and answer.rcode in ("NOERROR", "NXDOMAIN")
+
+
+def fails(answer: Answer | None) -> bool:
+    """Whether it is seen not to work: not having been able to ask is neither."""
+    return isinstance(answer, DnsAnswer) and not works(answer)
+
+
+def silent(answer: Answer | None) -> bool:
+    """Whether no answer came."""
+    return isinstance(answer, DnsAnswer) and answer.outcome != "answered"
+
+
+def server(answer: Answer, address: str, name: str, pod: Pod, now: str) -> Iterator[Finding]:
     """`dns-unreachable` or `dns-servfail`, or nothing: a name that does not exist is an answer."""
     if isinstance(answer, CannotLook):
         yield findings.unknown(answer, node=pod.node, what=f"DNS from inside {pod}", now=now, subject=str(pod))
         return
-    evidence = (Evidence(f"DNS query for {name} to {address} over {answer.transport} inside {pod}", _words(answer), now),)
-    if answer.outcome != "answered":
+    evidence = (Evidence(f"DNS query for {name} to {address} over {answer.transport} inside {pod}", words(answer), now),)
+    if silent(answer):
+        cut = f" over TCP: its answer for {name} does not fit into UDP" if answer.truncated else ""
         yield Finding(
             id="dns-unreachable",
             severity=Severity.PROBLEM,
-            claim=f"DNS server {address} {_SAID.get(answer.outcome, answer.outcome)} from inside {pod}",
+            claim=f"DNS server {address} {how(answer)} from inside {pod}{cut}",
             evidence=evidence,
             disprove=f"An answer from {address} to the same query inside the pod.",
             fix="See whether the DNS pods are ready, whether the node's rules send to them, whether a policy denies port 53.",
@@ -37,17 +54,22 @@ def server(answer: DnsAnswer | CannotLook, address: str, name: str, pod: Pod, no
             node=pod.node,
             look_further="services in kube-system",
         )
-    elif answer.rcode in ("SERVFAIL", "REFUSED"):
-        yield Finding(
-            id="dns-servfail",
-            severity=Severity.PROBLEM,
-            claim=f"DNS server {address} answers {answer.rcode} for {name} from inside {pod}",
-            evidence=evidence,
-            disprove=f"An answer with NOERROR or NXDOMAIN from {address} to the same query.",
-            fix="Read the DNS pods' logs: their upstream, or their own view of the API server, fails.",
-            subject=str(pod),
-            node=pod.node,
-        )
+    elif fails(answer):
+        yield failed(answer, address, name, pod, evidence)
+
+
+def failed(answer: DnsAnswer, address: str, name: str, pod: Pod, evidence: tuple[Evidence, ...]) -> Finding:
+    """A server that answers, and says that it could not or would not."""
+    return Finding(
+        id="dns-servfail",
+        severity=Severity.PROBLEM,
+        claim=f"DNS server {address} answers {answer.rcode} for {name} from inside {pod}",
+        evidence=evidence,
+        disprove=f"An answer with NOERROR or NXDOMAIN from {address} to the same query.",
+        fix="Read the DNS pods' logs: their upstream, or their own view of the API server, fails.",
+        subject=str(pod),
+        node=pod.node,
+    )
 
 
 def not_found(name: str, pod: Pod, tried: Evidence) -> Finding:
@@ -64,6 +86,29 @@ def not_found(name: str, pod: Pod, tried: Evidence) -> Finding:
     )
 
 
-def _words(answer: DnsAnswer) -> str:
-    said = f"{answer.rcode}, {len(answer.records)} records" if answer.outcome == "answered" else answer.outcome
+def without_type(name: str, kind: str, pod: Pod, tried: Evidence) -> Finding:
+    """A name that is there, and has no record of the type: what asks for another type finds it."""
+    return Finding(
+        id="dns-name-not-found",
+        severity=Severity.INFO,
+        claim=f"{name} has no {kind} record from inside {pod}; the name itself exists",
+        evidence=(tried,),
+        disprove=f"An answer with a record of type {kind} to any of these queries.",
+        fix="Nothing, where the other type is enough: a service has addresses of its own IP families alone."
+        if kind in ("A", "AAAA")
+        else f"Ask for the type that is meant; SRV records of a service are at _PORT._PROTOCOL.{name}.",
+        subject=name,
+        node=pod.node,
+    )
+
+
+def how(answer: DnsAnswer) -> str:
+    """What a server does that does not do its work."""
+    return f"answers {answer.rcode}" if answer.outcome == "answered" else _SAID.get(answer.outcome, answer.outcome)
+
+
+def words(answer: DnsAnswer) -> str:
+    """How a question ended, and after which time."""
+    records = "1 record" if len(answer.records) == 1 else f"{len(answer.records)} records"
+    said = f"{answer.rcode}, {records}" if answer.outcome == "answered" else answer.outcome
     return f"{said} after {answer.seconds * 1000:.0f} ms"

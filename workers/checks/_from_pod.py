@@ -104,11 +104,16 @@ def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
     """The names that the resolver tries, in order (resolv.conf(5), search and ndots; res_search in glibc)."""
     if name.endswith("."):
         return (name,)
-    ndots = next((int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal()), 1)
     searched = tuple(f"{name}.{domain.rstrip('.')}." for domain in conf.search if domain.strip("."))
     searched = tuple(full for full in searched if len(full) <= _LONGEST_NAME)  # the C library does not ask these either
     as_is = (f"{name}.",)
-    return as_is + searched if name.count(".") >= min(ndots, 15) else searched + as_is
+    return as_is + searched if name.count(".") >= ndots(conf) else searched + as_is
+
+
+def ndots(conf: resolv_conf.ResolvConf) -> int:
+    """How many dots a name must have to be tried first as it is; the C library takes at most 15 (resolv.conf(5))."""
+    said = (int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal())
+    return min(next(said, 1), 15)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

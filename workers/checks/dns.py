@@ -1,104 +1,148 @@
-"""A name resolved from inside a pod as the pod's own resolver would, every step of the search path shown."""
+"""A name resolved from inside a pod as the pod's resolver would, every step of the search path shown, and every way to the DNS.
+
+The ways differ in what they cross: the service's rules, the network between nodes, one DNS pod, what that asks in turn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
-from node_helper.facts import dns
-from node_helper.protocol import CannotLook
-from workers.check import Access, Ask, Check, Plan, View, batch
-from workers.checks import _dns_judge
-from workers.checks._from_pod import Inside, candidates, enter
-from workers.model import Evidence, Finding, Severity, Shown, Table
-from workers.params import Address, Arg, DnsName, PodTarget
+from node_helper.facts import devices, dns, dns_pair
+from workers import findings
+from workers.check import Access, Ask, Check, Plan, Round, View, ask
+from workers.checks import _dns_differential, _dns_judge, _dns_outside, _dns_pairs, _dns_ways
+from workers.checks._dns_differential import Ground
+from workers.checks._dns_judge import Answer, fails, silent, works
+from workers.checks._dns_outside import is_outside
+from workers.checks._dns_pairs import lost
+from workers.checks._dns_seen import ROOT, Params, Seen, Step, types
+from workers.checks._dns_show import show
+from workers.checks._dns_ways import Pair, Questions, Way, Ways
+from workers.checks._from_pod import Inside, candidates, enter, ndots
+from workers.model import Evidence, Finding, Severity
 
-Type = Literal["A", "AAAA", "SRV", "CNAME", "TXT", "PTR", "MX", "NS", "SOA"]
+K = TypeVar("K")
+A = TypeVar("A")
+Query = Ask[dns.Query, dns.DnsAnswer]
+Pairs = Mapping[str, Ask[dns_pair.Query, dns_pair.DnsPair]]
 
 
 @dataclass(frozen=True)
-class Params:
-    """What is asked, of whom, from where."""
+class _Got:
+    """The answers of one round."""
 
-    name: Annotated[DnsName, Arg("the name; a dot at its end leaves the search path out")]
-    pod: Annotated[PodTarget | None, Arg("the pod to ask from", word="from")] = None
-    type: Annotated[Type, Arg("the record type")] = "A"
-    server: Annotated[Address | None, Arg("a nameserver other than the pod's own")] = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One answer for each name that the resolver would try, in its order."""
-
-    inside: Inside
-    server: str = ""
-    steps: tuple[tuple[str, dns.DnsAnswer | CannotLook], ...] = ()
-
-    @property
-    def chosen(self) -> tuple[str, dns.DnsAnswer] | None:
-        """The first step that holds records, where the resolver stops."""
-        return next(((n, a) for n, a in self.steps if isinstance(a, dns.DnsAnswer) and a.rcode == "NOERROR" and a.records), None)
+    plain: Mapping[Way | Step, Answer]
+    pairs: Mapping[str, Pair]
 
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """Enter the pod, then ask for every step at once."""
+    """Enter the pod, then ask every way and every step at once; what failed is asked once more, as one packet can be lost."""
     inside = yield from enter(view, params.pod)
     servers = (str(params.server),) if params.server else inside.resolver.nameservers if inside.resolver else ()
     if inside.netns is None or not servers:
         return Seen(inside)
-    names = candidates(params.name.name, inside.resolver) if inside.resolver else (params.name.name.rstrip(".") + ".",)
-    queries = {
-        n: Ask(inside.pod.node, dns.FACT, dns.Query(inside.netns, servers[0], n, params.type)) for n in dict.fromkeys(names)
-    }
-    answers = yield from batch(queries)
-    return replace(Seen(inside, servers[0]), steps=tuple(answers.items()))
+    return (yield from _look(params, inside, _dns_ways.questions(view, inside, inside.netns, servers)))
+
+
+def _look(params: Params, inside: Inside, questions: Questions) -> Plan[Seen]:
+    names, kinds = _names(params, inside), types(params.type)
+    steps = [Step(name, kind) for name in names for kind in kinds]
+    asked: dict[Way | Step, Query] = dict(questions.ways.items())
+    asked |= {step: questions.step(*step) for step in steps}
+    first = yield from _round(asked, questions.pairs)
+    second = yield from _round(*_doubts(questions, asked, first))
+    tries = {key: (answer, *_also(second.plain, key)) for key, answer in first.plain.items()}
+    ways = Ways(
+        questions.name,
+        questions.domain,
+        questions.servers,
+        {way: tries[way] for way in questions.ways},
+        {server: (pair, *_also(second.pairs, server)) for server, pair in first.pairs.items()},
+        questions.unasked,
+    )
+    quiet = any(silent(first.plain[way]) for way in questions.ways if not way.replica)
+    held = (yield from ask(inside.pod.node, devices.FACT, devices.Query())) if quiet else None
+    return Seen(inside, names, kinds, {step: tries[step] for step in steps}, ways, second.plain.get(ROOT), held)
+
+
+def _doubts(questions: Questions, asked: Mapping[Way | Step, Query], first: _Got) -> tuple[dict[Way | Step, Query], Pairs]:
+    """What is worth asking again, and the root where names outside fail. Steps are not where no nameserver works over UDP."""
+    by_udp = (a for key, a in first.plain.items() if isinstance(key, Step) or (key.transport == "udp" and not key.replica))
+    heard = any(map(works, by_udp))
+    again = {k: query for k, query in asked.items() if fails(first.plain[k]) and (heard or isinstance(k, Way))}
+    if questions.ways and any(isinstance(key, Step) and is_outside(key.name, questions.domain) for key in again):
+        again[ROOT] = questions.step(*ROOT)
+    return again, {server: query for server, query in questions.pairs.items() if lost(first.pairs[server])}
+
+
+def _names(params: Params, inside: Inside) -> tuple[str, ...]:
+    name = params.name.name
+    return tuple(dict.fromkeys(candidates(name, inside.resolver))) if inside.resolver else (name.rstrip(".") + ".",)
+
+
+def _round(plain: Mapping[Way | Step, Query], pairs: Pairs) -> Plan[_Got]:
+    look = Round()
+    slots = {key: look.add(str(key), query) for key, query in plain.items()}
+    both = {server: look.add(f"{server} from one socket", query) for server, query in pairs.items()}
+    got = yield from look.ask()
+    return _Got({key: slot.of(got) for key, slot in slots.items()}, {server: slot.of(got) for server, slot in both.items()})
+
+
+def _also(more: Mapping[K, A], key: K) -> tuple[A, ...]:
+    return (more[key],) if key in more else ()
 
 
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
-    """A server that does not answer, one that fails, and a name that no step finds."""
+    """The ways to the server first; then steps that these do not explain, and a name that no step finds."""
     yield from seen.inside.unseen(view.now)
-    if seen.inside.resolver and not seen.server:
+    yield from findings.cluster_gaps(view, "services", "slices")
+    if seen.inside.resolver and not seen.inside.resolver.nameservers and not params.server:
         yield _no_server(view, seen)
-    said: set[str] = set()
-    for name, answer in seen.steps:
-        for finding in _dns_judge.server(answer, seen.server, name, seen.inside.pod, view.now):
-            if finding.id not in said:
-                said.add(finding.id)
-                yield finding
-    if seen.steps and not said and not seen.chosen:
-        tried = "; ".join(f"{n} {params.type} {a.rcode}" for n, a in seen.steps if isinstance(a, dns.DnsAnswer))
-        yield _dns_judge.not_found(str(params.name), seen.inside.pod, Evidence(f"DNS queries to {seen.server}", tried, view.now))
+    if seen.ways is None:
+        return
+    ground = Ground(seen.inside.pod, view.now, seen.devices)
+    told: set[str] = set()
+    for finding in (*_dns_differential.judge(seen.ways, ground), *_dns_pairs.judge(seen.ways, ground)):
+        told.add(finding.id)
+        yield finding
+    for finding in _steps(seen, seen.ways, ground):
+        if finding.id not in told:
+            told.add(finding.id)
+            yield finding
+    if not told and not seen.chosen:
+        yield _absent(params, seen, ground)
+    yield from _amplified(params, seen, ground)
 
 
-def show(params: Params, _view: View, seen: Seen) -> Shown:
-    """One row a step; the one at which the resolver stops is marked."""
-    chosen = seen.chosen
-    rows = tuple((("→ " if chosen and name == chosen[0] else "") + name, *_row(answer)) for name, answer in seen.steps)
-    headline = f"{params.name} {params.type} asked of {seen.server or 'no server'} from inside {seen.inside.pod}"
-    table = Table("Search path", rows, ("name tried", "rcode", "answer", "time"))
-    facts: dict[str, Any] = {
-        "name": str(params.name), "type": params.type, "from": str(seen.inside.pod), "server": seen.server or None,
-        "answer": [r.data for r in chosen[1].records] if chosen else [],
-        "steps": [_fact(name, answer) for name, answer in seen.steps],
-    }  # fmt: skip
-    return Shown(headline, facts, (table,) if rows else (), notes=(seen.inside.note,) if seen.inside.note else ())
+def _steps(seen: Seen, ways: Ways, ground: Ground) -> Iterator[Finding]:
+    """Of the names up to the one at which the resolver stops: those after it are never asked for."""
+    for step, tries in seen.steps.items():
+        if step.name not in seen.tried or ways.explains(tries[-1]):
+            continue
+        beyond = _dns_outside.upstream(ways, step.name, tries, seen.root, ground)
+        if beyond:
+            yield beyond
+        elif len(tries) > 1 and works(tries[-1]):
+            yield _dns_differential.sometimes(f"nameserver {seen.server}", step.name, tries, ground)
+        else:
+            yield from _dns_judge.server(tries[-1], seen.server, step.name, ground.pod, ground.now)
 
 
-def _row(answer: dns.DnsAnswer | CannotLook) -> tuple[str, str, str]:
-    if isinstance(answer, CannotLook):
-        return "?", answer.reason, "-"
-    said = ", ".join(f"{r.type} {r.data}" for r in answer.records[:6]) or "no records"
-    over = " (TCP, after truncation)" if answer.transport == "tcp" else ""
-    return answer.rcode or answer.outcome, said + over if answer.outcome == "answered" else "-", f"{answer.seconds * 1000:.1f} ms"
+def _absent(params: Params, seen: Seen, ground: Ground) -> Finding:
+    answers = {str(step): tries[-1] for step, tries in seen.steps.items()}
+    said = "; ".join(f"{step} {a.rcode}" for step, a in answers.items() if isinstance(a, dns.DnsAnswer))
+    tried = Evidence(f"DNS queries to {seen.server}", said, ground.now)
+    if any(isinstance(a, dns.DnsAnswer) and a.rcode == "NOERROR" for a in answers.values()):
+        return _dns_judge.without_type(str(params.name), params.type, ground.pod, tried)
+    return _dns_judge.not_found(str(params.name), ground.pod, tried)
 
 
-def _fact(name: str, answer: dns.DnsAnswer | CannotLook) -> dict[str, Any]:
-    if isinstance(answer, CannotLook):
-        return {"name": name, "outcome": None, "why": answer.reason}
-    records = [{"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data} for r in answer.records]
-    return {"name": name, "outcome": answer.outcome, "rcode": answer.rcode, "transport": answer.transport,
-            "seconds": answer.seconds, "records": records}  # fmt: skip
+def _amplified(params: Params, seen: Seen, ground: Ground) -> Iterator[Finding]:
+    conf, chosen = seen.inside.resolver, seen.chosen
+    if conf and chosen and chosen[0] == f"{params.name.name}." == seen.names[-1]:
+        yield from _dns_outside.amplified(params.name.name, seen.queries, len(seen.names) - 1, ndots(conf), ground)
 
 
 def _no_server(view: View, seen: Seen) -> Finding:
@@ -113,7 +157,7 @@ def _no_server(view: View, seen: Seen) -> Finding:
 
 CHECK = Check(
     name="dns",
-    summary="Resolve a name from inside a pod, every step of its search path",
+    summary="Resolve a name from inside a pod: every step of its search path, every way to the DNS",
     access=Access.PROBE,
     params=Params,
     plan=plan,
