@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import deploy
-from node_helper.facts import catalogue
+from node_helper import known
 
 SCRIPT = Path(deploy.__file__).parent / "node/install.sh"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000 netcheck"
@@ -49,12 +49,12 @@ def test_the_key_can_start_the_helper_and_nothing_else(tmp_path: Path, key: str)
     assert sudoers.stat().st_mode & 0o777 == 0o440
 
 
-def test_what_is_installed_knows_every_fact_and_nobody_else_may_write_it(tmp_path: Path, key: str) -> None:
+def test_what_is_installed_knows_every_fact_and_deed_and_nobody_else_may_write_it(tmp_path: Path, key: str) -> None:
     root = tmp_path / "node"
     install(root, key)
     folder = root / "usr/local/lib/netcheck"
     schemas = json.loads((folder / "node_helper/schemas.json").read_text())
-    assert schemas == {name: fact.schema for name, fact in catalogue().items()}
+    assert schemas == {name: fact.schema for name, fact in known.everything().items()}
     assert not any(path.stat().st_mode & 0o022 for path in [folder, *folder.rglob("*")])
     assert list(folder.rglob("__pycache__"))
     launcher = (folder / "node-helper").read_text().replace("/usr/local/lib/netcheck", str(folder))
