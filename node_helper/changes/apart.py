@@ -55,7 +55,7 @@ def start(argv: list[str], seconds: float) -> bytes:
 
 def enter_cgroup(name: str) -> Optional[str]:
     """Leave the cgroup of the connection, which may be ended as a whole; None where that cannot be (cgroup v1, no rights)."""
-    folder = os.path.join(_CGROUPS, f"netcheck-{name}")
+    folder = os.path.join(_CGROUPS, f"netcheck-{name}-{os.getpid()}")
     if not os.path.exists(os.path.join(_CGROUPS, "cgroup.procs")):
         return None
     try:
