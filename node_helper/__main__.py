@@ -25,7 +25,8 @@ def main(argv: list[str]) -> int:
     from node_helper.linux import Linux
     from node_helper.serve import serve
 
-    serve(known.ours(), Linux, installed="--pushed" not in argv)
+    installed = "--pushed" not in argv
+    serve(known.ours(), lambda stop: Linux(stop, installed=installed), installed=installed)
     return 0
 
 

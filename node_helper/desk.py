@@ -7,7 +7,9 @@ from collections import deque
 from typing import Optional
 
 from node_helper import stop, wire
+from node_helper.changes.deed import Deed
 from node_helper.codec import Malformed
+from node_helper.doing import WhyNot, carry_out, nothing_may_be_changed
 from node_helper.job import Job, Outlet
 from node_helper.known import Facts
 from node_helper.log import log
@@ -21,8 +23,11 @@ IN_LINE = 64
 class Desk:
     """Everything asked on one connection. `take`, `expire` and `close` are called from one thread only."""
 
-    def __init__(self, facts: Facts, make_kernel: MakeKernel, outlet: Outlet) -> None:
+    def __init__(
+        self, facts: Facts, make_kernel: MakeKernel, outlet: Outlet, why_no_changes: WhyNot = nothing_may_be_changed
+    ) -> None:
         self._facts = facts
+        self._why_no_changes = why_no_changes
         self._make_kernel = make_kernel
         self._outlet = outlet
         self._lock = threading.Lock()
@@ -118,7 +123,9 @@ class Desk:
         if job.outcome:
             return  # cancelled while it stood in line
         fact = self._facts.find(job.asked.ask)
-        if fact.heavy:
+        if isinstance(fact, Deed):
+            carry_out(fact, job.asked, self._why_no_changes, job.stop, job)
+        elif fact.heavy:
             from node_helper.child import answer_in_child
 
             answer_in_child(fact, job, self._make_kernel, self._outlet.descriptor)

@@ -9,9 +9,12 @@ import os
 import sys
 from typing import Mapping, Optional
 
+from node_helper.changes.installed import why_not
+from node_helper.changes.paths import Paths
 from node_helper.wire import Hello
 
 VERSION = "0.1.0"
+_PATHS = Paths()
 
 _BACKENDS = {
     "conntrack": "/proc/sys/net/netfilter/nf_conntrack_max",
@@ -32,9 +35,9 @@ def hello(schemas: Mapping[str, str], *, installed: bool) -> Hello:
         python=".".join(map(str, sys.version_info[:3])),
         root=os.geteuid() == 0,
         installed=installed,
-        changes=False,
+        changes=not why_not(_PATHS, installed=installed),
         backends=backends(),
-        journal=journal(),
+        journal=recent(),
     )
 
 
@@ -44,9 +47,20 @@ def backends() -> dict[str, bool]:
     return {**there, **{name: bool(_text(path)) for name, path in _LISTED.items()}}
 
 
-def journal() -> tuple[str, ...]:
-    """Changes that were made here and not yet reported: none, because this helper can make none."""
-    return ()
+def recent() -> tuple[str, ...]:
+    """The latest changes that were made here, oldest first, each as nonce:state; ("damaged",) where that cannot be read."""
+    if not os.path.exists(_PATHS.state) or os.geteuid() != _PATHS.owner:
+        return ()
+    from node_helper.changes import held, journal, standing
+
+    try:
+        now: Optional[held.Held] = held.now(_PATHS)
+    except held.Unreadable:
+        now = None
+    try:
+        return tuple(f"{done.nonce}:{done.state}" for done in standing.changes(_PATHS, now))
+    except journal.Damaged:
+        return ("damaged",)
 
 
 def _text(path: str) -> Optional[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Iterator, Optional, Protocol
 
 if TYPE_CHECKING:
+    from node_helper.changes.standing import Standing
     from node_helper.ipvs import Connections, Table, Virtual
     from node_helper.netfilter.records import FilterTable, Wanted
     from node_helper.netfilter.records import Table as RuleTable
@@ -267,6 +268,9 @@ class Kernel(Protocol):
 
     def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
         """The chains on the forward hook, of nftables and legacy tables, where these exist."""
+
+    def changes(self) -> Standing:
+        """How this node stands to changes, and what became of those that were made here."""
 
     def now(self) -> float:
         """The node's clock: seconds since the epoch."""

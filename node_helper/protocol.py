@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Generic, Iterator, TypeVar, Union
 
 from node_helper import codec
+from node_helper.changes.deed import Deed
 
 if TYPE_CHECKING:
     from node_helper.kernel import Kernel
@@ -69,4 +70,5 @@ class RowFact(Generic[Q, A]):
         return codec.schema(self.query, self.answer)
 
 
-AnyFact = Union[Fact[Q, A], RowFact[Q, A]]
+AnyFact = Union[Fact[Q, A], RowFact[Q, A], Deed[Q, A]]
+"""All that can be asked."""

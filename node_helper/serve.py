@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Optional
 
 from node_helper import hello, wire
+from node_helper.changes.installed import why_not
+from node_helper.changes.paths import Paths
 from node_helper.codec import Malformed
 from node_helper.desk import Desk
 from node_helper.job import Outlet
@@ -28,7 +30,8 @@ def serve(facts: Facts, make_kernel: MakeKernel, *, installed: bool, idle: float
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
     outlet = Outlet(replies)
-    desk = Desk(facts, make_kernel, outlet)
+    paths = Paths()
+    desk = Desk(facts, make_kernel, outlet, lambda: why_not(paths, installed=installed))
     try:
         outlet.write(wire.hello_line(hello.hello(facts.schemas, installed=installed)))
         _read(requests, desk, outlet, idle)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from deploy.lab import helper
 from deploy.lab.node import Node
 from node_helper import codec
-from node_helper.protocol import CannotLook, Fact
+from node_helper.protocol import AnyFact, CannotLook
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -27,14 +27,18 @@ class Asked:
         self._number = 0
         self.hello = json.loads(self._line())["hello"]
 
-    def ask(self, fact: Fact[Q, A], query: Q) -> A:
+    def ask(self, fact: AnyFact[Q, A], query: Q) -> A:
         """The typed answer, or `CannotLook`."""
+        self.send(fact, query)
+        return codec.decode(fact.answer, self._answer())
+
+    def send(self, fact: AnyFact[Q, A], query: Q) -> None:
+        """Ask without waiting for the answer."""
         self._number += 1
         asked = {"id": self._number, "ask": fact.name, "schema": fact.schema, "query": codec.encode(query), "seconds": 20.0}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({**asked, "memory_mb": 256, "trace": "t-test", "credit": 1000}) + "\n")
         self._process.stdin.flush()
-        return codec.decode(fact.answer, self._answer())
 
     def _answer(self) -> Any:
         parts = b""

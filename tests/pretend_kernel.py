@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from node_helper.changes.standing import Standing
 from node_helper.ipvs import Connections, Table, Virtual
 from node_helper.kernel import (
     Address,
@@ -63,6 +64,7 @@ class PretendKernel:
     tracked_events: tuple[bytes | None, ...] = ()
     filters: tuple[FilterTable, ...] = ()
     rules_of: Callable[[Wanted], RuleTable | None] | None = None
+    stands: Standing | None = None
     asked: list[str] = field(default_factory=list)
 
     def own_netns(self) -> Netns:
@@ -218,6 +220,10 @@ class PretendKernel:
     def forward_chains(self, netns: Netns) -> tuple[ForwardChain, ...]:
         assert netns == NODE
         return self.forwarding
+
+    def changes(self) -> Standing:
+        assert self.stands is not None
+        return self.stands
 
     def now(self) -> float:
         return 1767225600.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.lab.errors import LabError
 from deploy.lab.node import Node
 from deploy.lab.packages import Tools, exclusive
-from node_helper import facts, known
+from node_helper import known
 
 FOLDER = "/usr/local/lib/netcheck"
 LAUNCHER = f"{FOLDER}/node-helper"
@@ -33,7 +33,7 @@ def build(tools: Tools, folder: Path) -> Path:
     """Make ``folder``, which then holds all that :func:`install` puts on a node."""
     shutil.copytree(_pyroute2(tools), folder / "pyroute2")
     shutil.copytree(_package("node_helper"), folder / "node_helper", ignore=_SOURCES)
-    schemas = known.these(facts.catalogue()).schemas
+    schemas = known.these(known.everything()).schemas
     (folder / "node_helper" / known.FILE).write_text(json.dumps(schemas), encoding="ascii")
     _compile(tools, folder / "node_helper")
     launcher = folder / Path(LAUNCHER).name

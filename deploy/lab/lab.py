@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from deploy.lab import cgroups, controlplane, dns, images, machine, packages, proxy, runtimes, sshd, upstream, workload
+from deploy.lab import approver, cgroups, controlplane, dns, images, machine, packages, proxy, runtimes, sshd, upstream, workload
 from deploy.lab.errors import LabError
 from deploy.lab.fabric import Fabric
 from deploy.lab.forward import Forward, Place
@@ -110,6 +110,7 @@ class Lab:
             "NETCHECK_DATA_DIR": str(self.folder / "data"),
             "NETCHECK_KUBECONFIG": str(self.api.kubeconfig),
             "NETCHECK_SSH_CONFIG": str(self.ssh_config),
+            "NETCHECK_APPROVER_KEY": str(approver.key(self.folder)),
             **self.slack.settings(),
         }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncssh
 
-from deploy.lab import helper
+from deploy.lab import approver, helper
 from deploy.lab.forward import Forward, Place
 from deploy.lab.node import Node, Site
 from deploy.lab.parts import Parts
@@ -20,6 +20,7 @@ _KEY_TYPE = "ssh-ed25519"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _LOG = "sshd.log"
 _IDENTITY, _KNOWN_HOSTS, _CA = "client", "known_hosts", "ca"
+_HELPER = "helper"
 _PORT = 22
 _CONFIG = f"""Port {_PORT}
 HostKey {HOST_KEY}
@@ -92,9 +93,10 @@ class Access:
         return _CLIENT.format(node=node, port=port, identity=self.identity, known_hosts=self.known_hosts)
 
 
-def open_one(node: Node, access: Access, built: Path) -> None:
-    """Give the node the helper, its host key with its certificate and the authorized key, and start sshd."""
-    helper.install(node, built)
+def open_one(node: Node, access: Access, folder: Path) -> None:
+    """Give the node the helper of the lab in that folder, its host key and certificate and the authorized key, and start sshd."""
+    helper.install(node, folder / _HELPER)
+    approver.allow(node, folder)
     certificate = access.ca.generate_host_certificate(new_host_key(node), node.name, principals=[node.name])
     node.write(f"{HOST_KEY}-cert.pub", certificate.export_certificate().decode())
     node.write("/etc/ssh/sshd_config", _CONFIG)
@@ -105,11 +107,12 @@ def open_one(node: Node, access: Access, built: Path) -> None:
 
 def open_all(nodes: Mapping[NodePlan, Node], fabric: Node, site: Site, parts: Parts) -> Path:
     """Start sshd on every node, with the helper behind it; the answer is the client's configuration."""
-    built = helper.build(site.tools, site.folder / "helper")
+    helper.build(site.tools, site.folder / _HELPER)
+    approver.create(site.folder)
     access = Access.create(site.folder / "ssh")
     here = Place(None, "127.0.0.1", 0)
     ports = {plan.name: parts.opened(Forward(here, Place(fabric.pid, plan.address, _PORT))).port for plan in nodes}
-    together(partial(open_one, node, access, built) for node in nodes.values())
+    together(partial(open_one, node, access, site.folder) for node in nodes.values())
     return access.write_config(ports)
 
 

@@ -1,9 +1,12 @@
 #!/bin/sh
 # Install or update node-helper on this node, or with `remove` take it away. Safe to run again; see README.md beside this file.
+# Without --changes the node can only be looked at, also where it could be changed before.
 # DESTDIR installs the files below another root and changes nothing else.
 set -eu
 
+usage="usage: install.sh PUBLIC_KEY_FILE [--changes ALLOWED_SIGNERS_FILE --cluster NAME --node NAME] | remove"
 folder=/usr/local/lib/netcheck
+state=/var/lib/netcheck-changes
 user=netcheck
 source=$(cd "$(dirname "$0")/../.." && pwd)
 root=${DESTDIR:-}
@@ -76,7 +79,46 @@ put_key() {
     chmod 644 "$home/.ssh/authorized_keys" # root's: the user cannot lift the restriction
 }
 
+check_changes() {
+    [ -n "$signers$cluster$node" ] || return 0
+    [ -n "$signers" ] && [ -n "$cluster" ] && [ -n "$node" ] || fail "--changes, --cluster and --node belong together"
+    for name in "$cluster" "$node"; do
+        case $name in
+        [!A-Za-z0-9]* | *[!A-Za-z0-9._:/@-]*) fail "$name is not a name of a cluster or node" ;;
+        esac
+    done
+    [ -n "$root" ] || [ -x /usr/bin/ssh-keygen ] || fail "this node has no /usr/bin/ssh-keygen, which verifies approvals"
+    grep -q '^approver@netcheck ' "$signers" || fail "$signers names no key of approver@netcheck"
+}
+
+put_changes() {
+    rm -f "$root/etc/netcheck/node.json" "$root/etc/netcheck/allowed_signers"
+    rmdir "$root/etc/netcheck" 2>/dev/null || true
+    [ -n "$signers" ] || return 0
+    mkdir -p "$root/etc/netcheck" "$root$state"
+    chmod 755 "$root/etc/netcheck"
+    chmod 700 "$root$state"
+    cp "$signers" "$root/etc/netcheck/allowed_signers"
+    printf '{"cluster": "%s", "node": "%s"}\n' "$cluster" "$node" >"$root/etc/netcheck/node.json"
+    chmod 644 "$root/etc/netcheck/allowed_signers" "$root/etc/netcheck/node.json"
+    [ -n "$root" ] || chown -R 0:0 /etc/netcheck/allowed_signers /etc/netcheck/node.json "$state"
+}
+
+# What is to be put back at its time still is: it has its own copy of the code.
+remove_changes() {
+    signers=
+    put_changes
+    for armed in "$root$state"/undo-*; do
+        if [ -e "$armed" ]; then
+            echo "install.sh: a change that was made for a time will still be put back; remove $state after that" >&2
+            return
+        fi
+    done
+    rm -rf "$root$state"
+}
+
 remove() {
+    remove_changes
     rm -rf "$root$folder" "$root/etc/sudoers.d/netcheck" "$root/etc/tmpfiles.d/netcheck.conf" "$root/run/netcheck" "$root/var/lib/$user"
     if [ -z "$root" ] && id "$user" >/dev/null 2>&1; then
         userdel "$user"
@@ -88,15 +130,31 @@ if [ "${1:-}" = remove ]; then
     remove
     exit
 fi
-key=$(cat "${1:?usage: install.sh PUBLIC_KEY_FILE | remove}")
+key=$(cat "${1:?$usage}")
 case $key in
 ssh-* | ecdsa-* | sk-*) ;;
 *) fail "$1 is not an SSH public key" ;;
 esac
 [ "$(printf '%s\n' "$key" | wc -l)" = 1 ] || fail "$1 holds more than one line"
+shift
+signers='' cluster='' node=''
+while [ $# -gt 0 ]; do
+    [ $# -gt 1 ] || fail "$usage"
+    case $1 in
+    --changes) signers=$2 ;;
+    --cluster) cluster=$2 ;;
+    --node) node=$2 ;;
+    *) fail "$usage" ;;
+    esac
+    shift 2
+done
+check_changes
 python=$(find_python)
 put_helper
 put_lock
 put_sudoers
 put_key
-echo "node-helper is installed; the worker connects as $user"
+put_changes
+may="can only be looked at"
+[ -z "$signers" ] || may="can be changed by what approver@netcheck signs for $node of $cluster"
+echo "node-helper is installed; the worker connects as $user; this node $may"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from node_helper import codec
+from node_helper import codec, wire
 from node_helper.codec import Malformed
 
 NAMESPACE = "netcheck"
@@ -27,7 +27,7 @@ _HEAD = "# Written by netcheck for an approved change; taken away when that is u
 _OURS = re.compile(
     re.escape(_HEAD) + r"net\.netfilter\.nf_conntrack_max = [0-9]{1,10}\n(net\.netfilter\.nf_conntrack_buckets = [0-9]{1,10}\n)?"
 )
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}")
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
@@ -61,7 +61,7 @@ class Target:
     after: Setting
 
     def __post_init__(self) -> None:
-        if not _WORD.fullmatch(self.node):
+        if not WORD.fullmatch(self.node):
             raise Malformed("is not the name of a node", "node")
         if not _MACHINE_ID.fullmatch(self.machine_id):
             raise Malformed("is not 32 hexadecimal digits", "machine_id")
@@ -94,8 +94,8 @@ class Plan:
         if self.key not in KEYS:
             raise Malformed("is not on the list of what can be changed", "key")
         for name, word, shape in (
-            ("cluster", self.cluster, _WORD),
-            ("approval", self.approval, _WORD),
+            ("cluster", self.cluster, WORD),
+            ("approval", self.approval, WORD),
             ("nonce", self.nonce, _NONCE),
             ("undoes", self.undoes or self.nonce, _NONCE),
         ):
@@ -108,7 +108,7 @@ class Plan:
         if not 0 < len(self.targets) <= MOST_NODES or len({t.node for t in self.targets}) != len(self.targets):
             raise Malformed(f"must be 1 to {MOST_NODES} different nodes", "targets")
 
-    def of(self, node: str) -> Target | None:
+    def of(self, node: str) -> Optional[Target]:
         """What it says of this node."""
         return next((t for t in self.targets if t.node == node), None)
 
@@ -120,10 +120,9 @@ def canonical(plan: Plan) -> str:
 
 def read(said: str) -> Plan:
     """The plan of a canonical text. Raises `Malformed`, also for the same plan written in another way."""
-    try:
-        plan = codec.decode(Plan, json.loads(said))
-    except (ValueError, RecursionError) as e:
-        raise e if isinstance(e, Malformed) else Malformed(f"not JSON: {e}", "Plan") from e
+    if not said.isascii():
+        raise Malformed("not ASCII", "Plan")
+    plan = codec.decode(Plan, wire.value(said.encode()))
     if canonical(plan) != said:
         raise Malformed("not in its canonical form", "Plan")
     return plan
@@ -137,7 +136,7 @@ def reverse(plan: Plan, nodes: tuple[str, ...], *, approval: str, nonce: str, is
     )
 
 
-def text(value: int, buckets: int | None) -> str:
+def text(value: int, buckets: Optional[int]) -> str:
     """The file that makes a value last over reboots (sysctl.d(5)); the buckets where the plan changes them."""
     more = "" if buckets is None else f"net.netfilter.nf_conntrack_buckets = {buckets}\n"
     return f"{_HEAD}net.netfilter.nf_conntrack_max = {value}\n{more}"

@@ -33,6 +33,7 @@ from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, rou
 from node_helper.stop import Stop
 
 if TYPE_CHECKING:
+    from node_helper.changes.standing import Standing
     from node_helper.ipvs import Connections, Table, Virtual
     from node_helper.netfilter.records import FilterTable, Wanted
     from node_helper.netfilter.records import Table as RuleTable
@@ -44,11 +45,12 @@ T = TypeVar("T")
 class Linux:
     """`node_helper.kernel.Kernel` of the machine this runs on, for one question; it stops waiting when the question ends.
 
-    Any thread may use it. Needs root and the node's own /proc.
+    Any thread may use it. Needs root and the node's own /proc. `installed`: by an installation that may allow changes.
     """
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, *, installed: bool = False) -> None:
         self._stop = stop
+        self._installed = installed
         self._netlinks = Netlinks()
 
     def own_netns(self) -> Netns:
@@ -208,6 +210,12 @@ class Linux:
 
         nftables = _speaks_nftables()
         return self._inside(netns, f"table {wanted.table}", lambda: filters.read(wanted, nftables=nftables))
+
+    def changes(self) -> Standing:
+        from node_helper.changes.paths import Paths
+        from node_helper.changes.standing import standing
+
+        return standing(Paths(), is_installed=self._installed)
 
     def now(self) -> float:
         return time.time()

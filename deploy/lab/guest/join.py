@@ -37,7 +37,7 @@ def joined(lab: Lab, name: str = NAME) -> Iterator[GuestNode]:
         node = parts.opened(GuestNode(name, _site(parts, lab)))
         lab.fabric.plug(node, plan, lab.plans)
         plugged = True
-        sshd.open_one(node, access, lab.folder / "helper")
+        sshd.open_one(node, access, lab.folder)
         port = parts.opened(Forward(Place(None, "127.0.0.1", 0), Place(lab.fabric.pid, plan.address, _PORT))).port
         lab.ssh_config.write_text(config + access.entry(name, port), encoding="utf-8")
         machine_id = node.path("/etc/machine-id").read_text(encoding="ascii").strip()

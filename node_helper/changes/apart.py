@@ -1,0 +1,124 @@
+"""Work that goes on when the helper, its connection and whoever started it are gone: in a process of its own. I/O.
+
+It is a child of PID 1 in a session of its own, with nothing inherited but the end of a pipe on which it tells what came of it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+
+if TYPE_CHECKING:
+    from node_helper.stop import Stop
+
+_LAST = 1 << 16
+_PIPE = 3
+_CGROUPS = "/sys/fs/cgroup"
+
+
+def run(work: Callable[[], bytes], stop: Stop) -> bytes:
+    """What the work said, b"" where it ended before. Raises `CannotLook` when nobody waits any more; the work goes on."""
+    said = _apart(lambda pipe: _say(pipe, work()))
+    heard = b""
+    try:
+        poll = select.poll()
+        poll.register(said, select.POLLIN)
+        poll.register(stop, select.POLLIN)
+        while True:
+            poll.poll(max(stop.left, 0) * 1000)
+            stop.check()
+            data = os.read(said, _LAST)
+            if not data:
+                return heard
+            heard += data
+    finally:
+        os.close(said)
+
+
+def start(argv: list[str], seconds: float) -> bytes:
+    """Start a program that stays, in a cgroup of its own where one can be made; what it first says on descriptor 3."""
+
+    def become(pipe: int) -> None:
+        os.dup2(pipe, _PIPE)
+        os.set_inheritable(_PIPE, True)  # noqa: FBT003  (it takes no keyword)
+        os.execve(argv[0], argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})  # noqa: S606  (no shell is wanted)
+
+    said = _apart(become)
+    try:
+        return os.read(said, _LAST) if select.select([said], [], [], seconds)[0] else b""
+    finally:
+        os.close(said)
+
+
+def enter_cgroup(name: str) -> Optional[str]:
+    """Leave the cgroup of the connection, which may be ended as a whole; None where that cannot be (cgroup v1, no rights)."""
+    folder = os.path.join(_CGROUPS, f"netcheck-{name}-{os.getpid()}")
+    if not os.path.exists(os.path.join(_CGROUPS, "cgroup.procs")):
+        return None
+    try:
+        os.mkdir(folder)
+        _join(folder)
+    except OSError:
+        with suppress(OSError):
+            os.rmdir(folder)
+        return None
+    return folder
+
+
+def leave_cgroup(folder: Optional[str]) -> None:
+    """Go up, so that it can be removed."""
+    if folder is not None:
+        with suppress(OSError):
+            _join(_CGROUPS)
+            os.rmdir(folder)
+
+
+def _apart(work: Callable[[int], None]) -> int:
+    """The reading end of what `work` writes to the descriptor that it is given, in a process whose parent is PID 1."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _second(work, writing)
+    os.close(writing)
+    os.waitpid(child, 0)
+    return reading
+
+
+def _second(work: Callable[[int], None], pipe: int) -> NoReturn:
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _settle(pipe)
+            work(pipe)
+    finally:
+        os._exit(0)
+
+
+def _settle(pipe: int) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.chdir("/")
+    os.umask(0o077)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    for inherited in map(int, os.listdir("/proc/self/fd")):
+        if inherited not in (0, 1, 2, pipe):
+            with suppress(OSError):  # the one that listed them
+                os.close(inherited)
+
+
+def _say(pipe: int, said: bytes) -> None:
+    rest = memoryview(said)
+    with suppress(OSError):  # nobody listens any more: the journal has it
+        while rest:
+            rest = rest[os.write(pipe, rest) :]
+
+
+def _join(folder: str) -> None:
+    with open(os.path.join(folder, "cgroup.procs"), "w") as procs:
+        procs.write("0")

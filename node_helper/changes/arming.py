@@ -1,0 +1,139 @@
+"""What it takes for a node to put its setting back by itself: a folder with what and how, and somebody to start it.
+
+systemd starts it where it runs, also after a restart; elsewhere a process of its own waits, which a restart ends. I/O.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import node_helper
+from node_helper import codec
+from node_helper.changes import apart, disk, systemd
+from node_helper.changes.paths import Paths, undo_name
+from node_helper.changes.plan import Setting
+
+_CODE = ("__init__.py", "codec.py", "wire.py", "changes")
+_PROGRAM = """#!{python} -ISB
+import sys
+
+sys.path.insert(0, "{folder}")
+from node_helper.changes.undoing import main
+
+sys.exit(main("{folder}"))
+"""
+_RECORD, _ALIVE, PROGRAM = "armed.json", "alive", "undo"
+_START_SECONDS = 20.0
+
+
+class NotArmed(Exception):
+    """The node cannot be made to put it back by itself; the reason in words."""
+
+
+@dataclass(frozen=True)
+class Armed:
+    """What is put back, and when: `at` by this node's clock (systemd), `boot_at` in seconds since it started (a process).
+
+    `digest`, `nonce` and `approval` are those of the change that is to be undone.
+    """
+
+    nonce: str
+    approval: str
+    digest: str
+    before: Setting
+    after: Setting
+    at: float
+    boot_at: float
+    by: Literal["systemd", "process"]
+    paths: Paths
+
+
+def boottime() -> float:
+    """Seconds since this node started, those in which it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def arm(armed: Armed) -> None:
+    """Only under the node's lock. Raises `NotArmed`, and nothing of it is left."""
+    folder = armed.paths.undo(armed.nonce)
+    try:
+        os.mkdir(folder, 0o700)
+        _fill(folder, armed)
+        if armed.by == "systemd":
+            systemd.start(armed.paths, undo_name(armed.nonce), os.path.join(folder, PROGRAM), armed.at)
+        else:
+            _wait_in_a_process(folder)
+    except OSError as e:
+        with suppress(OSError, ValueError):
+            disarm(armed.paths, armed.nonce)
+        raise NotArmed(str(e)) from e
+
+
+def disarm(paths: Paths, nonce: str) -> None:
+    """Nothing where it is not armed. A waiting process sees that its folder is gone, and ends. Raises `OSError`."""
+    folder = paths.undo(nonce)
+    if not os.path.exists(folder):
+        return
+    if systemd.knows(paths, undo_name(nonce)):
+        systemd.stop(paths, undo_name(nonce))
+    shutil.rmtree(folder)
+    disk.sync_folder(paths.state)
+
+
+def read(folder: str) -> Armed:
+    """What was armed. Raises `OSError`, `ValueError`."""
+    with open(os.path.join(folder, _RECORD)) as file:
+        return codec.decode(Armed, json.load(file))
+
+
+def stands(paths: Paths, nonce: str) -> bool:
+    """Whether it will still be put back. Looks only."""
+    folder = paths.undo(nonce)
+    try:
+        if read(folder).by == "systemd":
+            return systemd.waits(paths, undo_name(nonce))
+        with open(os.path.join(folder, _ALIVE)) as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True  # its process holds it
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def hold(folder: str) -> int:
+    """Say that this process is the one that waits: for as long as the answer is open. Raises `OSError`."""
+    alive = os.open(os.path.join(folder, _ALIVE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    return alive
+
+
+def _fill(folder: str, armed: Armed) -> None:
+    """The installed code may be replaced or removed before the time comes: this copy is not."""
+    source, code = os.path.dirname(node_helper.__file__), os.path.join(folder, "node_helper")
+    os.mkdir(code, 0o700)
+    for name in _CODE:
+        there, here = os.path.join(source, name), os.path.join(code, name)
+        if os.path.isdir(there):
+            shutil.copytree(there, here, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(there, here)
+    program = _PROGRAM.format(python=sys.executable, folder=folder)
+    disk.put(os.path.join(folder, PROGRAM), program, 0o700)
+    disk.put(os.path.join(folder, _RECORD), json.dumps(codec.encode(armed)), 0o600)
+    os.sync()  # the code too; one file at a time would cost a write of the journal each
+    disk.sync_folder(armed.paths.state)
+
+
+def _wait_in_a_process(folder: str) -> None:
+    program = [sys.executable, "-ISB", os.path.join(folder, PROGRAM)]
+    if apart.start(program, _START_SECONDS) != b"waiting":
+        raise OSError("the process that should put it back did not start")

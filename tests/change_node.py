@@ -1,0 +1,104 @@
+"""A node that is a folder: what a change reads and writes of one, with a key whose signatures it takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from node_helper.changes import plan as plans
+from node_helper.changes import standing
+from node_helper.changes.applying import apply
+from node_helper.changes.grant import Applied, Done, Grant
+from node_helper.changes.hands import Hands
+from node_helper.changes.paths import Paths
+from node_helper.changes.plan import Plan, Setting, Target
+from workers.changes import signing
+
+CLUSTER, NODE, MACHINE = "lab", "node-a", "a" * 32
+BEFORE, AFTER = Setting(262144, 65536), Setting(198000, 65536)
+FILE = plans.text(198000, None)
+
+
+def make_key(path: Path) -> Path:
+    """A key pair; its public half is beside it."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
+
+
+def plan_of(before: Setting = BEFORE, after: Setting = AFTER, number: int = 1, **other: Any) -> Plan:
+    now = int(time.time())
+    target = Target(NODE, MACHINE, before, after)
+    plain = Plan(
+        version=plans.VERSION,
+        cluster=CLUSTER,
+        key=plans.KEYS[0],
+        approval=f"approval-{number}",
+        nonce=f"{number:08x}" * 4,
+        issued=now - 5,
+        expires=now + 600,
+        hold_s=0,
+        undoes="",
+        targets=(target,),
+    )
+    return replace(plain, **other)
+
+
+@dataclass(frozen=True)
+class FolderNode:
+    """`hands` are those of a real node but for where they reach."""
+
+    root: Path
+    key: Path
+    hands: Hands
+
+    @classmethod
+    def make(cls, root: Path, key: Path) -> FolderNode:
+        paths = Paths(str(root), os.getuid())
+        for path in (paths.identity, paths.file, paths.value, paths.netns, f"{paths.state}/x"):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(paths.state).chmod(0o700)
+        Path(paths.netns).symlink_to("/proc/self/ns/net")
+        Path(paths.identity).write_text(f'{{"cluster": "{CLUSTER}", "node": "{NODE}"}}\n')
+        Path(paths.machine_id).write_text(f"{MACHINE}\n")
+        node = cls(root, key, Hands(paths))
+        node.trust(key)
+        node.hold(BEFORE)
+        return node
+
+    @property
+    def paths(self) -> Paths:
+        return self.hands.paths
+
+    def trust(self, *keys: Path, options: tuple[str, ...] = ()) -> None:
+        """Take signatures of these keys and no others."""
+        lines = (signing.allowed(key.with_suffix(".pub").read_text(), *options) for key in keys)
+        Path(self.paths.signers).write_text("".join(lines))
+
+    def hold(self, setting: Setting) -> None:
+        """As if somebody had written it."""
+        Path(self.paths.value).write_text(f"{setting.value}\n")
+        Path(self.paths.buckets).write_text(f"{setting.buckets}\n")
+
+    def held(self) -> tuple[int, int, str]:
+        seen = self.hands.held()
+        return seen.value, seen.buckets, seen.text
+
+    def grant(self, plan: Plan) -> Grant:
+        return signing.sign(plan, self.key)
+
+    def apply(self, plan: Plan, hands: Any = None) -> Applied:
+        return apply(self.grant(plan), hands or self.hands)
+
+    def recent(self) -> tuple[Done, ...]:
+        return standing.standing(self.paths, is_installed=True).recent
+
+    def wait(self, true: Callable[[], bool]) -> None:
+        until = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < until
+            time.sleep(0.02)
