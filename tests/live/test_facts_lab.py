@@ -10,9 +10,9 @@ import pytest
 
 from deploy.lab.lab import Lab
 from deploy.lab.node import Node
-from deploy.lab.plan import NODES
+from deploy.lab.plan import DNS_ADDRESS, NODES
 from deploy.lab.runtime import PodFacts, PodSpec
-from node_helper.facts import connect, interfaces, neighbours, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import connect, dns, dns_pair, interfaces, neighbours, raw, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.facts.interfaces import Interface
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
@@ -195,6 +195,8 @@ def test_looking_leaves_the_node_as_it_was(lab: Lab, helpers: dict[str, Asked]) 
     netns = netns_of(helpers, pod)
     for fact in (interfaces, routes, neighbours, sockets):
         helper.ask(fact.FACT, fact.Query(netns))
+    helper.ask(dns.FACT, dns.Query(netns, DNS_ADDRESS, "kubernetes.default.svc.cluster.local"))
+    helper.ask(dns_pair.FACT, dns_pair.Query(netns, DNS_ADDRESS, "kubernetes.default.svc.cluster.local"))
     helper.ask(resolv_conf.FACT, resolv_conf.Query(pod.pid))
     for what in ("addr", "route", "neigh", "sockets"):
         helper.ask(raw.FACT, raw.Query(netns, what))
