@@ -24,6 +24,7 @@ from bot.settings import BotSettings
 from bot.voting import Voting
 from workers import checks, health, intents
 from workers.audit import opening as auditing
+from workers.audit.entry import About, Kind
 from workers.audit.reading import Reader
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
@@ -63,6 +64,7 @@ async def running(settings: BotSettings, announce: Callable[[str], None], stack:
     who = await _identity(thread)
     home = Home(settings.cluster, settings.namespace, who.user)
     audit = await stack.enter_async_context(auditing.opened(settings, "bot", jobs))
+    rules.tell(lambda said: audit.append(Kind.POLICY, About(cluster=settings.cluster), said))
     mail = jobs.mail(settings.voices())
     approvals = Approvals(mail)
     books = Books(audit, Reader(auditing.store_of(settings, jobs), lambda: auditing.known_keys(settings)), approvals)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -29,6 +31,12 @@ class PolicyFile:
         self._rules = policy_file.load(path)
         self.trouble = ""
         """What is wrong with the file as it is now, "" for nothing."""
+        self._hear: Callable[[Mapping[str, str]], None] = _unheard
+
+    def tell(self, hear: Callable[[Mapping[str, str]], None]) -> None:
+        """`hear` is told which policy is in force, now and whenever the file has changed, in words for the audit."""
+        self._hear = hear
+        self._hear(self._said())
 
     def __call__(self) -> Rules:
         """The rules in force."""
@@ -50,12 +58,23 @@ class PolicyFile:
             log.info("policy_read", source=self._rules.source, rules=len(self._rules.rules), approvals=len(self._rules.approvals))
         READ.labels("wrong" if self.trouble else "good").inc()
         WRONG.set(bool(self.trouble))
+        self._hear(self._said())
 
     async def watch(self) -> None:
         """Look each second, until it is cancelled."""
         while self._path is not None:
             await asyncio.sleep(_APART_S)
             self.look()
+
+    def _said(self) -> dict[str, str]:
+        """The digest is that of the file, which is not in force while it is wrong."""
+        said = {"source": self._rules.source, "rules": str(len(self._rules.rules)), "trouble": self.trouble}
+        digest = "" if self._seen is None else hashlib.sha256(self._seen).hexdigest()
+        return {name: word for name, word in {**said, "sha256": digest}.items() if word}
+
+
+def _unheard(said: Mapping[str, str]) -> None:
+    """The log has it."""
 
 
 def _content(path: Path | None) -> bytes | None:

@@ -128,6 +128,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         thread = Thread(slack)
         audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
         jobs.tell_of_forged(lambda job, reason: audit.append(Kind.REFUSAL, About(subject=job), {"reason": reason}))
+        rules.tell(lambda said: audit.append(Kind.POLICY, About(cluster=settings.cluster), said))
         work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds)
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()

@@ -551,7 +551,8 @@ async def audited(bot: Bot) -> str:
 async def test_what_was_asked_is_audited_by_ids_and_as_it_was_understood(bot: Bot) -> None:
     await bot.does(bot.slack.command, "po   hello-world in “Shop”")
     (status,) = await bot.queued()
-    command, decision = (await audited(bot)).splitlines()[1:3]
+    opened, policy, command, decision = (await audited(bot)).splitlines()
+    assert ('"kind":"opened"' in opened, '"source":"built-in policy.toml"' in policy) == (True, True)
     for part in ('"kind":"command"', '"line":"pod hello-world namespace=shop"', status.job.requester.user, status.job.trace):
         assert part in command
     for part in ('"kind":"decision"', f'"subject":"{status.job.id}"', "rule 'members may look and probe'", status.job.channel.id):

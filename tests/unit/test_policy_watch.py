@@ -79,3 +79,17 @@ async def test_without_a_file_there_is_nothing_to_watch() -> None:
     rules = PolicyFile(None)
     await rules.watch()
     assert rules() == built_in()
+
+
+def test_the_audit_is_told_which_policy_is_in_force_and_of_each_edit(path: Path) -> None:
+    rules, told = PolicyFile(path), list[dict[str, str]]()
+    rules.tell(lambda said: told.append(dict(said)))
+    path.write_text(ONE.replace("READ", "REED"))
+    rules.look()
+    rules.look()
+    path.write_text(ONE)
+    rules.look()
+    assert [("trouble" in said, said["rules"], said["source"]) for said in told] == [
+        (wrong, "1", str(path)) for wrong in (0, 1, 0)
+    ]
+    assert told[0]["sha256"] == told[2]["sha256"] != told[1]["sha256"]
