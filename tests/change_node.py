@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deploy.lab import approver, packages
 from node_helper.changes import plan as plans
 from node_helper.changes import standing
 from node_helper.changes.applying import apply
@@ -24,9 +29,21 @@ BEFORE, AFTER = Setting(262144, 65536), Setting(198000, 65536)
 FILE = plans.text(198000, None)
 
 
+@cache
+def keygen() -> str:
+    """The machine's ssh-keygen, or the lab's where it has none, which then is the one that this process finds."""
+    found = shutil.which("ssh-keygen")
+    if found is not None:
+        return found
+    folder = Path(tempfile.mkdtemp(prefix="netcheck-keygen-"))
+    atexit.register(shutil.rmtree, folder)
+    os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+    return str(approver.keygen(folder, packages.prepare(lambda _: None)))
+
+
 def make_key(path: Path) -> Path:
     """A key pair; its public half is beside it."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    subprocess.run([keygen(), "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
 
 
@@ -58,7 +75,7 @@ class FolderNode:
 
     @classmethod
     def make(cls, root: Path, key: Path) -> FolderNode:
-        paths = Paths(str(root), os.getuid())
+        paths = Paths(str(root), os.getuid(), keygen())
         for path in (paths.identity, paths.file, paths.value, paths.netns, f"{paths.state}/x"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(paths.state).chmod(0o700)

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,13 +81,18 @@ def test_what_waits_needs_neither_the_helper_nor_what_it_inherited(node: FolderN
     links = {fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()}
     assert links == {Path("/dev/null"), folder / "alive"}
     argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    assert argv[1:3] == ["-ISB", str(folder / "undo")]
+    assert argv[1:3] == ["-ISB", str(folder / "undo.pyz")]
     assert not any(path.stat().st_mode & 0o022 for path in [folder, *folder.rglob("*")])
 
 
 def holders(folder: Path) -> list[int]:
-    said = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False).stdout.split()
-    return [int(pid) for pid in said]
+    """The processes whose program is in it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder / "undo.pyz") in path.read_text().split("\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 @pytest.mark.parametrize("other", [Setting(199999, 65536), Setting(198000, 16384)])
