@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,7 @@ from workers.changes import signing
 CLUSTER, NODE, MACHINE = "lab", "node-a", "a" * 32
 BEFORE, AFTER = Setting(262144, 65536), Setting(198000, 65536)
 FILE = plans.text(198000, None)
+_STEPS = ("record", "arm", "write_buckets", "write_value", "put_file", "disarm")
 
 
 @cache
@@ -119,3 +121,39 @@ class FolderNode:
         while not true():
             assert time.monotonic() < until
             time.sleep(0.02)
+
+
+class Watched:
+    """Hands that tell each step, and do something at one of them instead, or after it."""
+
+    def __init__(
+        self, node: FolderNode, at: int = -1, instead: Callable[[], None] | None = None, after: Callable[[], None] | None = None
+    ) -> None:
+        self.node, self.at, self.instead, self.after = node, at, instead, after
+        self.done: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.node.hands, name)
+        if name not in _STEPS:
+            return real
+
+        def step(*arguments: Any) -> None:
+            here = len(self.done) == self.at
+            self.done.append((name, *arguments))
+            if here and self.instead:
+                self.instead()
+            real(*arguments)
+            if here and self.after:
+                self.after()
+
+        return step
+
+
+def broken() -> None:
+    """As a disk or a kernel says it."""
+    raise OSError(5, "Input/output error")
+
+
+def killed() -> None:
+    """By whoever ends processes at the worst moment."""
+    os.kill(os.getpid(), signal.SIGKILL)

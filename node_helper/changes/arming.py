@@ -94,17 +94,15 @@ def read(folder: str) -> Armed:
 
 def stands(paths: Paths, nonce: str) -> bool:
     """Whether it will still be put back. Looks only."""
-    folder = paths.undo(nonce)
-    try:
-        if read(folder).by == "systemd":
-            return systemd.waits(paths, undo_name(nonce))
-        with open(os.path.join(folder, _ALIVE)) as alive:
-            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True  # its process holds it
-    except (OSError, ValueError):
-        return False
-    return False
+    return _is_held(paths.undo(nonce)) or (os.path.exists(paths.undo(nonce)) and systemd.waits(paths, undo_name(nonce)))
+
+
+def bury(paths: Paths) -> None:
+    """Take away undos whose process is no more: nobody would carry them out. Only under the node's lock. Raises `OSError`."""
+    for name in os.listdir(paths.state):
+        folder = os.path.join(paths.state, name)
+        if name.startswith(undo_name("")) and not systemd.knows(paths, name) and not _is_held(folder):
+            shutil.rmtree(folder)
 
 
 def hold(folder: str) -> int:
@@ -112,6 +110,17 @@ def hold(folder: str) -> int:
     alive = os.open(os.path.join(folder, _ALIVE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     fcntl.flock(alive, fcntl.LOCK_EX)
     return alive
+
+
+def _is_held(folder: str) -> bool:
+    try:
+        with open(os.path.join(folder, _ALIVE)) as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True  # by the process that waits
+    except OSError:
+        return False
+    return False
 
 
 def _fill(folder: str, armed: Armed) -> None:
