@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deploy.lab import approver, packages
 from node_helper.changes import plan as plans
 from node_helper.changes import standing
 from node_helper.changes.applying import apply
@@ -22,11 +28,24 @@ from workers.changes import signing
 CLUSTER, NODE, MACHINE = "lab", "node-a", "a" * 32
 BEFORE, AFTER = Setting(262144, 65536), Setting(198000, 65536)
 FILE = plans.text(198000, None)
+_STEPS = ("record", "arm", "write_buckets", "write_value", "put_file", "disarm")
+
+
+@cache
+def keygen() -> str:
+    """The machine's ssh-keygen, or the lab's where it has none, which then is the one that this process finds."""
+    found = shutil.which("ssh-keygen")
+    if found is not None:
+        return found
+    folder = Path(tempfile.mkdtemp(prefix="netcheck-keygen-"))
+    atexit.register(shutil.rmtree, folder)
+    os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+    return str(approver.keygen(folder, packages.prepare(lambda _: None)))
 
 
 def make_key(path: Path) -> Path:
     """A key pair; its public half is beside it."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    subprocess.run([keygen(), "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
 
 
@@ -58,7 +77,7 @@ class FolderNode:
 
     @classmethod
     def make(cls, root: Path, key: Path) -> FolderNode:
-        paths = Paths(str(root), os.getuid())
+        paths = Paths(str(root), os.getuid(), keygen())
         for path in (paths.identity, paths.file, paths.value, paths.netns, f"{paths.state}/x"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(paths.state).chmod(0o700)
@@ -102,3 +121,39 @@ class FolderNode:
         while not true():
             assert time.monotonic() < until
             time.sleep(0.02)
+
+
+class Watched:
+    """Hands that tell each step, and do something at one of them instead, or after it."""
+
+    def __init__(
+        self, node: FolderNode, at: int = -1, instead: Callable[[], None] | None = None, after: Callable[[], None] | None = None
+    ) -> None:
+        self.node, self.at, self.instead, self.after = node, at, instead, after
+        self.done: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.node.hands, name)
+        if name not in _STEPS:
+            return real
+
+        def step(*arguments: Any) -> None:
+            here = len(self.done) == self.at
+            self.done.append((name, *arguments))
+            if here and self.instead:
+                self.instead()
+            real(*arguments)
+            if here and self.after:
+                self.after()
+
+        return step
+
+
+def broken() -> None:
+    """As a disk or a kernel says it."""
+    raise OSError(5, "Input/output error")
+
+
+def killed() -> None:
+    """By whoever ends processes at the worst moment."""
+    os.kill(os.getpid(), signal.SIGKILL)

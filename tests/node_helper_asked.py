@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -60,7 +60,13 @@ class Asked:
 @contextmanager
 def asked(node: Node) -> Iterator[Asked]:
     """Start the helper as sshd would, and end it by the end of its input."""
-    argv = node.argv(helper.COMMAND.split())
+    with speaking(node.argv(helper.COMMAND.split())) as one:
+        yield one
+
+
+@contextmanager
+def speaking(argv: Sequence[str]) -> Iterator[Asked]:
+    """The helper that a command starts."""
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as process:
         yield Asked(process)
         assert process.stdin is not None

@@ -59,7 +59,7 @@ class Lab:
     def up(self) -> None:
         """Start everything. Raises :class:`~deploy.lab.errors.LabError`, with nothing left behind, if a part fails."""
         machine.require()
-        tools = packages.prepare(self._say)
+        tools = self._tools = packages.prepare(self._say)
         try:
             site = self._site(tools)
             self._start_nodes(site)
@@ -110,7 +110,7 @@ class Lab:
             "NETCHECK_DATA_DIR": str(self.folder / "data"),
             "NETCHECK_KUBECONFIG": str(self.api.kubeconfig),
             "NETCHECK_SSH_CONFIG": str(self.ssh_config),
-            "NETCHECK_APPROVER_KEY": str(approver.key(self.folder)),
+            **approver.settings(self.folder, self._tools),
             **self.slack.settings(),
         }
 

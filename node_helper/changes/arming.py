@@ -6,6 +6,7 @@ systemd starts it where it runs, also after a restart; elsewhere a process of it
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Iterator, Literal
 
 import node_helper
 from node_helper import codec
@@ -22,15 +23,12 @@ from node_helper.changes.paths import Paths, undo_name
 from node_helper.changes.plan import Setting
 
 _CODE = ("__init__.py", "codec.py", "wire.py", "changes")
-_PROGRAM = """#!{python} -ISB
-import sys
-
-sys.path.insert(0, "{folder}")
+_MAIN = """import os, sys
 from node_helper.changes.undoing import main
 
-sys.exit(main("{folder}"))
+sys.exit(main(os.path.dirname(sys.argv[0])))
 """
-_RECORD, _ALIVE, PROGRAM = "armed.json", "alive", "undo"
+_RECORD, _ALIVE, PROGRAM = "armed.json", "alive", "undo.pyz"
 _START_SECONDS = 20.0
 
 
@@ -96,17 +94,15 @@ def read(folder: str) -> Armed:
 
 def stands(paths: Paths, nonce: str) -> bool:
     """Whether it will still be put back. Looks only."""
-    folder = paths.undo(nonce)
-    try:
-        if read(folder).by == "systemd":
-            return systemd.waits(paths, undo_name(nonce))
-        with open(os.path.join(folder, _ALIVE)) as alive:
-            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True  # its process holds it
-    except (OSError, ValueError):
-        return False
-    return False
+    return _is_held(paths.undo(nonce)) or (os.path.exists(paths.undo(nonce)) and systemd.waits(paths, undo_name(nonce)))
+
+
+def bury(paths: Paths) -> None:
+    """Take away undos whose process is no more: nobody would carry them out. Only under the node's lock. Raises `OSError`."""
+    for name in os.listdir(paths.state):
+        folder = os.path.join(paths.state, name)
+        if name.startswith(undo_name("")) and not systemd.knows(paths, name) and not _is_held(folder):
+            shutil.rmtree(folder)
 
 
 def hold(folder: str) -> int:
@@ -116,21 +112,42 @@ def hold(folder: str) -> int:
     return alive
 
 
+def _is_held(folder: str) -> bool:
+    try:
+        with open(os.path.join(folder, _ALIVE)) as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True  # by the process that waits
+    except OSError:
+        return False
+    return False
+
+
 def _fill(folder: str, armed: Armed) -> None:
-    """The installed code may be replaced or removed before the time comes: this copy is not."""
-    source, code = os.path.dirname(node_helper.__file__), os.path.join(folder, "node_helper")
-    os.mkdir(code, 0o700)
-    for name in _CODE:
-        there, here = os.path.join(source, name), os.path.join(code, name)
-        if os.path.isdir(there):
-            shutil.copytree(there, here, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(there, here)
-    program = _PROGRAM.format(python=sys.executable, folder=folder)
-    disk.put(os.path.join(folder, PROGRAM), program, 0o700)
+    disk.put(os.path.join(folder, PROGRAM), _packed(), 0o600)
     disk.put(os.path.join(folder, _RECORD), json.dumps(codec.encode(armed)), 0o600)
-    os.sync()  # the code too; one file at a time would cost a write of the journal each
     disk.sync_folder(armed.paths.state)
+
+
+def _packed() -> bytes:
+    """The code as a zip that Python runs: what is installed may be replaced or removed before the time comes, this is not."""
+    import zipfile  # here, because it is slow to import and few changes are for a time
+
+    source, packed = os.path.dirname(node_helper.__file__), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", strict_timestamps=False) as file:
+        file.writestr("__main__.py", _MAIN)
+        for path in _sources(source):
+            file.write(path, os.path.join("node_helper", os.path.relpath(path, source)))
+    return packed.getvalue()
+
+
+def _sources(source: str) -> Iterator[str]:
+    for name in _CODE:
+        path = os.path.join(source, name)
+        if os.path.isdir(path):
+            yield from (os.path.join(path, one) for one in sorted(os.listdir(path)) if one.endswith(".py"))
+        else:
+            yield path
 
 
 def _wait_in_a_process(folder: str) -> None:

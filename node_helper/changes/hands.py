@@ -15,6 +15,7 @@ from node_helper.changes.journal import Entry
 from node_helper.changes.paths import Paths
 
 _BETWEEN = 0.02
+_OLD_S = 60.0
 
 
 class Busy(Exception):
@@ -33,7 +34,7 @@ class Hands:
         lock = os.open(os.path.join(self.paths.state, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             until = time.monotonic() + seconds
-            while not _got(lock):
+            while not _got(lock, fcntl.LOCK_EX):
                 if time.monotonic() > until:
                     raise Busy("another change is being made on this node")
                 time.sleep(_BETWEEN)
@@ -82,10 +83,12 @@ class Hands:
         arming.disarm(self.paths, nonce)
 
     def sweep(self) -> None:
-        """Take away what an end in the middle left."""
+        """Take away what an end in the middle left. Only under the node's lock."""
         for name in os.listdir(self.paths.state):
-            if name.startswith(signature.PREFIX) and _age(os.path.join(self.paths.state, name)) > 60:  # noqa: PLR2004  (a minute)
-                os.unlink(os.path.join(self.paths.state, name))
+            path = os.path.join(self.paths.state, name)
+            if name.startswith(signature.PREFIX) and _age(path) > _OLD_S:
+                os.unlink(path)
+        arming.bury(self.paths)
 
 
 def busy(paths: Paths) -> bool:
@@ -95,7 +98,7 @@ def busy(paths: Paths) -> bool:
     except OSError:
         return False
     try:
-        return not _got(lock)
+        return not _got(lock, fcntl.LOCK_SH)  # so that two who look do not see each other
     finally:
         os.close(lock)
 
@@ -108,9 +111,9 @@ def _write(path: str, number: int) -> None:
         os.close(descriptor)
 
 
-def _got(lock: int) -> bool:
+def _got(lock: int, kind: int) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

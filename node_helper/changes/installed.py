@@ -9,7 +9,6 @@ from node_helper import codec, wire
 from node_helper.changes import sound
 from node_helper.changes.paths import Paths
 
-KEYGEN = "/usr/bin/ssh-keygen"
 _MOST_BYTES = 1 << 16
 
 
@@ -48,8 +47,8 @@ def identity(paths: Paths) -> Identity:
             raise NotOffered(wrong)
     if os.lstat(paths.state).st_mode & 0o077:
         raise NotOffered(f"{paths.state} is open to others than root")
-    if not os.access(KEYGEN, os.X_OK):
-        raise NotOffered(f"this node has no {KEYGEN}, which verifies signatures")
+    if not os.access(paths.keygen, os.X_OK):
+        raise NotOffered(f"this node has no {paths.keygen}, which verifies signatures")
     try:
         return codec.decode(Identity, wire.value(sound.text(paths.identity, _MOST_BYTES).encode()))
     except (OSError, ValueError) as e:

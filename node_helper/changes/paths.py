@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Paths:
-    """`root` is "" but in tests. `owner` must own whatever is believed: root, but in tests."""
+    """`root` is "" but in tests. `owner` must own whatever is believed: root, but in tests. `keygen` verifies signatures."""
 
     root: str = ""
     owner: int = 0
+    keygen: str = "/usr/bin/ssh-keygen"
 
     @property
     def identity(self) -> str:

@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 
 from node_helper.changes import plan
-from node_helper.changes.installed import KEYGEN
 from node_helper.changes.paths import Paths
 
 PREFIX = "signature-"
@@ -37,7 +36,7 @@ def problem(text: bytes, signature: str, paths: Paths) -> str:
 def _verified(text: bytes, path: str, paths: Paths) -> str:
     import subprocess  # here, because the helper's start has no need of it
 
-    argv = [KEYGEN, "-Y", "verify", "-f", paths.signers, "-I", plan.PRINCIPAL, "-n", plan.NAMESPACE, "-s", path]
+    argv = [paths.keygen, "-Y", "verify", "-f", paths.signers, "-I", plan.PRINCIPAL, "-n", plan.NAMESPACE, "-s", path]
     try:
         done = subprocess.run(
             argv,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from deploy.lab import approver, sshd
+from deploy.lab import approver, packages, sshd
 from deploy.lab.guest.join import joined
 from deploy.lab.guest.node import GuestNode
 from deploy.lab.lab import Lab
@@ -26,7 +25,7 @@ from node_helper.changes.plan import Plan, Setting, Target
 from node_helper.facts import change_state
 from node_helper.facts.change_state import ChangeState
 from tests.change_node import make_key
-from tests.node_helper_asked import Asked
+from tests.node_helper_asked import Asked, speaking
 from workers.changes import signing
 
 pytestmark = pytest.mark.live
@@ -39,11 +38,8 @@ MAXIMUM, BUCKETS = "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack
 @contextmanager
 def helper(lab: Lab, node: str) -> Iterator[Asked]:
     """The node's helper, by its forced command."""
-    argv = ["ssh", "-F", str(lab.ssh_config), node, "ignored"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Asked(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    with speaking(packages.prepare(print).argv(["ssh", "-F", str(lab.ssh_config), node, "ignored"])) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

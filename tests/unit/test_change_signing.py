@@ -9,6 +9,7 @@ import pytest
 
 from node_helper.changes import plan as plans
 from node_helper.changes.plan import Plan, Setting, Target
+from tests.change_node import keygen
 from workers.changes import signing
 
 PLAN = Plan(
@@ -26,7 +27,7 @@ PLAN = Plan(
 
 
 def made(path: Path, passphrase: str = "") -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)], check=True)
+    subprocess.run([keygen(), "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)], check=True)
     return path
 
 
@@ -36,7 +37,7 @@ def test_openssh_verifies_it_for_the_principal_and_the_namespace(tmp_path: Path)
     assert grant.plan == plans.canonical(PLAN)
     (tmp_path / "allowed").write_text(signing.allowed((tmp_path / "key.pub").read_text()))
     (tmp_path / "signature").write_text(grant.signature)
-    argv = ["ssh-keygen", "-Y", "verify", "-f", str(tmp_path / "allowed"), "-I", plans.PRINCIPAL, "-n", "netcheck"]
+    argv = [keygen(), "-Y", "verify", "-f", str(tmp_path / "allowed"), "-I", plans.PRINCIPAL, "-n", "netcheck"]
     argv += ["-s", str(tmp_path / "signature")]
     for text, status in ((grant.plan, 0), (grant.plan + " ", 255)):
         assert subprocess.run(argv, input=text.encode(), capture_output=True, check=False).returncode == status
@@ -44,6 +45,7 @@ def test_openssh_verifies_it_for_the_principal_and_the_namespace(tmp_path: Path)
 
 @pytest.mark.parametrize("wrong", ["missing", "locked", "no key"])
 def test_what_cannot_sign_says_so(tmp_path: Path, wrong: str) -> None:
+    assert keygen()
     path = tmp_path / "key"
     if wrong == "locked":
         made(path, "secret")

@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from node_helper.changes.applying import apply
 from node_helper.changes.plan import Setting
 from node_helper.protocol import CannotLook
 from node_helper.stop import Stop
-from tests.change_node import AFTER, BEFORE, FILE, FolderNode, make_key, plan_of
+from tests.change_node import AFTER, BEFORE, FILE, FolderNode, Watched, broken, killed, make_key, plan_of
 
 LASTING = plan_of(replace(BEFORE, persisted=""), replace(AFTER, persisted=FILE))
 LARGER = Setting(524288, 131072)
-STEPS = ("record", "arm", "write_buckets", "write_value", "put_file", "disarm")
 
 
 @pytest.fixture(scope="module")
@@ -40,42 +39,8 @@ def node(tmp_path: Path, key: Path) -> Iterator[FolderNode]:
         node.hands.disarm(armed.name.removeprefix("undo-"))
 
 
-class Watched:
-    """Hands that tell each step, and do something at one of them instead, or after it."""
-
-    def __init__(
-        self, node: FolderNode, at: int = -1, instead: Callable[[], None] | None = None, after: Callable[[], None] | None = None
-    ) -> None:
-        self.node, self.at, self.instead, self.after = node, at, instead, after
-        self.done: list[tuple[str, Any]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self.node.hands, name)
-        if name not in STEPS:
-            return real
-
-        def step(*arguments: Any) -> None:
-            here = len(self.done) == self.at
-            self.done.append((name, *arguments))
-            if here and self.instead:
-                self.instead()
-            real(*arguments)
-            if here and self.after:
-                self.after()
-
-        return step
-
-
 def words(watched: Watched) -> list[str]:
     return [name if name != "record" else argument.done.state for name, argument in watched.done]
-
-
-def broken() -> None:
-    raise OSError(5, "Input/output error")
-
-
-def killed() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_the_intent_is_written_down_first_and_the_undo_armed_before_anything_is_written(node: FolderNode) -> None:

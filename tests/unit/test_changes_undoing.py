@@ -7,16 +7,19 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from node_helper.changes import arming, undoing
 from node_helper.changes import plan as plans
 from node_helper.changes.grant import Done
+from node_helper.changes.hands import Hands
 from node_helper.changes.plan import Setting
-from tests.change_node import AFTER, BEFORE, FILE, FolderNode, make_key, plan_of
+from tests.change_node import AFTER, BEFORE, FILE, FolderNode, Watched, killed, make_key, plan_of
 
 LATER = Setting(150000, 65536)
 SYSTEMCTL = """#!/bin/sh
@@ -80,13 +83,18 @@ def test_what_waits_needs_neither_the_helper_nor_what_it_inherited(node: FolderN
     links = {fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()}
     assert links == {Path("/dev/null"), folder / "alive"}
     argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    assert argv[1:3] == ["-ISB", str(folder / "undo")]
+    assert argv[1:3] == ["-ISB", str(folder / "undo.pyz")]
     assert not any(path.stat().st_mode & 0o022 for path in [folder, *folder.rglob("*")])
 
 
 def holders(folder: Path) -> list[int]:
-    said = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False).stdout.split()
-    return [int(pid) for pid in said]
+    """The processes whose program is in it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder / "undo.pyz") in path.read_text().split("\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 @pytest.mark.parametrize("other", [Setting(199999, 65536), Setting(198000, 16384)])
@@ -144,8 +152,9 @@ def test_one_that_was_killed_is_not_said_to_come(node: FolderNode) -> None:
     for pid in holders(folder):
         os.kill(pid, signal.SIGKILL)
     node.wait(lambda: node.recent()[0].state == "undo-failed")
-    node.hold(BEFORE)
-    assert node.recent()[0].state == "undone"
+    node.apply(plan_of(AFTER, BEFORE, 2))
+    assert not folder.exists()
+    assert [done.state for done in node.recent()] == ["done", "done"]
 
 
 def test_an_undo_that_was_cut_off_is_finished_by_the_next(node: FolderNode) -> None:
@@ -156,6 +165,28 @@ def test_an_undo_that_was_cut_off_is_finished_by_the_next(node: FolderNode) -> N
     node.hold(Setting(BEFORE.value, larger.buckets))
     assert due(node).state == "undone"
     assert node.held()[:2] == (BEFORE.value, BEFORE.buckets)
+
+
+@pytest.mark.parametrize("when", ["instead", "after"])
+@pytest.mark.parametrize("at", range(5))
+def test_killed_at_any_step_it_is_finished_by_the_next(node: FolderNode, systemd: Path, at: int, when: str) -> None:
+    before, after = replace(BEFORE, persisted=""), Setting(524288, 131072, plans.text(524288, 131072))
+    node.apply(plan_of(before, after, hold_s=600))
+    assert systemd.exists()
+    (folder,) = Path(node.paths.state).glob("undo-*")
+    armed = arming.read(str(folder))
+    child = os.fork()
+    if child == 0:
+        try:
+            undoing.undo(cast("Hands", Watched(node, at, **{when: killed})), armed)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    if folder.exists():
+        undoing.undo(node.hands, armed)
+    assert node.held() == (BEFORE.value, BEFORE.buckets, "")
+    assert [(done.state, done.found) for done in node.recent()] == [("undone", before)]
+    assert not folder.exists()
 
 
 def test_without_conntrack_after_a_restart_the_file_is_put_back(node: FolderNode, systemd: Path) -> None:
