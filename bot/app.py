@@ -102,7 +102,9 @@ class Front:
             self._start(self._voting.entered(entered))
 
     async def _channel_changed(self, body: dict[str, Any]) -> None:
-        self._desk.directory.forget(str(body.get("event", {}).get("channel", "")))
+        channel = str(body.get("event", {}).get("channel", ""))
+        self._desk.directory.forget(channel)
+        self._start(self._desk.looked_at(channel))
 
     def _start(self, serving: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(serving)

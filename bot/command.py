@@ -82,13 +82,18 @@ class Context:
     decisions: Decisions | None = None
 
     def may(self, entry: Entry) -> Decision:
-        """Whether the person may use this command here at all; plain commands are everybody's."""
+        """Whether the person may use this command here at all; plain commands are everybody's unless they say otherwise."""
+        if isinstance(entry, Command) and entry.may is not None:
+            return entry.may(self)
         return at_all(self.rules, self.who, self.channel, entry, self.cluster)
 
 
 @dataclass(frozen=True)
 class Command(Generic[P]):
-    """`answer` gives the message for the person, None where what it did speaks for itself; it raises `UsageError`."""
+    """`answer` gives the message for the person, None where what it did speaks for itself; it raises `UsageError`.
+
+    `may` says for whom it is, so that help shows it to nobody else; refusing is `answer`'s.
+    """
 
     name: str
     summary: str
@@ -96,6 +101,7 @@ class Command(Generic[P]):
     answer: Callable[[P, Context], Awaitable[Message | None]]
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    may: Callable[[Context], Decision] | None = None
 
     def __post_init__(self) -> None:
         """Refuse at import what could only fail at midnight."""

@@ -22,9 +22,11 @@ from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
 from bot.records import Records
+from workers import removal
 from workers.audit.entry import About, Kind
 from workers.audit.reading import Reader
 from workers.audit.trail import Trail, kept_if_possible
+from workers.discretion import REFUSED
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.jobs import QueueAway
@@ -70,6 +72,7 @@ class Desk:
         self.jobs, self.directory, self.entries, self.rules, self.home = asides.jobs, directory, entries, rules, home
         self.asides, self.books = asides, books
         self.placing = Placing(asides, home.bot)
+        self._known_shared: dict[str, bool] = {}
 
     async def serve(self, asked: Asked) -> None:
         """The person has an answer, or will get one in the job's message. Raises nothing."""
@@ -77,8 +80,27 @@ class Desk:
         with structlog.contextvars.bound_contextvars(trace=trace):
             log.info("asked", way=asked.way, user=asked.user, channel=asked.channel)
             outcome = await self._guarded(asked, trace)
+            await self.looked_at(asked.channel)
             ASKED.labels(asked.way, outcome).inc()
             log.info("served", outcome=outcome)
+
+    async def looked_at(self, channel: str) -> None:
+        """What others must not find in the channel is gone, if Slack says that they read it. Raises nothing."""
+        try:
+            await self._keep(Channel(channel, shared=(await self.directory.seat(channel)).shared))
+        except QueueAway as e:
+            log.warning("queue_away", reason=str(e))
+        except Exception:  # our own fault, whatever it was: logged whole
+            log.exception("channel_not_looked_at", channel=channel)
+
+    async def _keep(self, where: Channel) -> None:
+        """Where it is not known the files stay: Slack not answering for a moment must not remove them."""
+        if where.shared is None or where.shared is self._known_shared.get(where.id):
+            return
+        await self.jobs.channels.mark(where.id, shared=where.shared)
+        if where.shared and self.rules().redacts(where):
+            await removal.remove_files(self.jobs.channels, self.asides.thread, where.id)
+        self._known_shared[where.id] = where.shared
 
     async def _guarded(self, asked: Asked, trace: str) -> str:
         try:
@@ -169,7 +191,8 @@ class _Turn:
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
             self._note(Kind.REFUSAL, said={"line": invocation.text, "reason": decision.reason})
-            return await desk.asides.once(self.asked, notices.refused(decision.reason), "refused")
+            overheard = self._redacted and not self.asked.response_url
+            return await desk.asides.once(self.asked, notices.refused(REFUSED if overheard else decision.reason), "refused")
         job = self._job(invocation, meaning)
         self._note(Kind.DECISION, job.id, {"line": invocation.text, "reason": decision.reason})
         await kept_if_possible(desk.books.trail)
@@ -177,6 +200,10 @@ class _Turn:
         if outcome != "queued":
             self._note(Kind.END, job.id, {"state": outcome})
         return outcome
+
+    @property
+    def _redacted(self) -> bool:
+        return self.desk.rules().redacts(self.channel)
 
     def _cluster(self, named: str | None) -> str:
         home = self.desk.home.cluster
@@ -192,5 +219,5 @@ class _Turn:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Job(
             secrets.token_hex(6), invocation.entry.name, words(invocation.params), meaning.namespace, meaning.cluster,
-            self.who, self.channel, self.asked.delivery, self.trace, created, invocation.text,
+            self.who, self.channel, self.asked.delivery, self.trace, created, invocation.text, self._redacted,
         )  # fmt: skip

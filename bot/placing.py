@@ -45,7 +45,7 @@ class Placing:
             return await self._posted(asked, job)
 
     async def _posted(self, asked: Asked, job: Job) -> str:
-        thread, queued = self.asides.thread, progress.message(Progress(job.id, job.text))
+        thread, queued = self.asides.thread, progress.message(Progress(job.id, job.title))
         try:
             at = await thread.place(job.channel, queued, _PATIENCE_S)
         except SlackAway as e:

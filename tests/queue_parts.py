@@ -27,11 +27,11 @@ def jobs_at(url: str, key_file: Path, terms: Terms = QUICK, tag: str = "netcheck
     return Jobs(Server(url), seal.read(key_file), terms, tag=tag)
 
 
-async def queued(jobs: Jobs, one: Job | None = None) -> Job:
+async def queued(jobs: Jobs, one: Job | None = None, ts: str = "") -> Job:
     """A job that waits for a worker."""
     one = one or job()
     await jobs.intend(one)
-    await jobs.placed(one.id, f"ts-{one.id}")
+    await jobs.placed(one.id, ts or f"ts-{one.id}")
     await jobs.queue(one.id)
     return one
 

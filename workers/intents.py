@@ -35,7 +35,7 @@ async def _adopt(jobs: Jobs, thread: Thread, intent: Intent) -> None:
     with structlog.contextvars.bound_contextvars(job=job.id, trace=job.trace):
         try:
             if ts is None:
-                ts = (await thread.place(job.channel, progress.message(Progress(job.id, job.text)), _PATIENCE_S)).ts
+                ts = (await thread.place(job.channel, progress.message(Progress(job.id, job.title)), _PATIENCE_S)).ts
             await jobs.placed(job.id, ts)
             await jobs.queue(job.id)
             log.info("intent_adopted")

@@ -43,6 +43,7 @@ class Job:
     """One job. `delivery` is Slack's id of the delivery that caused it: repeated deliveries make one job.
 
     `line` is the command as the bot understood it, in the words of the grammar.
+    `redacted`: the bot saw that others read the channel, or may, so that no name is to be said there.
     `trace` goes through every log line from Slack's delivery to the helper's answer. Times are RFC 3339, UTC.
     """
 
@@ -57,8 +58,14 @@ class Job:
     trace: str
     created: str
     line: str = ""
+    redacted: bool = False
 
     @property
     def text(self) -> str:
         """The command as a person could type it again."""
         return self.line or " ".join([self.command, *(f"{k}={v}" for k, v in self.words.items())])
+
+    @property
+    def title(self) -> str:
+        """The command as it may be shown in its channel: names are left out where others read."""
+        return self.command if self.redacted else self.text

@@ -18,6 +18,7 @@ from workers.changes.mail import Mail
 from workers.embedded import Embedded
 from workers.job import Job
 from workers.queue import record
+from workers.queue.channels import Channels
 from workers.queue.claim import Store
 from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
 from workers.queue.keys import GROUP, Keys
@@ -78,6 +79,7 @@ class Jobs:
     def __init__(self, server: Server, seal: Seal, terms: Terms | None = None, *, tag: str = "netcheck") -> None:
         self._store = Store(server, Keys(tag), seal, terms or Terms())
         self._taker = Taker(self._store)
+        self.channels = Channels(self._store)
 
     @property
     def server(self) -> Server:

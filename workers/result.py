@@ -58,7 +58,7 @@ async def _edit(thread: Thread, held: Held, message: Message, seconds: float) ->
 
 
 async def _placed(thread: Thread, held: Held, seconds: float) -> Position:
-    queued = progress.message(progress.Progress(held.job.id, held.job.text))
+    queued = progress.message(progress.Progress(held.job.id, held.job.title))
     at = await thread.place(held.job.channel, queued, seconds)
     await held.place(at.ts)
     return at

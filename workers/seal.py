@@ -47,6 +47,10 @@ class Seal:
         key = self._signing
         return b".".join((_VERSION, key.id.encode(), _code(key, purpose, subject, data), data))
 
+    def derived(self, purpose: str) -> bytes:
+        """A secret for another purpose, from which nobody learns the sealing key."""
+        return hmac.digest(self._signing.secret, f"derived:{purpose}".encode(), "sha256")
+
     def open(self, purpose: str, subject: str, sealed: bytes) -> bytes:
         """The data under a seal of ours for exactly this purpose and subject. Raises `Forged`."""
         parts = sealed.split(b".", 3)

@@ -32,6 +32,9 @@ class Shared(BaseSettings):
     redis_tag: str = Field(default="netcheck", description="the hash tag of every key: two installations on one Redis need two")
     job_key_file: Path | None = Field(default=None, description="seals job records; unset: data_dir/job.key, made at first start")
     policy_file: Path | None = Field(default=None, description="who may do what; unset: the built-in policy (deploy/policy.toml)")
+    pseudonym_key_file: Path | None = Field(
+        default=None, description="keys the pseudonyms in redacted channels; unset: data_dir/pseudonym.key, made at first start"
+    )
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb-...")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another one only for tests and proxies")
     audit_sink: str | None = Field(

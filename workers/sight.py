@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers import policy
 from workers.check import Access
 from workers.errors import Unresolved
-from workers.job import Job
+from workers.job import Channel, Job
 from workers.objects import Cluster
 
 
@@ -23,6 +23,13 @@ class Sight:
         """Whether the person may ask about all of these namespaces."""
         job = self.job
         return policy.decide(self.rules, job.requester, job.channel, self.access, job.cluster, namespaces)
+
+    def alone(self, cluster: Cluster) -> bool:
+        """Whether they may see what is in this view where nobody else reads, as in a direct message."""
+        there = replace(self, job=replace(self.job, channel=Channel("", shared=False)))
+        kinds = (cluster.pods, cluster.services, cluster.slices, cluster.replica_sets)
+        seen = {key[0] for objects in kinds for key in objects}
+        return there.decide(policy.ANY).allowed or (there.decide().allowed and all(there.decide(n).allowed for n in seen))
 
     def of(self, cluster: Cluster) -> Cluster:
         """The cluster without what is not for them."""

@@ -28,6 +28,7 @@ CALLS = Counter("netcheck_slack_calls", "Calls to Slack's Web API", ["method", "
 SECONDS = Histogram("netcheck_slack_call_seconds", "How long Slack took to answer", ["method"])
 _TIMEOUT_S = 10
 _SHORTEST_WAIT_S = 1.0
+_GONE = ("file_not_found", "file_deleted")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Slack:
             body["thread_ts"] = thread
         return str((await self._call("chat.postMessage", body | {"blocks": list(blocks)}))["ts"])
 
+    async def write_to(self, user: str, text: str, blocks: Sequence[Block]) -> tuple[str, str]:
+        """A direct message to that user (chat.postMessage takes their id); answers the id of the conversation, and the ts."""
+        said = await self._call("chat.postMessage", {"channel": user, "text": text, "blocks": list(blocks)})
+        return str(said["channel"]), str(said["ts"])
+
     async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Block]) -> None:
         """Puts this in the place of what the message was; without blocks those that it had go too."""
         await self._call("chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": list(blocks)})
@@ -100,12 +106,20 @@ class Slack:
         body = {"files": [{"id": file_id, "title": title}], "channel_id": channel, "thread_ts": thread}
         await self._call("files.completeUploadExternal", body)
 
+    async def delete_file(self, file_id: str) -> None:
+        """The file is gone, wherever it was shared."""
+        try:
+            await self._call("files.delete", {"file": file_id}, form=True)
+        except SlackError as e:
+            if getattr(e, "code", "") not in _GONE:
+                raise
+
     async def is_shared(self, file_id: str) -> bool:
         """Whether the file can be seen somewhere."""
         try:
             said = await self._call("files.info", {"file": file_id}, form=True)
         except SlackError as e:
-            if getattr(e, "code", "") in ("file_not_found", "file_deleted"):
+            if getattr(e, "code", "") in _GONE:
                 return False
             raise
         return any(said["file"].get("shares", {}).values())

@@ -11,6 +11,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "chat.update": ("chat:write",),
     "conversations.info": ("channels:read", "groups:read"),  # who else reads a channel; private ones are "groups"
     "files.completeUploadExternal": ("files:write",),
+    "files.delete": ("files:write",),  # what was posted before others came to read the channel
     "files.getUploadURLExternal": ("files:write",),
     "files.info": ("files:read",),  # whether a file was shared before a worker died
     "usergroups.users.list": ("usergroups:read",),  # who is in a group that the policy names; asked only if it names one

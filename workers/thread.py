@@ -60,6 +60,10 @@ class Thread:
         """A new message in the thread."""
         await self._post(at.channel, at.thread, message, seconds)
 
+    async def write_to(self, user: str, message: Message, seconds: float = PATIENCE_S) -> tuple[str, str]:
+        """A direct message to somebody; answers the conversation that it is in, and its ts."""
+        return await self.pace.patiently(user, lambda: self.slack.write_to(user, message.text, message.blocks), seconds)
+
     async def _post(self, channel: str, thread: str | None, message: Message, seconds: float) -> str:
         async def post() -> str:
             try:

@@ -33,6 +33,9 @@ class FileIds(Protocol):
     async def store_file(self, name: str, file_id: str) -> None:
         """Remember one."""
 
+    async def posted(self, file_id: str) -> None:
+        """Remember that the channel has it, for when others come to read that."""
+
 
 async def upload(thread: Thread, at: Position, file: RawFile, ids: FileIds, seconds: float = PATIENCE_S) -> None:
     """The file is in the thread. Raises `SlackRefused`, `SlackAway`."""
@@ -63,6 +66,7 @@ async def _upload(thread: Thread, at: Position, name: str, data: bytes, ids: Fil
 
     begun = await thread.pace.patiently(at.channel, announce_and_send, seconds)
     await ids.store_file(name, begun.file_id)
+    await ids.posted(begun.file_id)
     again = False
 
     async def complete() -> None:

@@ -7,44 +7,48 @@ doing it twice shows as once.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from workers import policy, result
+from workers import direct, policy, result
 from workers.at_most import AtMost
 from workers.audit.entry import About, Kind
 from workers.audit.trail import Trail, kept_if_possible
 from workers.check import Check, View
+from workers.discretion import Discretion, Said, with_candidate
 from workers.enough import Enough
 from workers.errors import Unresolved, UsageError
 from workers.job import Job
 from workers.live import Live
 from workers.objects import Cluster
 from workers.outcome import Outcome
-from workers.params import Namespace, Target, arguments, build
+from workers.params import arguments, build
 from workers.phrase import namespaces
+from workers.pseudonyms import Pseudonyms
 from workers.queue.errors import QueueAway, QueueError
 from workers.queue.lease import Lease
 from workers.queue.status import State
 from workers.recording import Recording, record
-from workers.render import blocks, notices, progress
-from workers.render.progress import Progress, Stage
+from workers.render import notices, progress
+from workers.render.progress import Progress
 from workers.runner import Asker, FromNodes
 from workers.sight import Sight
 from workers.slotted import Slot, Slotted
+from workers.telling import Telling, age, still_held
 from workers.terminal import now
 from workers.thread import Position, Thread
 
 log = structlog.get_logger()
 _LAST_WORDS_S = 10.0
 """For a run that watches, from when it is enough to its report."""
-FIRST_TELL_S, NEXT_TELLS_S, MOST_TELLS = 1.5, 6.0, 4
-"""Edits are rationed: none for a quick job, a few for a long one (chat.update is limited for each workspace)."""
+OVERTAKEN = (
+    "others came to read this channel while the answer was made, so it is not said; ask again for what the policy allows now"
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,16 @@ class Work:
     rules: Callable[[], policy.Rules]
     audit: Trail
     answer_seconds: float = 10.0
+    pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms(secrets.token_bytes(32)))
 
     async def do(self, lease: Lease) -> State | None:
         """Bring one job to its end; its state, None where another worker has it. Raises `QueueError`, `SlackError`."""
+        if await lease.shared():
+            lease.job = replace(lease.job, channel=replace(lease.job.channel, shared=True))
         job = lease.job
         ts = await lease.position()
         if ts is None:
-            ts = (await self.thread.place(job.channel, progress.message(Progress(job.id, job.text)))).ts
+            ts = (await self.thread.place(job.channel, progress.message(Progress(job.id, self._discretion(job).title)))).ts
             await lease.place(ts)
         at = Position.of(job.channel, ts)
         try:
@@ -74,7 +81,11 @@ class Work:
             await self._mend(lease, at)
         if outcome is None:
             return None
+        if not outcome.redacted and await lease.shared() and self.rules().redacts(replace(job.channel, shared=True)):
+            outcome = Outcome(State.REFUSED, notices.refused(OVERTAKEN), OVERTAKEN)
         await result.tell(self.thread, lease, outcome.message, took_s=age(job))
+        if outcome.directly is not None:
+            await direct.send(self.thread, lease, outcome.directly)
         await kept_if_possible(self.audit)
         await lease.finish(outcome.state, outcome.reason)
         return outcome.state
@@ -85,6 +96,7 @@ class Work:
             return Outcome.loads(stored)
         made = self._ended_before(lease) or await self._run_while_held(lease, at)
         if made is not None:
+            made = replace(made, redacted=self._discretion(lease.job).redacted)
             await lease.store_outcome(made.dumps())
         return made
 
@@ -95,11 +107,11 @@ class Work:
             await self.thread.edit(at, Outcome.loads(stored).message)
 
     def _ended_before(self, lease: Lease) -> Outcome | None:
-        job = lease.job
+        job, told = lease.job, self._discretion(lease.job)
         if lease.cancelled.is_set():
-            return Outcome(State.CANCELLED, notices.cancelled(job.id, job.text, lease.cancelled_by), "cancelled")
+            return Outcome(State.CANCELLED, notices.cancelled(job.id, told.title, lease.cancelled_by), "cancelled")
         if lease.exhausted:
-            return Outcome(State.DEAD, notices.failed(job.id, job.text, lease.exhausted), lease.exhausted)
+            return Outcome(State.DEAD, notices.failed(job.id, told.title, lease.exhausted, told.again), lease.exhausted)
         return None
 
     async def _run_while_held(self, lease: Lease, at: Position) -> Outcome | None:
@@ -124,15 +136,16 @@ class Work:
             await asyncio.gather(run, *ends, return_exceptions=True)
 
     async def _run(self, held: _Held) -> Outcome | None:
-        lease, job = held.lease, held.lease.job
+        lease, job, told = held.lease, held.lease.job, self._discretion(held.lease.job)
         try:
             return await self._checked(held)
         except Unresolved as e:
             self._not_looked(job, e)
-            return Outcome(State.DONE, notices.unresolved(e, _template(job, e.said, self.checks[job.command].params)))
+            sight, template = self._sight(job), with_candidate(job, e.said, self.checks[job.command].params)
+            return _done(told.unresolved(e, template, self.snapshot(), entitled=sight.alone(sight.of(self.snapshot()))))
         except UsageError as e:
             self._not_looked(job, e)
-            return Outcome(State.DONE, notices.usage(e))
+            return _done(told.usage(e, self.snapshot()))
         except QueueError:
             raise
         except Exception:  # our own fault, whatever it was: said honestly, logged whole
@@ -140,7 +153,7 @@ class Work:
             if await lease.retry_later("a fault of netcheck's own"):
                 return None
             reason = f"netcheck failed {lease.attempt} times at this. Its log has the reason under {job.trace}."
-            return Outcome(State.DEAD, notices.failed(job.id, job.text, reason), "a fault of netcheck's own")
+            return Outcome(State.DEAD, notices.failed(job.id, told.title, reason, told.again), "a fault of netcheck's own")
 
     def _not_looked(self, job: Job, error: UsageError) -> None:
         self.audit.append(Kind.END, about(job), {"state": State.DONE.value, "reason": error.problem})
@@ -153,13 +166,13 @@ class Work:
         cluster, params = self.snapshot(), build(check.params, job.words)
         if job.cluster != cluster.name:
             raise UsageError(f"This worker looks at the cluster {cluster.name}, not at {job.cluster}")
-        sight = Sight(self.rules(), job, check.access)
+        sight = self._sight(job)
         decision = sight.decide(*namespaces(params, job.namespace))
         kind = Kind.DECISION if decision.allowed else Kind.REFUSAL
         self.audit.append(kind, about(job), {"line": job.text, "reason": decision.reason})
         if not decision.allowed:
             log.warning("job_refused", reason=decision.reason)
-            return Outcome(State.REFUSED, notices.refused(decision.reason), decision.reason)
+            return Outcome(State.REFUSED, self._discretion(job).refusal(decision.reason).here, decision.reason)
         view = View(sight.of(cluster), job.namespace, now())
         try:
             return await self._judged(held, check, params, view)
@@ -167,9 +180,9 @@ class Work:
             raise sight.explained(e) from e
 
     async def _judged(self, held: _Held, check: Check[Any, Any], params: Any, view: View) -> Outcome:
-        lease, job = held.lease, held.lease.job
-        live = Live(self.thread, held.at, lambda: _still_held(lease))
-        telling = _Telling(live, job)
+        lease, job, told = held.lease, held.lease.job, self._discretion(held.lease.job)
+        live = Live(self.thread, held.at, lambda: still_held(lease))
+        telling = Telling(live, told)
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
             most = self.rules().limits.nodes_per_command
             answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking, held.enough), most)
@@ -183,9 +196,23 @@ class Work:
         }
         self.audit.append(Kind.EXECUTION, about(job), said)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
-        if held.enough.said:
-            return Outcome(State.CANCELLED, blocks.message(report, again=job.text, stopped_by=lease.cancelled_by), "cancelled")
-        return Outcome(State.DONE, blocks.message(report, again=job.text))
+        entitled = told.redacted and self._sight(job).alone(view.cluster)
+        stopped_by = lease.cancelled_by if held.enough.said else ""
+        done = _done(told.report(report, self.snapshot(), entitled=entitled, stopped_by=stopped_by))
+        return replace(done, state=State.CANCELLED, reason="cancelled") if held.enough.said else done
+
+    def _sight(self, job: Job) -> Sight:
+        return Sight(self.rules(), job, self.checks[job.command].access)
+
+    def _discretion(self, job: Job) -> Discretion:
+        """Where the bot, the policy of now or the channel's state says so, nothing is named."""
+        check = self.checks.get(job.command)
+        choices = tuple(word for a in arguments(check.params) for word in (a.name, *a.choices)) if check else ()
+        return Discretion(job, job.redacted or self.rules().redacts(job.channel), self.pseudonyms, choices)
+
+
+def _done(said: Said) -> Outcome:
+    return Outcome(State.DONE, said.here, directly=said.directly)
 
 
 @dataclass(frozen=True)
@@ -195,41 +222,6 @@ class _Held:
     lease: Lease
     at: Position
     enough: Enough = field(default_factory=Enough)
-
-
-class _Telling:
-    """Says in the message what is being done, when it takes long enough for somebody to wonder."""
-
-    def __init__(self, live: Live, job: Job) -> None:
-        self._live, self._job = live, job
-        self._stage = Stage.LOCATING
-        self._nodes: frozenset[str] = frozenset()
-
-    def asking(self, nodes: frozenset[str]) -> None:
-        """These are being asked now."""
-        self._stage, self._nodes = Stage.ASKING, nodes
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._tell())
-
-    async def __aexit__(self, *error: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _tell(self) -> None:
-        await asyncio.sleep(FIRST_TELL_S)
-        for _ in range(MOST_TELLS):
-            job = self._job
-            self._live.show(progress.message(Progress(job.id, job.text, self._stage, age(job), tuple(sorted(self._nodes)))))
-            await asyncio.sleep(NEXT_TELLS_S)
-
-
-async def _still_held(lease: Lease) -> bool:
-    try:
-        await lease.progress("running")
-    except QueueError:
-        return False
-    return True
 
 
 async def _keep(lease: Lease, recording: Recording) -> None:
@@ -242,18 +234,3 @@ async def _keep(lease: Lease, recording: Recording) -> None:
 def about(job: Job) -> About:
     """The job as the audit names it."""
     return About(job.requester.user, job.channel.id, job.cluster, job.id, job.trace)
-
-
-def age(job: Job) -> float:
-    """Seconds since the job was asked for."""
-    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(job.created)).total_seconds())
-
-
-def _template(job: Job, said: str, params: type) -> str:
-    """The command with `{}` in place of the target that named nothing, for the buttons of the candidates.
-
-    The same word can be something else as well: `ping db from db`.
-    """
-    targets = {a.name for a in arguments(params) if a.kind and issubclass(a.kind, Target | Namespace)}
-    words = {name: "{}" if text == said and name in targets else text for name, text in job.words.items()}
-    return replace(job, words=words, line="").text

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 
-from workers import health, intents
+from workers import health, intents, seal
 from workers.audit.entry import About, Kind
 from workers.audit.opening import opened as opened_audit
 from workers.checks import catalogue
@@ -22,6 +22,7 @@ from workers.cluster import ClusterView
 from workers.errors import UsageError
 from workers.jobs import Jobs, opened
 from workers.policy_watch import PolicyFile
+from workers.pseudonyms import Pseudonyms
 from workers.queue.errors import LostLease, QueueAway, QueueError
 from workers.queue.lease import Lease
 from workers.queue.status import State
@@ -29,9 +30,10 @@ from workers.queue.terms import Terms
 from workers.settings import Settings
 from workers.slack import Slack
 from workers.slack_errors import SlackAway, SlackRefused
+from workers.telling import age
 from workers.terminal import nodes_of
 from workers.thread import Thread
-from workers.work import Work, about, age
+from workers.work import Work, about
 
 log = structlog.get_logger()
 JOBS = Counter("netcheck_jobs", "Jobs that this worker brought to an end", ["command", "state"])
@@ -129,7 +131,10 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         audit = await stack.enter_async_context(opened_audit(settings, "worker", jobs))
         jobs.tell_of_forged(lambda job, reason: audit.append(Kind.REFUSAL, About(subject=job), {"reason": reason}))
         rules.tell(lambda said: audit.append(Kind.POLICY, About(cluster=settings.cluster), said))
-        work = Work(catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds)
+        pseudonyms = _pseudonyms(settings)
+        work = Work(
+            catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds, pseudonyms
+        )
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()
         health.add_routes(app, lambda: _trouble(jobs, cluster), lambda: rules.trouble)
@@ -153,6 +158,13 @@ async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: i
     for fault in ended:
         if isinstance(fault, Exception):
             raise fault
+
+
+def _pseudonyms(settings: Settings) -> Pseudonyms:
+    """Workers of one installation share the key file, like that of jobs, so that a name has one pseudonym."""
+    named = settings.pseudonym_key_file
+    key = seal.read(named) if named else seal.read_or_make(settings.data_dir / "pseudonym.key")
+    return Pseudonyms(key.derived("pseudonyms"))
 
 
 async def _beside(worker: Worker, rules: PolicyFile) -> None:

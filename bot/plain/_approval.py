@@ -9,8 +9,10 @@ from typing import Annotated, Self
 from bot.approvals import NoApprover
 from bot.command import Context, Decisions
 from workers.changes.letters import Act
+from workers.check import Access
 from workers.errors import UsageError, shown
 from workers.params import Arg
+from workers.policy import Decision, decide
 from workers.render import escape
 from workers.render.bounds import section
 from workers.render.message import Message
@@ -18,6 +20,7 @@ from workers.render.message import Message
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LINE = 300
 _LONGEST = 500
+_OVERHEARD = "approvals name nodes, so they are not spoken of in a channel that others may read"
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,38 @@ class Params:
     approval: Annotated[ApprovalId, Arg("its id, which its card and `approvals` show")]
 
 
+def agrees(ctx: Context) -> Decision:
+    """Whether any approval rule asks this person."""
+    asked = next((rule for rule in ctx.rules.approvals if ctx.who.user in rule.approvers), None)
+    decision = _anybody(ctx)
+    if not decision.allowed:
+        return decision
+    if asked is None or ctx.who.standing != "member":
+        return Decision(allowed=False, reason="no approval rule names you")
+    return Decision(allowed=True, reason=f"the approval rule {asked.name!r} names you", rule=asked.name)
+
+
+def concerned(ctx: Context) -> Decision:
+    """Whether this person may ask for changes here, or agree to any."""
+    decision = _anybody(ctx)
+    if not decision.allowed:
+        return decision
+    asks = decide(ctx.rules, ctx.who, ctx.channel, Access.CHANGE, ctx.cluster, ())
+    return asks if asks.allowed else agrees(ctx)
+
+
+def _anybody(ctx: Context) -> Decision:
+    if not ctx.rules.approvals:
+        return Decision(allowed=False, reason="the policy has no [[approval]] rule, so no change can be made")
+    if ctx.rules.redacts(ctx.channel):
+        return Decision(allowed=False, reason=_OVERHEARD)
+    return Decision(allowed=True, reason="changes can be made here")
+
+
 def reached(ctx: Context) -> Decisions:
-    """The way to the approver. Raises `NoApprover` where there is none."""
+    """The way to the approver. Raises `NoApprover` where there is none, `UsageError` where others would read what it says."""
+    if ctx.rules.redacts(ctx.channel):
+        raise UsageError(_OVERHEARD)
     if ctx.decisions is None:
         raise NoApprover("there is no approver here, so nothing can be changed; deploy/README.md says how to set one up")
     return ctx.decisions

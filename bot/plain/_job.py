@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 from bot.command import Context
 from bot.commands import again
-from bot.entry import Entry
 from bot.nearest import nearest
 from workers.errors import UsageError, shown
 from workers.job import Job
@@ -45,10 +43,12 @@ class Params:
     job: Annotated[JobId | None, Arg("its id; your last job without", bare=True)] = None
 
 
-def said(job: Job, entries: Mapping[str, Entry]) -> str:
-    """The job's command as a person would type it."""
+def said(job: Job, ctx: Context) -> str:
+    """The job's command as a person would type it; its verb alone where others read, whom its words would tell names."""
+    if job.redacted or ctx.rules.redacts(ctx.channel):
+        return job.command
     try:
-        invocation = again(job, entries)
+        invocation = again(job, ctx.entries)
     except UsageError:
         return job.text
     return line(job.command, invocation.params, job.namespace)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.approver.board import Posted
 from bot.command import Command, Context
-from bot.plain._approval import reached
+from bot.plain._approval import concerned, reached
 from workers.render import escape, listing
 from workers.render.message import Message
 from workers.render.notices import person
@@ -44,4 +44,5 @@ COMMAND = Command(
     params=Params,
     answer=answer,
     examples=("approvals",),
+    may=concerned,
 )

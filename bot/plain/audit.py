@@ -107,4 +107,5 @@ COMMAND = Command(
     params=Params,
     answer=answer,
     examples=("audit", "audit since=2h", "audit user=U0123ABCD", "audit job=01hx3v"),
+    may=allowed,
 )

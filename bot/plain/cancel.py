@@ -17,7 +17,7 @@ async def answer(params: Params, ctx: Context) -> Message:
     ctx.records.note(Kind.CANCEL, job.id, {"was": was.value})
     if was.over:
         raise UsageError(f"job {job.id} is over already: it is {was.value}")
-    return notices.cancelling(job.id, said(job, ctx.entries))
+    return notices.cancelling(job.id, said(job, ctx))
 
 
 COMMAND = Command(

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from bot.acts import CONFIRM, LABELS, button, fitting
 from bot.command import Command, Context
-from bot.plain._approval import reached
+from bot.plain._approval import concerned, reached
 from workers.errors import UsageError, shown
 from workers.params import Arg
 from workers.render import buttons, escape
@@ -64,4 +64,5 @@ COMMAND = Command(
     params=Params,
     answer=answer,
     examples=("confirm K7QF2M9X",),
+    may=concerned,
 )

@@ -34,7 +34,7 @@ def _line(status: Status, ctx: Context) -> str:
         else ""
     )
     reason = f": {code(status.reason, _COMMAND)}" if status.reason else ""
-    return f"{code(status.job.id, _COMMAND)} {code(said(status.job, ctx.entries), _COMMAND)} {status.state.value}{took}{reason}"
+    return f"{code(status.job.id, _COMMAND)} {code(said(status.job, ctx), _COMMAND)} {status.state.value}{took}{reason}"
 
 
 COMMAND = Command(name="jobs", summary="Your last jobs and how each stands", params=Params, answer=answer, examples=("jobs",))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bot.command import Command, Context
-from bot.plain._approval import ApprovalId, Reason, said
+from bot.plain._approval import ApprovalId, Reason, agrees, said
 from workers.params import Arg
 from workers.render.message import Message
 
@@ -30,4 +30,5 @@ COMMAND = Command(
     params=Params,
     answer=answer,
     examples=("reject 5f2c9a01b7de too high for these nodes",),
+    may=agrees,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.command import Command, Context
-from bot.plain._approval import Params, said
+from bot.plain._approval import Params, concerned, said
 from workers.render.message import Message
 
 
@@ -18,4 +18,5 @@ COMMAND = Command(
     params=Params,
     answer=answer,
     examples=("withdraw 5f2c9a01b7de",),
+    may=concerned,
 )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,12 +11,14 @@ from bot import plain
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, parse
 from tests.slack_limits import refuse_what_slack_refuses
+from workers.approval_rules import ApprovalRule, BreakGlass, Stage
 from workers.audit.entry import Entry, Kind
 from workers.audit.reading import Found, Seen, Wanted
+from workers.check import Access
 from workers.checks import catalogue
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
-from workers.policy import Rules
+from workers.policy import Defaults, Rule, Rules
 from workers.policy_file import built_in
 from workers.queue.errors import NoSuchJob
 from workers.queue.status import State, Status
@@ -24,6 +26,10 @@ from workers.queue.status import State, Status
 ENTRIES: dict[str, Any] = {**plain.catalogue(), **catalogue()}
 ANN = Requester("U0ANN", "T0OWN", (), "member")
 HERE = Channel("C0ANY", shared=False)
+AGREED = Rules(
+    (*built_in().rules, Rule("ann", ("U0ANN",), frozenset({Access.CHANGE}))),
+    approvals=(ApprovalRule("set in the lab", "set", (Stage(("U0ANN", "U0BOB")),), break_glass=BreakGlass(("U0ANN",))),),
+)
 
 
 @dataclass
@@ -93,10 +99,10 @@ class Bot:
     async def run(self, invocation: Invocation[Any]) -> None:
         self.ran.append(invocation.text)
 
-    async def say(self, text: str) -> str:
-        invocation = parse(text, ENTRIES)
+    async def say(self, text: str, entries: Mapping[str, Any] = ENTRIES) -> str:
+        invocation = parse(text, entries)
         assert isinstance(invocation.entry, Command)
-        ctx = Context(self.who, self.channel, ENTRIES, self.rules, "lab", self.queue, self.run, self.books)
+        ctx = Context(self.who, self.channel, entries, self.rules, "lab", self.queue, self.run, self.books)
         message = await answered(invocation, ctx)
         if message is None:
             return ""
@@ -105,16 +111,63 @@ class Bot:
 
 
 async def test_help_lists_what_the_person_may_use_here() -> None:
-    said = await Bot().say("help")
-    assert all(name in said for name in ENTRIES)
+    said = await Bot(rules=AGREED).say("help")
+    assert [name for name in ENTRIES if f"`{name}" not in said] == []
     assert "`pod POD [raw=addr|route|neigh|sockets]`" in said
 
 
 async def test_help_hides_what_the_person_may_not_use_and_says_so() -> None:
-    said = await Bot(who=Requester("U0GUEST", "T0OWN", (), "guest")).say("help")
-    assert "`pod POD" not in said
-    assert f"{len(catalogue())} more that you may not use here" in said
+    said = await Bot(who=Requester("U0GUEST", "T0OWN", (), "guest"), rules=AGREED).say("help")
+    shown = {name for name in ENTRIES if f"`{name}" in said}
+    assert shown == {"again", "cancel", "help", "jobs", "whoami"}
+    assert f"{len(ENTRIES) - len(shown)} more that you may not use here" in said
     assert "`whoami`" in said
+
+
+@pytest.mark.parametrize(
+    ("who", "channel", "shown"),
+    [
+        (ANN, HERE, {"approvals", "approve", "reject", "confirm", "withdraw", "undo", "set"}),
+        (Requester("U0BOB", "T0OWN", (), "member"), HERE, {"approvals", "approve", "reject", "confirm", "withdraw", "undo"}),
+        (Requester("U0EVE", "T0OWN", (), "member"), HERE, set()),
+        (Requester("U0BOB", "T0OWN", (), "guest"), HERE, set()),
+        (ANN, Channel("C0ANY", shared=True), set()),
+    ],
+)
+async def test_help_shows_changes_to_who_may_ask_for_them_or_agree(who: Requester, channel: Channel, shown: set[str]) -> None:
+    change = replace(catalogue()["nodes"], name="set", access=Access.CHANGE)
+    bot = Bot(who=who, channel=channel, rules=AGREED)
+    said = await bot.say("help", ENTRIES | {"set": change})
+    about = ("approvals", "approve", "reject", "confirm", "withdraw", "undo", "set")
+    assert {name for name in about if f"`{name}`" in said or f"`{name} " in said} == shown
+
+
+async def test_a_change_that_nobody_can_agree_to_is_not_offered() -> None:
+    change = replace(catalogue()["nodes"], name="set", access=Access.CHANGE)
+    bot = Bot(rules=replace(AGREED, approvals=()))
+    assert "`set`" not in await bot.say("help", ENTRIES | {"set": change})
+    assert "⛔ *CHANGE* changes a node: rule 'ann' grants CHANGE, but no [[approval]] rule says who could agree" in await bot.say(
+        "whoami"
+    )
+
+
+async def test_whoami_says_to_what_the_person_is_asked_to_agree() -> None:
+    said = await Bot(rules=AGREED).say("whoami")
+    assert "You are asked to agree to changes under `set in the lab`" in said
+    assert "You may go ahead alone, before everybody's eyes, under `set in the lab`" in said
+
+
+async def test_where_others_read_whoami_and_jobs_name_nothing() -> None:
+    shared = Channel("C0ANY", shared=True)
+    bot = Bot(Queue((job("j-1"),)), channel=shared, rules=replace(AGREED, channels={"C0ANY": Defaults("lab", "shop", "toolbox")}))
+    said = await bot.say("whoami") + await bot.say("jobs")
+    assert [word for word in ("shop", "toolbox", "`lab`", "web") if word in said] == []
+    assert "`pod`" in said
+
+
+async def test_approvals_are_not_spoken_of_where_others_read() -> None:
+    with pytest.raises(UsageError, match="not spoken of in a channel that others may read"):
+        await Bot(channel=Channel("C0ANY", shared=True), rules=AGREED).say("approvals")
 
 
 async def test_help_explains_one_command() -> None:

@@ -209,7 +209,6 @@ def test_a_wrong_policy_is_refused_with_its_line(text: str, problem: str) -> Non
 
 WHOLE = f"""
 {SHOP}
-pod = "toolbox"
 profile = "full"
 
 [limits]

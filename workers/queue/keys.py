@@ -7,6 +7,8 @@ from dataclasses import dataclass
 GROUP = "workers"
 """The consumer group. Who holds a job is told by its fence, so one consumer name serves all workers and none is left behind."""
 CONSUMER = "worker"
+POSTED_S = 90 * 86400
+"""How long it is known which files a channel has. A workspace on a free plan forgets them after that time by itself."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Keys:
     def files(self, job_id: str) -> str:
         """Hash: the id at Slack of each file of the result, by its name."""
         return f"{{{self.tag}}}:files:{job_id}"
+
+    def posted(self, channel: str) -> str:
+        """Sorted set of the ids at Slack of the files in a channel, by time (s)."""
+        return f"{{{self.tag}}}:posted:{channel}"
+
+    def shared(self, channel: str) -> str:
+        """Set while a channel is known to be read by others."""
+        return f"{{{self.tag}}}:shared:{channel}"
+
+    def removing(self, channel: str) -> str:
+        """Set while a process removes the files of a channel."""
+        return f"{{{self.tag}}}:removing:{channel}"
 
     def delivery(self, delivery: str) -> str:
         """The id of the job that a delivery of Slack's made."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import structlog
 from workers.job import Job
 from workers.queue.claim import Claim, Store, end
 from workers.queue.errors import LostLease, QueueAway
-from workers.queue.keys import CONSUMER, GROUP
+from workers.queue.keys import CONSUMER, GROUP, POSTED_S
 from workers.queue.packed import pack, unpack
 from workers.queue.server import Argument, patiently
 from workers.queue.status import State
@@ -74,6 +75,17 @@ class Lease:
     async def store_file(self, name: str, file_id: str) -> None:
         """The id of a file of the result, before its upload is completed. Raises `LostLease`, `QueueAway`."""
         await self._write("store_file", (self._store.keys.files(self.job.id),), name, file_id, self._store.terms.keep_s)
+
+    async def posted(self, file_id: str) -> None:
+        """The file is about to be in the job's channel. Raises `LostLease`, `QueueAway`."""
+        key = self._store.keys.posted(self.job.channel.id)
+        self._check()
+        await self._command("ZADD", key, round(time.time()), file_id)
+        await self._command("EXPIRE", key, POSTED_S)
+
+    async def shared(self) -> bool:
+        """Whether a bot has seen since that others read the job's channel. Raises `QueueAway`."""
+        return bool(await self._command("EXISTS", self._store.keys.shared(self.job.channel.id)))
 
     async def files(self) -> dict[str, str]:
         """The ids of the files that were begun, by name. Raises `QueueAway`."""

@@ -20,6 +20,11 @@ class Message:
     blocks: tuple[Block, ...] = ()
     files: tuple[RawFile, ...] = ()
 
+    def without_buttons(self) -> Message:
+        """The same to read, where nothing can be clicked."""
+        kept = ({k: v for k, v in block.items() if k != "accessory"} for block in self.blocks if block.get("type") != "actions")
+        return Message(self.text, tuple(kept), self.files)
+
     def dumps(self) -> str:
         """As JSON text: rendered once, it is stored before it is sent."""
         return json.dumps(asdict(self), separators=(",", ":"))

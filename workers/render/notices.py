@@ -10,6 +10,7 @@ from workers.render.bounds import section
 from workers.render.message import Message
 
 _LINE, _CHOICE, _CHOICES = 500, 120, 5
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,30}")
 _USER = re.compile(r"[UW][A-Z0-9]{2,30}")
 
 
@@ -51,11 +52,30 @@ def cancelled(job: str, command: str, by: str) -> Message:
     return _message([f"🚫 cancelled by {person(by)}, job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}"])
 
 
-def failed(job: str, command: str, reason: str) -> Message:
-    """A job that has no result and will get none: the reason, and the id under which the log has it."""
+def failed(job: str, command: str, reason: str, again: str = "") -> Message:
+    """A job that has no result and will get none: the reason, and the id under which the log has it.
+
+    `again` is the command of the Again button when it is not the one that is shown.
+    """
     lines = [f"💥 no result, job {escape.code(job, _LINE)} · {escape.code(command, _LINE)}", escape.mrkdwn(reason, _LINE)]
     words = _message(lines)
-    return Message(words.text, (*words.blocks, *buttons.row(buttons.run("Again", command))))
+    return Message(words.text, (*words.blocks, *buttons.row(buttons.run("Again", again or command))))
+
+
+def files_removed(removed: int, left: int) -> Message:
+    """Others came to read a channel. `left` are files that Slack did not remove."""
+    what = (
+        f"{removed} {'files' if removed != 1 else 'file'} that netcheck had posted here {'are' if removed != 1 else 'is'} removed"
+    )
+    lines = [f"🔒 Others can read this channel now: {what}. The policy says what can still be asked here."]
+    lines += [f"Slack did not remove {left} more: see to them by hand."] if left else []
+    return _message(lines)
+
+
+def details(job: str, channel: str) -> Message:
+    """What stands in a direct message until the answer does. `channel` is the id of the one in which it was asked for."""
+    where = f" in <#{channel}>" if _CHANNEL.fullmatch(channel) else ""
+    return _message([f"🔎 what you asked for{where}, whole, job {escape.code(job, _LINE)}"])
 
 
 def finished(user: str, seconds: float, text: str) -> Message:
