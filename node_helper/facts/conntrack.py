@@ -20,6 +20,7 @@ from node_helper.protocol import Fact
 
 _MOST_LINES = 100_000
 _MOST_COMBINATIONS = 1 << 16
+_MOST_WAITING = 2 << 20  # bytes of messages
 _FIRST, _TOP = 20, 20
 
 
@@ -141,7 +142,8 @@ def _read_all(kernel: Kernel, found: _Found) -> None:
                     found.add(layout, values)
             else:
                 tally.read(data)
-                _fold(tally, found.totals, beyond=_MOST_COMBINATIONS)
+                if tally.waiting > _MOST_WAITING:
+                    _fold(tally, found.totals, beyond=_MOST_COMBINATIONS)
             if reader.done or tally.done:
                 break
     found.count()
@@ -149,8 +151,9 @@ def _read_all(kernel: Kernel, found: _Found) -> None:
 
 
 def _fold(tally: Tally, totals: Totals, beyond: int) -> None:
-    if sum([len(counts) for _, counts in tally.counts]) > beyond:
-        for layout, counts in tally.counts:
+    known = tally.counts()
+    if sum([len(counts) for _, counts in known]) > beyond:
+        for layout, counts in known:
             totals.add(layout, layout.names, counts)
             counts.clear()
 
