@@ -20,7 +20,7 @@ from node_helper.protocol import Fact
 
 _MOST_LINES = 100_000
 _MOST_COMBINATIONS = 1 << 16
-_MOST_WAITING = 2 << 20  # bytes of messages
+_MOST_WAITING = 1 << 18  # bytes of messages whose values wait to be counted: more than fit into caches cost a fifth
 _FIRST, _TOP = 20, 20
 
 
