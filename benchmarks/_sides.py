@@ -49,9 +49,13 @@ class Tool:
         self._environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
         self._where = where
 
+    def path(self, program: str) -> str:
+        """Where it is, by its path on a machine that has it."""
+        return str(self._tools.file(program))
+
     def spent(self, program: str, *arguments: str) -> float:
         """Its processor time in seconds, that of what it starts included."""
-        argv = [str(self._tools.file(program)), *arguments]
+        argv = [self.path(program), *arguments]
         return spent(lambda: netns.inside(self._where, lambda: run(argv, self._environment)))
 
 
