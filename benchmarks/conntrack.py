@@ -1,4 +1,4 @@
-"""A conntrack table of a quarter of a million flows (the kernel's own maximum stays as it is), read beside conntrack-tools.
+"""Conntrack tables of a hundred thousand and of a million flows of every kind, read beside conntrack-tools.
 
 Processor time, taken turn by turn in one run, each of its own process.
 """
@@ -6,102 +6,90 @@ Processor time, taken turn by turn in one run, each of its own process.
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterator
+from statistics import median
 
-from benchmarks._conntrack_side import ADDRESS
-from benchmarks._rows import Row, milliseconds, ratio, unmeasured
+from benchmarks._flows import fill, room_for
+from benchmarks._rows import Row, milliseconds, ratio
+from benchmarks._sides import Ours, Tool, ours
 from deploy.lab import packages
-from node_helper.kernel import Netns
-from node_helper.linux import netns
-from tests.conntrack_flows import add, mixed
 from tests.throwaway import namespace
 
-_MAXIMUM = Path("/proc/sys/net/netfilter/nf_conntrack_max")
-_MOST = 250_000
-_TURNS = 7
-_SHORT_TURNS = 300
-_PYTHON = "/usr/bin/python3"  # what the helper runs on; one built from source without optimisation takes half as long again
-_TARGETS = {"conntrack-dump": 0.8, "conntrack-totals": 0.65, "conntrack-address": 0.15}
+IDS = {
+    "conntrack-dump-100k": "a dump of 100,000 flows, each read",
+    "conntrack-dump-1m": "a dump of 1,000,000 flows, each read",
+    "conntrack-totals-100k": "totals, states and top destinations of 100,000 flows",
+    "conntrack-totals-1m": "totals, states and top destinations of 1,000,000 flows",
+    "conntrack-address-1m": "the flows towards one address, of 1,000,000",
+    "conntrack-count": "count, maximum and counters of each processor, at 1,000,000 flows",
+    "growth-flows": "a dump of ten times as many flows, against ten times the cost",
+    "growth-flow": "one flow by its tuple, at ten times as many flows",
+}
+_FEW, _MANY = 100_000, 1_000_000
+_ROOM = _MANY + 200_000  # for whatever else the machine holds
+_FEW_TURNS, _MANY_TURNS, _SHORT_TURNS = 7, 3, 300
+_ADDRESS = "198.18.0.7"
+_PACKET = ("10.0.0.11", "198.18.0.1", "tcp", 1, 1)  # whether there is such a flow costs the same as the flow
+_DUMP, _TOTALS, _NEAR = 0.8, 0.65, 0.15
 _COUNT_MS = 0.5
+_LINEAR, _FLAT = 1.2, 1.5  # caches are smaller than a million flows: the kernel's own part grows by more than ten, too
 
 
 def rows() -> Iterator[Row]:
-    """Fill a throw-away namespace, and measure."""
+    """Fill a throw-away namespace, measure, fill it up, and measure again."""
     if os.geteuid() != 0:
-        for name in (*_TARGETS, "conntrack-count"):
-            yield unmeasured(name, "conntrack", "needs root: it makes a network namespace")
-        return
-    flows = min(_MOST, int(_MAXIMUM.read_text()) * 95 // 100)
-    with namespace() as where:
-        add(where, islice(mixed(flows), flows))
-        yield from _measured(where, flows)
+        raise PermissionError("needs root: it makes network namespaces")
+    with room_for(_ROOM), namespace() as where, ours(where) as our:
+        tool = Tool(packages.prepare(lambda _: None), where)
+        fill(where, _FEW)
+        small = _Beside(our, tool, _FEW_TURNS)
+        yield from _read_through(small, "100k")
+        few_one = _one_flow(our)
+        fill(where, _MANY, before=_FEW)  # one table for all namespaces: a second one beside it would cost its readers, too
+        large = _Beside(our, tool, _MANY_TURNS)
+        yield from _read_through(large, "1m")
+        large.take(("address", _ADDRESS), tool=("-L", "-d", _ADDRESS))
+        yield _row("conntrack-address-1m", f"conntrack -L -d {_ADDRESS}", large.ratios["address"], _NEAR)
+        counts = [our("count")[1] * 1000 for _ in range(_SHORT_TURNS)]
+        yield milliseconds("conntrack-count", IDS["conntrack-count"], counts, _COUNT_MS, "p50", "conntrack -C: 1.5 to 2.2 ms")
+        tenfold = [cost / 10 / median(small.spent["dump"]) for cost in large.spent["dump"]]
+        yield ratio("growth-flows", IDS["growth-flows"], "ten times 100,000 flows", tenfold, _LINEAR)
+        again = [cost / median(few_one) for cost in _one_flow(our)]
+        yield ratio("growth-flow", IDS["growth-flow"], "the same at 100,000 flows", again, _FLAT)
 
 
-def _measured(where: Netns, flows: int) -> Iterator[Row]:
-    tool = _Tool(packages.prepare(print), where)
-    jobs = (
-        ("conntrack-dump", f"a dump of {flows:,} flows of every kind, each read", ("-L",)),
-        ("conntrack-totals", f"totals, states and top destinations of {flows:,} flows", ("-L",)),
-        ("conntrack-address", f"the flows towards one address, of {flows:,}", ("-L", "-d", ADDRESS)),
-    )
-    found: dict[str, list[float]] = {name: [] for name in _TARGETS}
-    with _ours(where) as ours:
-        for _ in range(_TURNS):
-            for name, _what, arguments in jobs:
-                found[name].append(ours(name)[0] / tool.spent(*arguments))
-        each = [ours("conntrack-count")[1] * 1000 for _ in range(_SHORT_TURNS)]
-    for name, what, arguments in jobs:
-        yield ratio(name, what, f"conntrack {' '.join(arguments)} >/dev/null", found[name], _TARGETS[name])
-    yield milliseconds(
-        "conntrack-count", f"count, maximum and counters of each processor, at {flows:,} flows", each, _COUNT_MS, "p50"
-    )
+def _read_through(beside: _Beside, size: str) -> Iterator[Row]:
+    beside.take(("dump",), ("totals",))
+    yield _row(f"conntrack-dump-{size}", "conntrack -L", beside.ratios["dump"], _DUMP)
+    yield _row(f"conntrack-totals-{size}", "conntrack -L", beside.ratios["totals"], _TOTALS)
 
 
-@contextmanager
-def _ours(where: Netns) -> Iterator[Callable[[str], tuple[float, float]]]:
-    """What gives the cost of a job, in seconds of processor time and of the clock."""
-    argv = [_PYTHON, "-s", "-m", "benchmarks._conntrack_side"]
-    pipe, home = subprocess.PIPE, Path(__file__).parents[1]
-    with netns.inside(where, lambda: subprocess.Popen(argv, text=True, cwd=home, stdin=pipe, stdout=pipe)) as side:
-        to, back = side.stdin, side.stdout
-        assert to
-        assert back
-
-        def cost(job: str) -> tuple[float, float]:
-            print(job, file=to, flush=True)
-            cpu, clock = back.readline().split()
-            return float(cpu), float(clock)
-
-        yield cost
-        to.close()
+def _row(id_: str, tool: str, ratios: list[float], target: float) -> Row:
+    return ratio(id_, IDS[id_], f"{tool} >/dev/null", ratios, target)
 
 
-class _Tool:
-    """Debian's conntrack, started inside a namespace."""
+class _Beside:
+    """Our side and the tool, turn by turn on one table."""
 
-    def __init__(self, tools: packages.Tools, where: Netns) -> None:
-        self._path = tools.file("/usr/sbin/conntrack")
-        libraries = ":".join(str(path) for path in (tools.usr / "lib").glob("*-linux-gnu"))
-        self._environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
-        self._where = where
+    def __init__(self, our: Ours, tool: Tool, turns: int) -> None:
+        self.ratios: dict[str, list[float]] = {}
+        self.spent: dict[str, list[float]] = {}
+        self._ours = our
+        self._tool = tool
+        self._turns = turns
 
-    def spent(self, *arguments: str) -> float:
-        """Its processor time in seconds."""
-        before = _children()
-        netns.inside(self._where, lambda: self._run(arguments))
-        return _children() - before
+    def take(self, *jobs: tuple[str, ...], tool: tuple[str, ...] = ("-L",)) -> None:
+        """Each job, and the tool once a turn; our side has warmed up before the first."""
+        for name, *arguments in jobs:
+            self._ours(name, *arguments)
+        for _ in range(self._turns):
+            theirs = self._tool.spent("/usr/sbin/conntrack", *tool)
+            for name, *arguments in jobs:
+                cost = self._ours(name, *arguments)[0]
+                self.spent.setdefault(name, []).append(cost)
+                self.ratios.setdefault(name, []).append(cost / theirs)
 
-    def _run(self, arguments: tuple[str, ...]) -> None:
-        subprocess.run(
-            [self._path, *arguments], env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
-        )
 
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _one_flow(our: Ours) -> list[float]:
+    """Many at a time: one costs microseconds."""
+    return [sum(our("entry", *_PACKET)[0] for _ in range(_SHORT_TURNS // 3)) for _ in range(_MANY_TURNS)]

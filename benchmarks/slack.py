@@ -11,6 +11,11 @@ from deploy.lab.lab import Lab
 from deploy.lab.roles import Role
 from workers.render import verdict
 
+IDS = {
+    "slack-ack": "/netcheck help: from the command to its acknowledgement",
+    "slack-pod-p50": "/netcheck pod client: from the command to its result",
+    "slack-pod-p99": "the same, the slowest",
+}
 ACKS, PODS = 200, 60
 _SIGNS = tuple(verdict.SIGNS.values())
 _POLL_S = 0.005
@@ -25,10 +30,10 @@ def rows() -> Iterator[Row]:
             role.await_ready()
         _pod(lab)  # the first one connects to the node
         acks = [_ack(lab) for _ in range(ACKS)]
-        yield milliseconds("ack", "/netcheck help: from the command to its acknowledgement", acks, 150)
+        yield milliseconds("slack-ack", IDS["slack-ack"], acks, 150)
         pods = [_pod(lab) for _ in range(PODS)]
-        yield milliseconds("pod-result-p50", "/netcheck pod client: from the command to its result", pods, 1000, "p50")
-        yield milliseconds("pod-result-p99", "the same, the slowest", pods, 2500)
+        yield milliseconds("slack-pod-p50", IDS["slack-pod-p50"], pods, 1000, "p50")
+        yield milliseconds("slack-pod-p99", IDS["slack-pod-p99"], pods, 2500)
 
 
 def _ack(lab: Lab) -> float:

@@ -6,6 +6,7 @@ the child. A child that loses its parent kills itself and its process group.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import resource
@@ -102,6 +103,7 @@ def _in_child(fact: AnyFact, job: Job, make_kernel: MakeKernel, to_parent: int, 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    gc.disable()  # cycles end with this process, and looking for them costs a third of a large answer
     _limit(job)
     reader = _ToParent(to_parent)
     held = lock.take()

@@ -47,7 +47,7 @@ def add(where: Netns, entries: Iterable[Entry]) -> int:
     with netns.inside(where, nfnetlink.channel) as channel:
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         while batch := list(islice(rest, _BATCH)):
-            channel.send(b"".join(_request(entry) for entry in batch))
+            channel.send(b"".join(request(entry) for entry in batch))
             _acknowledged(channel, len(batch))
             made += len(batch)
     return made
@@ -59,6 +59,17 @@ def mixed(count: int, seed: int = 1) -> Iterator[Entry]:
     kinds = (*[_tcp] * 10, *[_udp] * 5, *[_ports] * 2, _icmp, _generic, _translated, _zoned)
     for number in range(count):
         yield kinds[number % len(kinds)](number, chance)
+
+
+def request(entry: Entry) -> bytes:
+    """The message that makes an entry; the kernel acknowledges it."""
+    body = nfnetlink.head(socket.AF_INET6 if ":" in entry.src else socket.AF_INET)
+    body += _tuple(1, entry.src, entry.dst, entry, entry.side_zone) + _tuple(2, entry.dst, entry.src, entry, None)
+    body += attribute(7, struct.pack(">I", entry.timeout)) + attribute(3, struct.pack(">I", entry.status))
+    body += _state(entry) + (attribute(8, struct.pack(">I", entry.mark)) if entry.mark else b"")
+    body += b"" if entry.zone is None else attribute(18, struct.pack(">H", entry.zone))
+    body += _translation(13, entry.nat_to) + _translation(6, entry.nat_from)
+    return _HEADER.pack(_HEADER.size + len(body), nfnetlink.kind(nfnetlink.CONNTRACK, 0), _FLAGS, 1, 0) + body
 
 
 def _pair(number: int, chance: random.Random) -> tuple[str, str]:
@@ -105,16 +116,6 @@ def _translated(number: int, chance: random.Random) -> Entry:
 def _zoned(number: int, chance: random.Random) -> Entry:
     plain, zone = Entry(*_pair(number, chance), UDP, (1024 + number % 60_000, 53)), chance.randrange(1, 9)
     return replace(plain, zone=zone) if chance.random() < 0.5 else replace(plain, side_zone=zone)
-
-
-def _request(entry: Entry) -> bytes:
-    body = nfnetlink.head(socket.AF_INET6 if ":" in entry.src else socket.AF_INET)
-    body += _tuple(1, entry.src, entry.dst, entry, entry.side_zone) + _tuple(2, entry.dst, entry.src, entry, None)
-    body += attribute(7, struct.pack(">I", entry.timeout)) + attribute(3, struct.pack(">I", entry.status))
-    body += _state(entry) + (attribute(8, struct.pack(">I", entry.mark)) if entry.mark else b"")
-    body += b"" if entry.zone is None else attribute(18, struct.pack(">H", entry.zone))
-    body += _translation(13, entry.nat_to) + _translation(6, entry.nat_from)
-    return _HEADER.pack(_HEADER.size + len(body), nfnetlink.kind(nfnetlink.CONNTRACK, 0), _FLAGS, 1, 0) + body
 
 
 def _tuple(top: int, src: str, dst: str, entry: Entry, zone: int | None) -> bytes:

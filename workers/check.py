@@ -14,7 +14,7 @@ Plans are written with the functions of this module, which give the answers thei
 """
 
 import enum
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -97,10 +97,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Twice:
-    """Two samples of each question, taken on the node."""
+    """Two samples of each question, taken on the node; those of `once` are asked meanwhile, and answered as in a `Batch`."""
 
     asks: Mapping[str, Ask[Any, Any]]
     apart: float
+    once: frozenset[str] = frozenset()
 
 
 Effect = Batch | AsCompleted | Stream | Twice
@@ -167,9 +168,9 @@ class Round:
         """Ask them all; `Slot.of` finds each answer."""
         return (yield Batch(self._asks)) if self._asks else {}
 
-    def twice(self, apart: float) -> Plan[Mapping[str, Any]]:
-        """Ask them all twice, on their nodes, `apart` seconds between; `Slot.sampled` finds each pair."""
-        return (yield Twice(self._asks, apart)) if self._asks else {}
+    def twice(self, apart: float, once: Iterable[Slot[Any]] = ()) -> Plan[Mapping[str, Any]]:
+        """Ask them twice, on their nodes, `apart` seconds between, but some `once`; `Slot.sampled` finds each pair."""
+        return (yield Twice(self._asks, apart, frozenset(slot.key for slot in once))) if self._asks else {}
 
 
 @dataclass(frozen=True)

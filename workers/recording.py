@@ -118,7 +118,8 @@ async def record(
 
 def _asks(effect: Effect) -> dict[str, Any]:
     asks = {"": effect.ask} if isinstance(effect, Stream) else effect.asks
-    apart = {"apart": effect.apart} if isinstance(effect, Twice) else {}
+    apart: dict[str, Any] = {"apart": effect.apart} if isinstance(effect, Twice) else {}
+    apart |= {"once": sorted(effect.once)} if isinstance(effect, Twice) and effect.once else {}
     said = {key: {"node": a.node, "fact": a.fact.name, "query": codec.encode(a.query)} for key, a in asks.items()}
     return {"effect": type(effect).__name__, **apart, "of": said}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from node_helper.protocol import CannotLook
-from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, View
+from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, Twice, View
 from workers.enough import Enough
 from workers.model import Report
 from workers.phrase import line
@@ -62,9 +62,13 @@ class FromNodes:
             return await self._folded(effect)
         if isinstance(effect, AsCompleted):
             return await self._as_completed(effect)
-        one = self._ask if isinstance(effect, Batch) else self._twice(effect.apart)
-        async with _together(*(one(ask) for ask in effect.asks.values())) as tasks:
+        asking = (self._of(effect, key)(ask) for key, ask in effect.asks.items())
+        async with _together(*asking) as tasks:
             return dict(zip(effect.asks, await asyncio.gather(*tasks), strict=True))
+
+    def _of(self, effect: Batch | Twice, key: str) -> Callable[[Ask[Any, Any]], Any]:
+        """How one of its questions is asked."""
+        return self._twice(effect.apart) if isinstance(effect, Twice) and key not in effect.once else self._ask
 
     async def _ask(self, ask: Ask[Any, Any]) -> Any:
         try:

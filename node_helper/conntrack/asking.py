@@ -97,7 +97,7 @@ class Search:
             for data in datagrams:
                 for layout, values in reader.read(data):
                     wanted, told = tests.of(layout)
-                    if any(one(values) for one in told):
+                    if told and any(one(values) for one in told):
                         continue
                     self.seen += 1
                     if wanted is not None and wanted(values):

@@ -160,6 +160,8 @@ def _all(tests: list[Test]) -> Optional[Test]:
     if any(one is _never for one in tests):
         return None
     asked = [one for one in tests if one is not _always]
+    if len(asked) <= 1:  # mostly: and it is called for each flow
+        return asked[0] if asked else _always
     return lambda values: all(one(values) for one in asked)
 
 

@@ -6,6 +6,7 @@ Every message is checked against its layout in full, so a message that only rese
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 
 from node_helper.conntrack.layout import HEAD, Layout, Values, learn
@@ -111,32 +112,41 @@ class Reader:
 
 
 class Tally:
-    """How many flows have which values, counted without making records: for each layout its combinations of `only`."""
+    """How many flows have which values, counted without making records: for each layout its combinations of `only`.
+
+    What was read waits in lists until it is counted, many at once: that costs half of counting one by one.
+    """
 
     def __init__(self, only: frozenset[str]) -> None:
-        self.counts: list[tuple[Layout, dict[Values, int]]] = []
-        self._templates: Templates[dict[Values, int]] = Templates(self._counts_of, only)
+        self.waiting = 0
+        """How many bytes were read since they were counted last."""
+        self._kinds: list[tuple[Layout, Counter[Values], list[Values]]] = []
+        self._templates: Templates[Callable[[Values], None]] = Templates(self._waiting_of, only)
 
     @property
     def done(self) -> bool:
         """Whether the dump is complete."""
         return self._templates.done
 
+    def counts(self) -> list[tuple[Layout, Counter[Values]]]:
+        """What was read up to now."""
+        for _, counts, waiting in self._kinds:
+            counts.update(waiting)
+            waiting.clear()
+        self.waiting = 0
+        return [(layout, counts) for layout, counts, _ in self._kinds]
+
     def read(self, data: bytes) -> None:
-        """Count the flows of one datagram. Raises `Malformed` and `Refused`; what was counted is then worth nothing."""
+        """Take the flows of one datagram. Raises `Malformed` and `Refused`; what was counted is then worth nothing."""
         known, number = self._templates.by_head.get, int.from_bytes
         at, end = 0, len(data)
         try:
             while at < end:
                 size, layouts = known(data[at : at + HEAD], _NONE)
                 message = number(data[at : at + size], "little")
-                for mask, expected, values, counts in layouts:
+                for mask, expected, values, note in layouts:
                     if message & mask == expected:
-                        key = values(data, at)
-                        try:
-                            counts[key] += 1
-                        except KeyError:
-                            counts[key] = 1
+                        note(values(data, at))
                         at += size
                         break
                 else:
@@ -145,8 +155,9 @@ class Tally:
             raise Malformed(f"a conntrack message ends early: {e}") from e
         if at != end:
             raise Malformed("a conntrack message is longer than its datagram")
+        self.waiting += end
 
-    def _counts_of(self, layout: Layout) -> dict[Values, int]:
-        counts: dict[Values, int] = {}
-        self.counts.append((layout, counts))
-        return counts
+    def _waiting_of(self, layout: Layout) -> Callable[[Values], None]:
+        waiting: list[Values] = []
+        self._kinds.append((layout, Counter(), waiting))
+        return waiting.append

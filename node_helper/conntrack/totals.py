@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Optional
+from heapq import nsmallest
+from typing import Mapping, Optional
 
 from node_helper.conntrack import names
 from node_helper.conntrack.flow import address
 from node_helper.conntrack.layout import Layout, Values
 
 COUNTED = frozenset({"orig_dst", "orig_dport", "status", "tcp_state", "sctp_state", "dccp_state"})
+_Place = tuple[int, bytes, Optional[int]]
+"""Protocol, packed address and port of a destination."""
 _MOST_DESTINATIONS = 100_000
 _KEPT_DESTINATIONS = 50_000
 
@@ -45,50 +47,55 @@ class Totals:
         self.translated = 0
         self.forgotten = 0
         """Flows to rare destinations that are in no destination's count any more: there were too many to keep."""
-        self._by_state: dict[tuple[int, str], list[int]] = {}
-        self._by_destination: Counter[tuple[int, bytes, Optional[int]]] = Counter()
-        self._unreplied: Counter[tuple[int, bytes, Optional[int]]] = Counter()
+        self._by_state: dict[tuple[int, int], list[int]] = {}
+        self._by_destination: dict[_Place, list[int]] = {}
 
-    def add(self, layout: Layout, of: tuple[str, ...], counts: dict[Values, int]) -> None:
+    def add(self, layout: Layout, of: tuple[str, ...], counts: Mapping[Values, int]) -> None:
         """So many flows of each combination of the values that `of` names."""
+        state_name = f"{names.protocol(layout.protocol)}_state"
         status_at, dst_at, port_at, state_at = (
-            of.index(name) if name in of else None
-            for name in ("status", "orig_dst", "orig_dport", f"{names.protocol(layout.protocol)}_state")
+            of.index(name) if name in of else None for name in ("status", "orig_dst", "orig_dport", state_name)
         )
-        for values, flows in counts.items():
+        protocol, by_state, by_destination = layout.protocol, self._by_state, self._by_destination
+        for values, flows in counts.items():  # tens of thousands in a large table: no calls in here
             status = 0 if status_at is None else values[status_at]
-            state = "" if state_at is None else names.state(values[state_at], layout.protocol)
             unreplied = 0 if status & names.SEEN_REPLY else flows
+            key = protocol, -1 if state_at is None else values[state_at]
+            total = by_state.get(key) or by_state.setdefault(key, [0, 0, 0])
+            total[0] += flows
+            total[1] += unreplied
+            total[2] += flows if status & names.ASSURED else 0
             self.flows += flows
             self.translated += flows if status & (names.SRC_NAT | names.DST_NAT) else 0
-            total = self._by_state.setdefault((layout.protocol, state), [0, 0, 0])
-            for at, more in enumerate((flows, unreplied, flows if status & names.ASSURED else 0)):
-                total[at] += more
             if dst_at is not None:
-                self._to((layout.protocol, values[dst_at], None if port_at is None else values[port_at]), flows, unreplied)
+                place = protocol, values[dst_at], None if port_at is None else values[port_at]
+                seen = by_destination.get(place) or by_destination.setdefault(place, [0, 0])
+                seen[0] += flows
+                seen[1] += unreplied
+                if len(by_destination) > _MOST_DESTINATIONS:
+                    by_destination = self._forget()
 
     def by_state(self) -> tuple[Total, ...]:
         """Most flows first."""
-        totals = (Total(names.protocol(p), state, *counted) for (p, state), counted in self._by_state.items())
+        totals = (
+            Total(names.protocol(p), "" if state < 0 else names.state(state, p), *counted)
+            for (p, state), counted in self._by_state.items()
+        )
         return tuple(sorted(totals, key=lambda t: (-t.flows, t.protocol, t.state)))
 
     def destinations(self, most: int) -> tuple[Destination, ...]:
         """Those with most flows, most first."""
-        found = sorted(self._by_destination.items(), key=lambda item: (-item[1], item[0][0], item[0][1], item[0][2] or 0))
-        return tuple(
-            Destination(names.protocol(p), address(packed), port, flows, self._unreplied[p, packed, port])
-            for (p, packed, port), flows in found[:most]
-        )
+        found = nsmallest(most, self._by_destination.items(), key=_rank)
+        return tuple(Destination(names.protocol(p), address(packed), port, *seen) for (p, packed, port), seen in found)
 
-    def _to(self, destination: tuple[int, bytes, Optional[int]], flows: int, unreplied: int) -> None:
-        self._by_destination[destination] += flows
-        if unreplied:
-            self._unreplied[destination] += unreplied
-        if len(self._by_destination) > _MOST_DESTINATIONS:
-            self._forget()
+    def _forget(self) -> dict[_Place, list[int]]:
+        """Keep those with most flows."""
+        before = sum(flows for flows, _ in self._by_destination.values())
+        self._by_destination = dict(nsmallest(_KEPT_DESTINATIONS, self._by_destination.items(), key=_rank))
+        self.forgotten += before - sum(flows for flows, _ in self._by_destination.values())
+        return self._by_destination
 
-    def _forget(self) -> None:
-        before = sum(self._by_destination.values())
-        self._by_destination = Counter(dict(self._by_destination.most_common(_KEPT_DESTINATIONS)))
-        self._unreplied = Counter({key: n for key, n in self._unreplied.items() if key in self._by_destination})
-        self.forgotten += before - sum(self._by_destination.values())
+
+def _rank(item: tuple[_Place, list[int]]) -> tuple[int, int, bytes, int]:
+    (protocol, packed, port), (flows, _) = item
+    return -flows, protocol, packed, port or 0

@@ -20,19 +20,24 @@ from node_helper.protocol import Fact
 
 _MOST_LINES = 100_000
 _MOST_COMBINATIONS = 1 << 16
+_MOST_WAITING = 1 << 18  # bytes of messages whose values wait to be counted: more than fit into caches cost a fifth
 _FIRST, _TOP = 20, 20
+_LONGEST = 600.0
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which flows, and how many of them are wanted as text."""
+    """Which flows, how many of them are wanted as text, and for how many seconds a whole table may be read."""
 
     which: Which = field(default_factory=Which)
     lines: int = 20_000
+    seconds: float = 6.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.lines <= _MOST_LINES:
             raise ValueError(f"{self.lines} lines are not between 0 and {_MOST_LINES}")
+        if not 0 < self.seconds <= _LONGEST:
+            raise ValueError(f"{self.seconds} seconds are not between 0 and {_LONGEST:g}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Conntrack:
 
     `forgotten` flows went to destinations too rare to be told among very many. `lines` are the first flows as `conntrack -L`
     prints them, `shown` of them, and `first` the very first as records. `seen` is how many flows the kernel gave to choose
-    from; where it did not choose itself (`by_kernel`), that is the whole table.
+    from; where it did not choose itself (`by_kernel`), that is the whole table. `cut`: the time was over before the table
+    was, and all this is about the part that was read.
     """
 
     flows: int
@@ -54,6 +60,7 @@ class Conntrack:
     first: tuple[Flow, ...]
     seen: int
     by_kernel: bool
+    cut: bool = False
 
 
 def collect(kernel: Kernel, query: Query) -> Conntrack:
@@ -62,8 +69,8 @@ def collect(kernel: Kernel, query: Query) -> Conntrack:
     wanted, found = query.which.wanted(), _Found(query.lines)
     with asking.translated(), asking.without_collector():
         if wanted.everything:
-            _read_all(kernel, found)
-            return found.answer(found.totals.flows, by_kernel=False)
+            cut = _read_all(kernel, found, kernel.now() + query.seconds)
+            return found.answer(found.totals.flows, by_kernel=False, cut=cut)
         search = asking.Search(kernel, wanted)
         for layout, values in search.flows():
             found.add(layout, values)
@@ -116,7 +123,7 @@ class _Found:
             kind.counts.clear()
         self._noted = 0
 
-    def answer(self, seen: int, *, by_kernel: bool) -> Conntrack:
+    def answer(self, seen: int, *, by_kernel: bool, cut: bool = False) -> Conntrack:
         return Conntrack(
             flows=self.totals.flows,
             by_state=self.totals.by_state(),
@@ -128,11 +135,13 @@ class _Found:
             first=tuple(self._first),
             seen=seen,
             by_kernel=by_kernel,
+            cut=cut,
         )
 
 
-def _read_all(kernel: Kernel, found: _Found) -> None:
-    """The first datagrams flow by flow, for their lines; all others are only counted."""
+def _read_all(kernel: Kernel, found: _Found, until: float) -> bool:
+    """The first datagrams flow by flow, for their lines; all others are only counted. Whether the time was over before that."""
+    cut = False
     reader, tally = Reader(), Tally(COUNTED)
     with closing(asking.dump(kernel, EVERYTHING)) as datagrams:  # type: ignore[type-var]  # every Kernel gives a generator
         for data in datagrams:
@@ -141,16 +150,22 @@ def _read_all(kernel: Kernel, found: _Found) -> None:
                     found.add(layout, values)
             else:
                 tally.read(data)
-                _fold(tally, found.totals, beyond=_MOST_COMBINATIONS)
+                if tally.waiting > _MOST_WAITING:
+                    _fold(tally, found.totals, beyond=_MOST_COMBINATIONS)
             if reader.done or tally.done:
+                break
+            cut = kernel.now() > until
+            if cut:
                 break
     found.count()
     _fold(tally, found.totals, beyond=0)
+    return cut
 
 
 def _fold(tally: Tally, totals: Totals, beyond: int) -> None:
-    if sum([len(counts) for _, counts in tally.counts]) > beyond:
-        for layout, counts in tally.counts:
+    known = tally.counts()
+    if sum([len(counts) for _, counts in known]) > beyond:
+        for layout, counts in known:
             totals.add(layout, layout.names, counts)
             counts.clear()
 

@@ -17,6 +17,7 @@ _NOOP, _FAILED, _DONE, _OVERRUN = 1, 2, 3, 4
 _REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 _TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
+_TRUNCATED = int(socket.MSG_TRUNC)  # an enum costs a microsecond at each use
 _ANSWER = 1 << 16
 _TRIES = 5
 _SECONDS = 5.0
@@ -148,7 +149,7 @@ class Netlink:
                 if e.errno == errno.ENOBUFS:
                     raise _Interrupted from e
                 raise
-            if flags & socket.MSG_TRUNC:
+            if flags & _TRUNCATED:
                 raise Malformed(f"a netlink datagram has more than {_ANSWER} bytes")
             if sender[0] == 0:  # the kernel itself, not another process
                 return data

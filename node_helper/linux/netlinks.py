@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Callable, TypeVar
 
 from node_helper.kernel import Netns
 from node_helper.linux.netlink import Netlink, connect
-from node_helper.linux.netns import inside, open_verified
+from node_helper.linux.netns import inside, verify
 
 T = TypeVar("T")
 
@@ -22,7 +21,7 @@ class Netlinks:
 
     def ask(self, where: Netns, ask: Callable[[Netlink], T]) -> T:
         """What a namespace answers. `CannotLook` of kind ``gone`` once its path opens another."""
-        os.close(open_verified(where))
+        verify(where)
         with self._one_at_a_time:
             if where.inode not in self._by_inode:
                 self._by_inode[where.inode] = inside(where, connect)

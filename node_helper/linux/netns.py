@@ -73,8 +73,20 @@ def open_verified(netns: Netns) -> int:
     descriptor = _open(netns.path)
     if os.fstat(descriptor).st_ino != netns.inode:
         os.close(descriptor)
-        raise CannotLook(f"{netns.path} is not the namespace it was", kind="gone", fix="ask again: the pod has been replaced")
+        raise _replaced(netns)
     return descriptor
+
+
+def verify(netns: Netns) -> None:
+    """``gone`` where the path has passed to another namespace: for who has a socket in this one already."""
+    with translated(f"the network namespace {netns.path}"):
+        now = os.stat(netns.path).st_ino
+    if now != netns.inode:
+        raise _replaced(netns)
+
+
+def _replaced(netns: Netns) -> CannotLook:
+    return CannotLook(f"{netns.path} is not the namespace it was", kind="gone", fix="ask again: the pod has been replaced")
 
 
 def _open(path: str) -> int:

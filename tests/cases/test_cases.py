@@ -49,7 +49,9 @@ class Pretended:
             for key, answer in given.items():
                 state = effect.add(state, key, answer)
             return state
-        return {k: self._again(a, effect.asks[k], effect.apart) for k, a in given.items()} if isinstance(effect, Twice) else given
+        if not isinstance(effect, Twice):
+            return given
+        return {k: a if k in effect.once else self._again(a, effect.asks[k], effect.apart) for k, a in given.items()}
 
     def _again(self, first: Any, ask: Ask[Any, Any], apart: float) -> Any:
         """Two samples; of a list they are one answer and the next."""

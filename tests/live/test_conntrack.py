@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ from node_helper.kernel import Netns
 from node_helper.linux import netns
 from tests.conntrack_flows import Entry, add, mixed
 from tests.throwaway import LinuxWhere, namespace
+from workers.check import Samples, View
+from workers.checks._conntrack_seen import Seen, Where
+from workers.checks._conntrack_show import show
+from workers.objects import Cluster
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes network namespaces"),
 ]
 FLOWS = 100_000
+HOME = Path(__file__).parents[2]
 Tool = Callable[..., str]
 
 
@@ -76,6 +82,49 @@ def test_every_flow_reads_as_the_tool_prints_it(full: Netns, tool: Tool) -> None
     ours, theirs = masked(seen.lines), masked(tool("-L"))
     assert differences(ours, theirs) == ([], [])
     assert ours == theirs
+
+
+BOUNDED = """
+import json, resource, sys
+from node_helper.facts import conntrack
+from node_helper.linux import Linux, netns
+from node_helper.stop import Stop
+
+class Here(Linux):
+    def own_netns(self):
+        return netns.at("/proc/self/ns/net")
+
+kernel = Here(Stop(60))
+conntrack.collect(kernel, conntrack.Query(conntrack.Which(dst="192.0.2.1")))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]),) * 2)
+seen = conntrack.collect(kernel, conntrack.Query())
+print(json.dumps([seen.flows, seen.shown, seen.cut]))
+"""
+
+
+def test_a_table_is_read_in_memory_that_does_not_grow_with_it(full: Netns) -> None:
+    """A sixth of what the helper may have, a tenth of the flows that a large node has; the table alone is 24 MB of messages."""
+    argv = ["/usr/bin/python3", "-s", "-c", BOUNDED, str(24 << 20)]
+    done = netns.inside(full, lambda: subprocess.run(argv, capture_output=True, text=True, check=False, cwd=HOME))
+    assert (done.stdout, done.stderr) == (f"[{FLOWS}, 20000, false]\n", "")
+
+
+def test_what_a_file_does_not_hold_is_said(full: Netns) -> None:
+    node = Where("n1")
+    stats = conntrack_stats.collect(LinuxWhere(full), conntrack_stats.Query())
+    seen = Seen(node, Which(), Samples(stats, stats, 0.5), conntrack.collect(LinuxWhere(full), conntrack.Query()))
+    assert (
+        "The file holds the first 20,000 of 100,000 flows; dst=, src=, proto=, port= or state= narrow it."
+        in show(None, View(Cluster("c", "now"), "default", "now"), seen).notes
+    )
+    part = conntrack.collect(LinuxWhere(full), conntrack.Query(seconds=0.01))
+    assert (part.cut, part.flows < FLOWS) == (True, True)
+    said = show(None, View(Cluster("c", "now"), "default", "now"), replace(seen, table=part)).notes[0]
+    assert (
+        said
+        == f"Cut: the node read {part.flows:,} of 100,000 entries in the time that it gives; totals and file are about these."
+    )
 
 
 def test_totals_are_those_of_the_lines(full: Netns) -> None:

@@ -160,6 +160,25 @@ def test_lines_are_bounded_and_totals_are_not() -> None:
     assert len(found.destinations) == 20
 
 
+def test_a_table_too_large_for_its_time_is_read_in_part_and_says_so() -> None:
+    many = [plain("10.0.0.1", "10.1.0.1", sport=n) for n in range(300)]
+
+    class Slow(PretendKernel):
+        """A second passes at every look at the clock, which is at every datagram; each has three flows."""
+
+        clock = 0.0
+
+        def now(self) -> float:
+            self.clock += 1
+            return self.clock
+
+    kernel = Slow(files=LOADED, tracked=Table(many))
+    found = conntrack.collect(kernel, conntrack.Query(lines=10, seconds=20.0))
+    assert (found.cut, found.flows, found.shown) == (True, 63, 10)
+    whole = conntrack.collect(kernel, conntrack.Query(lines=10, seconds=200.0))
+    assert (whole.cut, whole.flows) == (False, 300)
+
+
 def test_what_conntrack_never_loaded_says_so_and_asks_nothing() -> None:
     kernel = PretendKernel()
     stats = conntrack_stats.collect(kernel, conntrack_stats.Query())

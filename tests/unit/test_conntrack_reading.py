@@ -86,7 +86,7 @@ def test_what_is_counted_is_what_would_be_read(sayings: list[Said]) -> None:
     tally = Tally(COUNTED)
     tally.read(b"".join(message(s) for s in sayings))
     counted: Counter[Any] = Counter()
-    for layout, counts in tally.counts:
+    for layout, counts in tally.counts():
         for values, flows in counts.items():
             counted[layout.protocol, frozenset(zip(layout.names, values, strict=True))] += flows
     told = Counter((s.protocol, frozenset((n, v) for n, v in s.values.items() if n in COUNTED)) for s in sayings)

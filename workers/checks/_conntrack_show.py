@@ -127,6 +127,11 @@ def _files(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
 
 def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list[str]:
     notes = [seen.where.note] if seen.where.note else []
+    if table and table.cut:
+        of = f" of {seen.now.count:,}" if seen.now else ""
+        notes.append(
+            f"Cut: the node read {table.flows:,}{of} entries in the time that it gives; totals and file are about these."
+        )
     if table and table.shown < table.flows:
         notes.append(
             f"The file holds the first {table.shown:,} of {table.flows:,} flows; dst=, src=, proto=, port= or state= narrow it."
@@ -163,6 +168,7 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
         facts["cpus"] = [{"cpu": cpu, "counters": rates} for cpu, rates in per_cpu(seen.stats).items()]
     if table:
         facts |= {"flows": table.flows, "shown": table.shown, "translated": table.translated, "chosen_by_kernel": table.by_kernel}
+        facts["cut"] = table.cut
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
     if watched:
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}

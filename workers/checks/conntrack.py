@@ -9,7 +9,7 @@ from node_helper.conntrack.wants import Which
 from node_helper.facts import conntrack, conntrack_events, conntrack_stats, kernel_log, sysctl_files
 from workers.check import Access, Ask, Check, Plan, Round, View, stream, twice
 from workers.checks._conntrack_judge import judge
-from workers.checks._conntrack_seen import Seen, Watched, find
+from workers.checks._conntrack_seen import Seen, Watched, Where, find
 from workers.checks._conntrack_show import show
 from workers.errors import UsageError
 from workers.params import Address, Arg, Duration, Target
@@ -39,24 +39,29 @@ class Params:
 
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """Two samples of the counters; then the table, or its events, if conntrack is in use there."""
+    """Two samples of the counters, and between them the table; or, after them, its events."""
     where = find(view, params.target)
     which = _which(params, where.ends)
+    if params.time:
+        return (yield from _watched(where, which, params.time.seconds))
+    look = Round()
+    stats = look.add("", Ask(where.node, conntrack_stats.FACT, conntrack_stats.Query()))
+    table = look.add("table", Ask(where.node, conntrack.FACT, conntrack.Query(which)))
+    log = look.add("log", Ask(where.node, kernel_log.FACT, kernel_log.Query()))
+    files = look.add("files", Ask(where.node, sysctl_files.FACT, sysctl_files.Query(_MAXIMUM)))
+    got = yield from look.twice(_APART_S, once=(table, log, files))
+    seen = Seen(where, which, stats.sampled(got))
+    return seen if seen.unused else replace(seen, table=table.of(got), log=log.of(got), files=files.of(got))
+
+
+def _watched(where: Where, which: Which, seconds: float) -> Plan[Seen]:
     sampled = yield from twice({"": Ask(where.node, conntrack_stats.FACT, conntrack_stats.Query())}, _APART_S)
     seen = Seen(where, which, sampled[""])
     if seen.unused:
         return seen
-    if params.time:
-        query = conntrack_events.Query(params.time.seconds, which)
-        asked = Ask(where.node, conntrack_events.FACT, query)
-        watched = yield from stream(asked, Watched(), Watched.and_then, params.time.seconds)
-        return replace(seen, watched=watched, meant_s=params.time.seconds)
-    look = Round()
-    table = look.add("table", Ask(where.node, conntrack.FACT, conntrack.Query(which)))
-    log = look.add("log", Ask(where.node, kernel_log.FACT, kernel_log.Query()))
-    files = look.add("files", Ask(where.node, sysctl_files.FACT, sysctl_files.Query(_MAXIMUM)))
-    got = yield from look.ask()
-    return replace(seen, table=table.of(got), log=log.of(got), files=files.of(got))
+    asked = Ask(where.node, conntrack_events.FACT, conntrack_events.Query(seconds, which))
+    watched = yield from stream(asked, Watched(), Watched.and_then, seconds)
+    return replace(seen, watched=watched, meant_s=seconds)
 
 
 def _which(params: Params, ends: tuple[str, ...]) -> Which:

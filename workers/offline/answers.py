@@ -44,7 +44,7 @@ class FromFolder:
             for key, ask in effect.asks.items():
                 state = effect.add(state, key, self._answer(ask))
             return state
-        return {key: _one_moment(ask) for key, ask in effect.asks.items()}
+        return {key: self._answer(ask) if key in effect.once else _one_moment(ask) for key, ask in effect.asks.items()}
 
     def _folded(self, effect: Stream) -> Any:
         rows = self._answer(effect.ask)

@@ -1,0 +1,97 @@
+"""A node with a million flows and more than a hundred thousand rules: what its questions take from end to end, over SSH.
+
+Times are the report's own, with helpers that are warm; memory is that of the helpers, watched from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks._busy_lab import NODE, Memory, busy_lab
+from benchmarks._rows import Row, megabytes, milliseconds
+from bot.commands import parse
+from deploy.lab.lab import Lab
+from workers.check import View
+from workers.checks import catalogue
+from workers.cluster import list_once
+from workers.model import Report
+from workers.nodes import Nodes
+from workers.objects import Cluster
+from workers.runner import FromNodes, run
+from workers.ssh import Ssh, SshSettings
+from workers.terminal import now
+
+_FLOWS = 1_000_000
+IDS = {
+    "budget-pod": "pod POD on a node with 1,000,000 flows and 110,000 rules, from end to end",
+    "budget-conntrack-dst": "conntrack NODE dst=ADDRESS there; half a second of it is between two samples of the counters",
+    "budget-rules-service": "rules SERVICE there",
+    "budget-memory": "the most memory of the helper for these",
+    "budget-dump-conntrack": "conntrack NODE there",
+    "budget-dump-rules": "rules NODE there",
+    "budget-dump-memory": "the most memory of the helper for the full dumps",
+}
+_SECOND, _QUESTION, _MB = 1000, 10_000, 150
+_TURNS, _DUMPS = 5, 2
+
+
+@dataclass(frozen=True)
+class _Look:
+    id: str
+    words: str
+    target: float
+    turns: int
+
+
+def rows() -> Iterator[Row]:
+    """Bring such a lab up, and ask."""
+    if os.geteuid() != 0:
+        raise PermissionError("needs root: it starts the lab")
+    with busy_lab(_FLOWS) as lab:
+        pod = lab.find_pod("hello-world")
+        assert pod.node == NODE
+        questions = (
+            _Look("budget-pod", f"pod {pod.spec.name}", _SECOND, _TURNS),
+            _Look("budget-conntrack-dst", f"conntrack {NODE} dst=198.18.0.7", _SECOND, _TURNS),
+            _Look("budget-rules-service", f"rules hello-world on {NODE}", _SECOND, _TURNS),
+        )
+        dumps = (
+            _Look("budget-dump-conntrack", f"conntrack {NODE}", _QUESTION, _DUMPS),
+            _Look("budget-dump-rules", f"rules {NODE}", _QUESTION, _DUMPS),
+        )
+        yield from _asked(lab, questions, "budget-memory")
+        yield from _asked(lab, dumps, "budget-dump-memory")
+
+
+def _asked(lab: Lab, looks: tuple[_Look, ...], memory: str) -> Iterator[Row]:
+    with Memory() as watched:
+        yield from asyncio.run(_reports(lab, looks))
+    also = f"; {watched.tools:.0f} MB of tools that it starts" if watched.tools else ""
+    yield megabytes(memory, IDS[memory] + also, [watched.peak], _MB)
+
+
+async def _reports(lab: Lab, looks: tuple[_Look, ...]) -> list[Row]:
+    nodes, cluster = Nodes(Ssh(SshSettings(config=(lab.ssh_config,)))), await list_once("lab", lab.api.kubeconfig)
+    try:
+        await _report(nodes, cluster, f"node {NODE}")  # its helper is warm now
+        return [await _row(nodes, cluster, look) for look in looks]
+    finally:
+        await nodes.aclose()
+
+
+async def _row(nodes: Nodes, cluster: Cluster, look: _Look) -> Row:
+    reports = [await _report(nodes, cluster, look.words) for _ in range(look.turns)]
+    unseen = [f"{f.claim}: {e.value}" for r in reports for f in r.findings if f.id.startswith("unknown-") for e in f.evidence]
+    said = [note for note in reports[-1].shown.notes if "file" in note] if look.turns == _DUMPS else []
+    row = milliseconds(look.id, "; ".join((IDS[look.id], *said)), [r.took_s * 1000 for r in reports], look.target, "p50")
+    return {**row, "met": False, "why": unseen[0]} if unseen else row
+
+
+async def _report(nodes: Nodes, cluster: Cluster, words: str) -> Report:
+    asked = parse(words, catalogue())
+    view = View(cluster, "default", now())
+    return await run(asked.entry, asked.params, view, FromNodes(nodes, "t-bench"), time.monotonic)
