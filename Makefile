@@ -39,8 +39,8 @@ lint: install  ## format, lint, types, import contracts
 format: install  ## rewrite the sources as ruff formats them
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-fuzz: install  ## the property tests alone and for longer: EXAMPLES=5000 of each
-	@EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -q -m hypothesis -n auto --hypothesis-profile=fuzz $(or $(PYTEST),tests/unit)
+fuzz: install  ## the property tests alone and for longer: EXAMPLES=1000 of each
+	@EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest -q -m hypothesis -n auto --hypothesis-profile=fuzz $(or $(PYTEST),tests/unit)
 
 bench: install  ## measure, as ratios against the tools that people would use instead
 	@$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from deploy.lab.lab import Lab
 from deploy.lab.plan import NODES, NodePlan, Proxy
 
 settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("netcheck"), max_examples=int(os.environ.get("EXAMPLES", "5000")))
+settings.register_profile("fuzz", settings.get_profile("netcheck"), max_examples=int(os.environ.get("EXAMPLES", "1000")))
 settings.load_profile("netcheck")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ SMALL = sorted(
     if "-save" in file.name or file.name.startswith("node2.nft")
 )
 LARGE = ("node1.iptables-save.txt", "node2.nft.txt", "node3.iptables-legacy-save.txt")
+LARGE_JSON = "node2.nft.json"
 
 
 def small(name: str) -> tuple[Cluster, str, str]:
@@ -33,6 +35,8 @@ def small(name: str) -> tuple[Cluster, str, str]:
 
 def large(*names: str) -> dict[str, str]:
     """Texts of the recording with ten thousand services."""
+    if names == (LARGE_JSON,):
+        return {LARGE_JSON: lzma.open(DATA / f"ten-thousand-services.{LARGE_JSON}.xz", "rt").read()}
     with tarfile.open(DATA / "ten-thousand-services.tar.xz") as packed:
         files = {name: packed.extractfile(name) for name in names}
         return {name: file.read().decode() for name, file in files.items() if file is not None}

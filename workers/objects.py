@@ -107,7 +107,10 @@ class ServicePort:
 
 @dataclass(frozen=True)
 class Service:
-    """One service; headless ones have the cluster IP "None" and therefore no `cluster_ips` here."""
+    """One service; headless ones have the cluster IP "None" and therefore no `cluster_ips` here.
+
+    For `affinity_s` seconds a client stays with its endpoint, where the affinity is ClientIP.
+    """
 
     namespace: str
     name: str
@@ -122,6 +125,7 @@ class Service:
     external_policy: str = "Cluster"
     internal_policy: str = "Cluster"
     affinity: str = "None"
+    affinity_s: int = 10800
     publish_not_ready: bool = False
     health_check_node_port: int | None = None
 

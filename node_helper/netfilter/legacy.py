@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import struct
+from collections import deque
 from dataclasses import dataclass
 from typing import Iterator, Optional, Union
 
@@ -90,9 +91,9 @@ class Blob:
     def reach(self, names: tuple[str, ...], about: Optional[About], most: int) -> Optional[list[Chain]]:
         """Named chains, filtered, and those to which they lead: the first of them, or with `about` None where they are more."""
         found: dict[str, Chain] = {}
-        left = list(names)
+        left = deque(names)
         while left:
-            name = left.pop(0)
+            name = left.popleft()
             chain = None if name in found else self.chain(name, about if name in names else None)
             if chain is not None:
                 if len(found) >= most:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.rule_samples import LARGE, SMALL, VINTAGES, large, large_cluster, parsed, small
+from tests.rule_samples import LARGE, LARGE_JSON, SMALL, VINTAGES, large, large_cluster, parsed, small
 from workers.objects import Cluster
 from workers.rules.compare import differences
 from workers.rules.desired import Desired
@@ -28,7 +28,7 @@ def test_no_service_of_a_recording_differs(name: str) -> None:
     assert _named(cluster, node, rules) == []
 
 
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", [*LARGE, LARGE_JSON])
 def test_none_of_ten_thousand_services_differs(name: str) -> None:
     cluster = large_cluster()
     assert len(cluster.services) > 10_000
@@ -47,7 +47,29 @@ def test_the_service_whose_rules_differ_is_named(name: str) -> None:
     assert all(line.endswith("endpoints: 10.245.1.20:5432 | 10.245.1.21:5432") for line in found)
 
 
-@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n and not n.endswith(".json")])
+WRONG_IPTABLES = (
+    (r"--seconds 10800 ", "--seconds 60 ", "shop/web-aff:http", "affinity"),
+    (r"[^\n]* -m recent --rcheck [^\n]*\n", "", "shop/web-aff:http", "affinity"),
+    (r"[^\n]*-d 10\.111\.199\.230/32[^\n]*\n", "", "shop/web:http", "endpoints"),
+)
+WRONG_NFT = (
+    (r"(set affinity\S+ \{[^}]*)timeout 3h", r"\1timeout 1m", "shop/web-aff:http", "affinity"),
+    (r"\t\tip saddr @affinity[^\n]*\n", "", "shop/web-aff:http", "affinity"),
+    (r"\t*10\.111\.199\.230 \. tcp \. 80 :[^,\n]*,?\n", "", "shop/web:http", "endpoints"),
+)
+TEXTS = [n for n in SMALL if "ip6" not in n and not n.endswith(".json")]
+
+
+@pytest.mark.parametrize(("name", "wrong"), [(n, w) for n in TEXTS for w in (WRONG_NFT if ".nft" in n else WRONG_IPTABLES)])
+def test_whatever_else_differs_is_named_too(name: str, wrong: tuple[str, str, str, str]) -> None:
+    """What is written instead of something else, the service that it is about, and what differs then."""
+    was, instead, subject, what = wrong
+    cluster, node, text = small(name)
+    found = _named(cluster, node, Rules(parsed(name, re.sub(was, instead, text))))
+    assert {(line.split(" ")[0], line.split(": ")[1]) for line in found} == {(subject, what)}
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_local_policy_affinity_and_refusal_are_read_from_rules(name: str) -> None:
     _, node, text = small(name)
     rules = Rules(parsed(name, text))
@@ -63,7 +85,7 @@ def test_local_policy_affinity_and_refusal_are_read_from_rules(name: str) -> Non
     assert rules.route(Frontend("ip", "10.105.51.33", 81, "tcp")).paths[Source.POD].outcome == "nothing"
 
 
-@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n and not n.endswith(".json")])
+@pytest.mark.parametrize("name", TEXTS)
 def test_connections_from_outside_to_a_cluster_ip_are_masqueraded(name: str) -> None:
     paths = Rules(parsed(name, small(name)[2])).route(Frontend("ip", "10.111.199.230", 80, "tcp")).paths
     assert {source: path.masqueraded for source, path in paths.items()} == {

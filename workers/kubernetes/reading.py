@@ -11,6 +11,7 @@ from workers.kubernetes.fields import Json, flag, labels, mapping, number, requi
 from workers.objects import Endpoint, EndpointPort, EndpointSlice, Node, Owner, ReplicaSet, Service, ServicePort
 
 SERVICE_NAME = "kubernetes.io/service-name"
+_STICKY_S = 10800  # the default of timeoutSeconds
 _IP_TYPES = ("InternalIP", "ExternalIP")
 
 
@@ -56,6 +57,7 @@ def service(value: Any) -> Service:
         external_policy=text(spec, "externalTrafficPolicy", "Cluster"),
         internal_policy=text(spec, "internalTrafficPolicy", "Cluster"),
         affinity=text(spec, "sessionAffinity", "None"),
+        affinity_s=number(section(section(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds") or _STICKY_S,
         publish_not_ready=flag(spec, "publishNotReadyAddresses"),
         health_check_node_port=number(spec, "healthCheckNodePort") or None,
     )

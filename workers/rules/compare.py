@@ -65,6 +65,9 @@ def _of_choice(each: Wanted, source: Source, path: Path) -> Iterator[Difference]
     if any(abs(share.share - fair) > _OFF * fair for share in path.endpoints):
         said = ", ".join(f"{share.endpoint} {share.share:.2%}" for share in path.endpoints)
         yield Difference(each, source, "chances", f"{fair:.2%} each", said)
-    if each.sticky != (path.sticky_s is not None):
-        said = "none" if path.sticky_s is None else f"{path.sticky_s} s"
-        yield Difference(each, source, "affinity", "by client address" if each.sticky else "none", said)
+    if each.sticky_s != path.sticky_s:
+        yield Difference(each, source, "affinity", *map(_stays, (each.sticky_s, path.sticky_s)))
+
+
+def _stays(seconds: int | None) -> str:
+    return "none" if seconds is None else f"by client address for {seconds} s"

@@ -21,14 +21,14 @@ _FAMILIES = {"IPv4": "ip", "IPv6": "ip6"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """One frontend of a service on one node: its endpoints, sorted, for each source; and whether clients stay with theirs."""
+    """One frontend of a service on one node: its endpoints, sorted, for each source; how long clients stay with theirs."""
 
     service: Service
     port: ServicePort
     frontend: Frontend
     kind: str
     endpoints: dict[Source, tuple[str, ...]]
-    sticky: bool
+    sticky_s: int | None
 
     @property
     def subject(self) -> str:
@@ -69,7 +69,7 @@ class Desired:
             local = (service.internal_policy if kind == "cluster IP" else service.external_policy) == "Local"
             inside = found.local if local and kind == "cluster IP" else found.cluster
             ends = {Source.POD: inside, Source.NODE: inside, Source.OUTSIDE: found.local if local else found.cluster}
-            yield Wanted(service, port, frontend, kind, ends, service.affinity == "ClientIP")
+            yield Wanted(service, port, frontend, kind, ends, service.affinity_s if service.affinity == "ClientIP" else None)
 
 
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:

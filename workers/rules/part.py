@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from workers.rules.resolve import NFT_TABLE
 from workers.rules.tree import STARTS
 
 _FAMILIES = {"ip": 2, "ip6": 10}  # AF_INET and AF_INET6 of Linux
+_MOST = 4000
+"""Chains that are followed from one that was named, as on a node."""
 _SERVICES = ("nat", "filter", NFT_TABLE)
 
 
@@ -27,7 +30,7 @@ def around(ruleset: Ruleset, family: str, table: str, chain: str) -> Ruleset | N
     for one in ruleset.tables:
         if (one.family, one.name) == (family, table) and any(c.name == chain for c in one.chains):
             leads = _nft_leads(()) if ruleset.backend == "nftables" else _iptables_leads
-            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads), maps=()),), partial=True)
+            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads, _MOST), maps=()),), partial=True)
     return None
 
 
@@ -58,14 +61,16 @@ def _field(kind: str, one: Destination) -> str:
     return {"inet_proto": one.protocol, "inet_service": str(one.port)}.get(kind, "?")
 
 
-def _reached(table: Table, starts: Iterable[str], leads: Callable[[Rule], Iterable[str]]) -> tuple[Chain, ...]:
+def _reached(
+    table: Table, starts: Iterable[str], leads: Callable[[Rule], Iterable[str]], most: int | None = None
+) -> tuple[Chain, ...]:
     known = {chain.name: chain for chain in table.chains}
-    left, found = list(starts), dict[str, Chain]()
-    while left:
-        name = left.pop(0)
+    left, found = deque(starts), dict[str, Chain]()
+    while left and (most is None or len(found) < most):
+        name = left.popleft()
         if name in known and name not in found:
             found[name] = known[name]
-            left += [target for rule in known[name].rules for target in leads(rule)]
+            left.extend(target for rule in known[name].rules for target in leads(rule))
     return tuple(found.values())
 
 
