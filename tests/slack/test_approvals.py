@@ -140,14 +140,16 @@ def made_key(path: Path) -> None:
 
 
 @asynccontextmanager
-async def office_in(slack: SlackStandIn, place: RedisPlace, folder: Path, needed: int = 2) -> AsyncIterator[Office]:
+async def office_in(
+    slack: SlackStandIn, place: RedisPlace, folder: Path, needed: int = 2, approver: str = "inside"
+) -> AsyncIterator[Office]:
     policy, key = folder / "policy.toml", folder / "approver" / "key"
     policy.write_text(POLICY.format(needed=needed))
     key.parent.mkdir(mode=0o700, exist_ok=True)
     if not key.exists():
         await asyncio.to_thread(made_key, key)
     settings = settings_of(slack, place, slack_app_token=slack.workspace.app_token, policy_file=policy)
-    settings = settings.model_copy(update={"data_dir": folder})
+    settings = settings.model_copy(update={"data_dir": folder, "approver": approver})
     jobs = place.jobs()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(jobs.aclose)
