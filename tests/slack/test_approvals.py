@@ -298,7 +298,7 @@ async def test_what_is_written_or_written_again_into_redis_decides_nothing(offic
 
     await until_so(read)
     assert "1 of 2 approved" in office.text(it)
-    await server.command("SET", board, b"1.k.0.{}")
+    await server.command("MSET", board, b"1.k.0.{}", office.jobs.keys.beat, b"1.k.0.{}")
     await asyncio.sleep(0.1)
     for key in await server.command("KEYS", f"{{{redis_place.tag}}}:*"):
         if b":audit:" not in key:

@@ -14,7 +14,7 @@ from slack_sdk.models.views import View
 from bot import acts
 from bot.approver import asking, card, words
 from bot.approver.approval import Approval, Said, Signed, State
-from bot.approver.board import Board
+from bot.approver.board import Beat, Board, digest
 from bot.approver.card import Standing
 from tests.approvals import ALICE, BOB, RULE, START, approval, person
 from tests.slack_limits import refuse_what_slack_refuses
@@ -119,5 +119,8 @@ def test_only_what_waits_can_be_decided(state: State) -> None:
 
 def test_a_board_is_read_as_it_was_written() -> None:
     board = Board(START, "s", START, "", (card.posted(approval(), STANDING),))
-    assert Board.loads(board.dumps()) == board
+    beat = Beat(START + 5, digest(board.dumps()))
+    assert Board.loads(beat.dumps(), board.dumps()) == replace(board, at=START + 5)
+    with pytest.raises(ValueError, match="showed last"):
+        Board.loads(beat.dumps(), replace(board, since=1.0).dumps())
     assert ALICE.user == board.approvals[0].requester

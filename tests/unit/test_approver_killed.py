@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,13 @@ def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder of which so many commits take no time; that they are on disk is the store's own test."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
 def state_is(*states: State) -> Callable[[Work], bool]:
     def so(work: Work) -> bool:
         approval = work.store.get(proposal().id)
@@ -197,13 +205,13 @@ def queued(work: Work) -> bool:
 
 
 async def test_whatever_step_is_the_last_there_is_one_grant_one_job_and_one_card(
-    redis_place: RedisPlace, tmp_path: Path, signing_key: Path
+    redis_place: RedisPlace, memory: Path, signing_key: Path
 ) -> None:
     lived, step = False, 0
     while not lived:
         step += 1
         place = RedisPlace(redis_place.url, redis_place.key_file, f"{redis_place.tag}-{step}")
-        it = Installation(place, tmp_path / f"{step}", signing_key)
+        it = Installation(place, memory / f"{step}", signing_key)
         await it.send(proposal(), voice("approve", BOB), voice("approve", BOB, delivery="again"), voice("withdraw", ALICE))
         lived = await it.live(Life(step), queued)
         assert await it.live(Life(), queued)
@@ -226,12 +234,12 @@ async def test_whatever_step_is_the_last_there_is_one_grant_one_job_and_one_card
     assert step > 20
 
 
-async def test_a_report_and_an_undo_survive_the_same(redis_place: RedisPlace, tmp_path: Path, signing_key: Path) -> None:
+async def test_a_report_and_an_undo_survive_the_same(redis_place: RedisPlace, memory: Path, signing_key: Path) -> None:
     lived, step = False, 0
     while not lived:
         step += 2
         place = RedisPlace(redis_place.url, redis_place.key_file, f"{redis_place.tag}-{step}")
-        it = Installation(place, tmp_path / f"{step}", signing_key)
+        it = Installation(place, memory / f"{step}", signing_key)
         await it.send(proposal(), voice("approve", BOB))
         assert await it.live(Life(), queued)
         store = Store(it.folder)
@@ -245,3 +253,44 @@ async def test_a_report_and_an_undo_survive_the_same(redis_place: RedisPlace, tm
         assert await it.live(Life(), lambda work: bool((a := work.store.get(proposal().id)) and a.undo))
         assert await it.stored() == (2, 2)
     assert step > 10
+
+
+async def test_of_two_approvers_with_stores_of_their_own_the_later_one_does_nothing(
+    redis_place: RedisPlace, memory: Path, signing_key: Path
+) -> None:
+    first, second = Installation(redis_place, memory / "1", signing_key), Installation(redis_place, memory / "2", signing_key)
+    second.clock.at += 60
+    first.clock.at += 61
+    first_jobs, second_jobs = first.jobs(Life()), second.jobs(Life())
+    works = [work_of(it, jobs) for it, jobs in ((first, first_jobs), (second, second_jobs))]
+    earlier, later = works[1], works[0]
+    for work in (earlier, later, earlier):
+        await work.show()
+    assert (earlier.aside, later.aside) == (False, True)
+    await first.send(proposal())
+    await later.listen()
+    assert later.store.get(proposal().id) is None
+    await earlier.listen()
+    assert earlier.store.get(proposal().id) is not None
+    for it in (first, second):
+        it.clock.at += 100
+    await later.show()
+    assert not later.aside
+    for work, jobs in zip(works, (first_jobs, second_jobs), strict=True):
+        work.store.close()
+        await jobs.aclose()
+
+
+def work_of(it: Installation, jobs: Jobs) -> Work:
+    thread = Thread(cast("Slack", Hands(it.office, Life())))
+    means = Means(
+        it.folder,
+        it.key,
+        jobs,
+        jobs.mail(VOICES),
+        thread,
+        lambda: policy(RULE),
+        lambda: contextlib.nullcontext(it.seen),
+        it.clock,
+    )
+    return Work(means, Store(it.folder), it.seen)
