@@ -174,5 +174,8 @@ async def inside(means: Means) -> None:
             log.info("approver_starts", store=store.id)
             async with means.witness() as witness:
                 await Work(means, store, witness).go_on()
+        except Exception:  # whatever it was: people are told that the approver does not answer, and it is tried again
+            log.exception("approver_failed")
+            await asyncio.sleep(_LOCKED_S)
         finally:
             store.close()

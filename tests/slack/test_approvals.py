@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from bot.settings import BotSettings
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from node_helper.changes import plan as plans
 from tests import approvals
+from tests.change_node import make_key
 from tests.slack.parts import of_the_bot, placeholder, texts, until, writing
 from tests.slack.test_bot import settings_of, until_so
 from tests.unit.conftest import RedisPlace
@@ -135,10 +135,6 @@ class Office:
         return plan
 
 
-def made_key(path: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-
-
 @asynccontextmanager
 async def office_in(
     slack: SlackStandIn, place: RedisPlace, folder: Path, needed: int = 2, approver: str = "inside"
@@ -147,7 +143,7 @@ async def office_in(
     policy.write_text(POLICY.format(needed=needed))
     key.parent.mkdir(mode=0o700, exist_ok=True)
     if not key.exists():
-        await asyncio.to_thread(made_key, key)
+        await asyncio.to_thread(make_key, key)
     settings = settings_of(slack, place, slack_app_token=slack.workspace.app_token, policy_file=policy)
     settings = settings.model_copy(update={"data_dir": folder, "approver": approver})
     jobs = place.jobs()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from bot.approver.service import Means, Work
 from bot.approver.store import Store
 from node_helper.changes import plan as plans
 from tests.approvals import ALICE, BOB, RULE, Clock, Seen, policy, proposal, voice
+from tests.change_node import make_key
 from tests.queue_parts import QUICK
 from tests.unit.conftest import RedisPlace
 from workers import seal
@@ -179,9 +179,7 @@ class Installation:
 
 @pytest.fixture(scope="session")
 def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("approver") / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    return path
+    return make_key(tmp_path_factory.mktemp("approver") / "key")
 
 
 @pytest.fixture
