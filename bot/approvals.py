@@ -32,7 +32,7 @@ class Approvals:
         """What the approver shows. Raises `NoApprover` where it shows nothing, or has not for a while."""
         try:
             said = await self.mail.board()
-            board = Board.loads(said) if said else None
+            board = Board.loads(*said) if said else None
         except (Forged, ValueError) as e:
             raise NoApprover(f"what is said to be the approver's is not: {e}") from e
         if board is None:
@@ -55,7 +55,7 @@ class Approvals:
         board = await self.board()
         coded = board.coded(code)
         posted = board.find(coded.approval) if coded else None
-        if coded is None or posted is None:
+        if coded is None or posted is None or coded.expires < time.time():
             raise UsageError(f"the code {code} is not known, or has expired; make another one at the terminal")
         if coded.answer:
             raise UsageError(f"the code {code} has been used: {coded.answer}")

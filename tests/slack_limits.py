@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from slack_sdk.models.blocks import Block
@@ -15,8 +15,13 @@ from workers.render.message import Message
 _LINK = re.compile(r"<[^>]|<$")
 
 
-def refuse_what_slack_refuses(message: Message) -> None:
-    """Fails with the first limit that is exceeded, and for anything that Slack would turn into a mention or link."""
+def refuse_what_slack_refuses(message: Message, mentions: Iterable[str] = ()) -> None:
+    """Fails with the first limit that is exceeded, and for anything that Slack would turn into a mention or link.
+
+    People of these ids may be mentioned.
+    """
+    for user in mentions:
+        message = Message.loads(message.dumps().replace(f"<@{user}>", f"@{user}"))
     assert 0 < len(message.text) <= limits.TEXT
     assert not _LINK.search(message.text)
     assert 0 < len(message.blocks) <= limits.BLOCKS

@@ -95,6 +95,7 @@ class Approver:
                     self._add_note(notes.called(after, call))
                     self.store.add(after.id, "thread", words.called(after, call).message.dumps())
                     self.store.add(after.id, "card")
+                self.changed = True
 
     def board(self) -> Board:
         """What it shows."""

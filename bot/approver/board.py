@@ -1,12 +1,14 @@
 """What the approver shows to bots and terminals: its open approvals, the newest others, and codes; sealed, and dated. Pure.
 
-Whoever can write to Redis can put an older board in its place, which is seen by its time, and no other.
+The beat says when the approver was last alive, and which board is its own by then: whoever can write to Redis can put both back
+to what they were, which is seen by the time, and nothing else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node_helper import codec
 from workers.changes.letters import Act
@@ -79,6 +81,26 @@ class Board:
         return json.dumps(codec.encode(self)).encode()
 
     @classmethod
-    def loads(cls, data: bytes) -> Board:
-        """From `dumps`. Raises `ValueError` for what another version wrote."""
-        return codec.decode(cls, json.loads(data))
+    def loads(cls, beat: bytes, board: bytes) -> Board:
+        """From both. Raises `ValueError` where they do not belong together, and for what another version wrote."""
+        known = codec.decode(Beat, json.loads(beat))
+        if known.board != digest(board):
+            raise ValueError("the board is not the one that the approver showed last")
+        return replace(codec.decode(cls, json.loads(board)), at=known.at)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """`board` is the digest of the board."""
+
+    at: float
+    board: str
+
+    def dumps(self) -> bytes:
+        """As it is sealed."""
+        return json.dumps(codec.encode(self)).encode()
+
+
+def digest(board: bytes) -> str:
+    """SHA-256, in hex."""
+    return hashlib.sha256(board).hexdigest()

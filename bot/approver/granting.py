@@ -40,6 +40,8 @@ WINDOW_S = 600
 CARRY_OUT = "carry_out"
 """The command of the job; its one word is the id under which the plan is signed."""
 _PATIENCE_S = 8.0
+_ANY = 1_000_000
+"""What was agreed to does not wait for the other jobs of who asked."""
 Which = Literal["do", "undo"]
 
 
@@ -99,7 +101,7 @@ class Granting:
             return
         await self.mail.put_grant(signed.approval, Grant(signed.plan, signed.signature))
         job = _job(approval, signed, self.clock())
-        job_id = await self.jobs.intend(job)
+        job_id = await self.jobs.intend(job, at_once=_ANY)
         if (await self.jobs.status(job_id)).ts is None:
             message = progress.message(Progress(job_id, job.text))
             at: Position = await self.thread.place(job.channel, message, _PATIENCE_S)

@@ -126,6 +126,9 @@ def _undo(approval: Approval, said: Said, now: Now) -> Heard:
         return Heard(approval, f"it was asked to be undone already: it is {approval.state.value}")
     if not approval.undoable:
         return Heard(approval, f"there is nothing to undo: it is {approval.state.value}")
+    hold_s = approval.proposal.draft.hold_s
+    if hold_s and approval.granted and now.at >= approval.granted.expires + REPORT_S + hold_s:
+        return Heard(approval, "there is nothing to undo: every node has put it back by itself")
     if said.who.user == approval.requester.user:
         why = "" if now.requester_may.allowed else now.requester_may.reason
     else:

@@ -9,14 +9,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 from prometheus_client import Gauge
 
 from bot.approver.approver import Approver
-from bot.approver.board import STALE_S, Board
+from bot.approver.board import STALE_S, Beat, Board, digest
 from bot.approver.errands import Errands
 from bot.approver.granting import Granting
 from bot.approver.store import Store, Taken
@@ -32,6 +32,8 @@ OPEN = Gauge("netcheck_approvals_waiting", "Approvals that people are waited for
 HELD = Gauge("netcheck_approvals_held", "Approvals that were agreed to and cannot be signed now")
 _EVERY_S = 0.2
 _SHOWN_S = 5.0
+_WHOLE_S = 60.0
+"""What only time changes on the board may be so old."""
 _PAUSE_S = 1.0
 _LOCKED_S = 5.0
 
@@ -64,6 +66,8 @@ class Work:
     aside: bool = False
     approver: Approver = field(init=False)
     errands: Errands = field(init=False)
+    _made: bytes = b""
+    _made_at: float = 0.0
     _showing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -101,13 +105,18 @@ class Work:
             await self._shown_now()
 
     async def _shown_now(self) -> None:
-        self.approver.changed = False
-        board = self.approver.board()
-        self.aside = self._other(await self._shown(), board)
-        if not self.aside:
-            await self.means.mail.show(board.dumps())
-        OPEN.set(sum(posted.open for posted in board.approvals))
+        now = self.means.clock()
+        if self.approver.changed or now - self._made_at > _WHOLE_S:
+            self.approver.changed = False
+            board = self.approver.board()
+            self._made, self._made_at = replace(board, at=0.0).dumps(), now
+            OPEN.set(sum(posted.open for posted in board.approvals))
         HELD.set(len(self.approver.held))
+        shown = await self._shown()
+        self.aside = self._other(shown[1] if shown else None, now)
+        if not self.aside:
+            mine = shown is not None and shown[0] == self._made
+            await self.means.mail.show(Beat(now, digest(self._made)).dumps(), None if mine else self._made)
 
     async def _show(self) -> None:
         await self.show()
@@ -116,18 +125,20 @@ class Work:
                 return
             await asyncio.sleep(_EVERY_S)
 
-    async def _shown(self) -> Board | None:
+    async def _shown(self) -> tuple[bytes, Board] | None:
+        """What is shown now, by whom ever."""
         try:
             said = await self.means.mail.board()
-            return Board.loads(said) if said else None
+            return (said[1], Board.loads(*said)) if said else None
         except (Forged, ValueError) as e:
             log.error("board_forged", reason=str(e))  # noqa: TRY400  (hostile data, not a fault of ours)
             return None
 
-    def _other(self, shown: Board | None, mine: Board) -> bool:
+    def _other(self, shown: Board | None, now: float) -> bool:
         """Of two with stores of their own, the later one does nothing: people's words must not be split between them."""
-        other = shown is not None and shown.store != mine.store and mine.at - shown.at < STALE_S
-        aside = other and shown is not None and (shown.since, shown.store) < (mine.since, mine.store)
+        mine = (self.approver.since, self.store.id)
+        other = shown is not None and shown.store != self.store.id and now - shown.at < STALE_S
+        aside = other and shown is not None and (shown.since, shown.store) < mine
         if aside and not self.aside:
             log.error("approver_stands_aside", other=shown.store if shown else "")
         return aside
@@ -163,5 +174,8 @@ async def inside(means: Means) -> None:
             log.info("approver_starts", store=store.id)
             async with means.witness() as witness:
                 await Work(means, store, witness).go_on()
+        except Exception:  # whatever it was: people are told that the approver does not answer, and it is tried again
+            log.exception("approver_failed")
+            await asyncio.sleep(_LOCKED_S)
         finally:
             store.close()

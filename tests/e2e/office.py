@@ -107,7 +107,7 @@ def eventually(look: Callable[[], T | None], said: Callable[[], str] = str, seco
 def all_is_fit_for_slack(slack: SlackStandIn) -> None:
     """Every message and every edit that was sent: within Slack's limits, and nothing in it calls anybody but by their own id."""
     them = slack.workspace
-    people = f"{them.bot}|{them.alice}|{them.bob}|{them.guest}"
+    people = f"{them.bot}|{them.alice}|{them.bob}|{them.carol}|{them.guest}"
     for call in slack.calls(*_SAYING):
         blocks = call.args.get("blocks") or "[]"
         sent = json.dumps([call.args["text"], json.loads(blocks) if isinstance(blocks, str) else blocks])

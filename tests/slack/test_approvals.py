@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from bot.settings import BotSettings
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from node_helper.changes import plan as plans
 from tests import approvals
+from tests.change_node import make_key
 from tests.slack.parts import of_the_bot, placeholder, texts, until, writing
 from tests.slack.test_bot import settings_of, until_so
 from tests.unit.conftest import RedisPlace
@@ -135,19 +135,17 @@ class Office:
         return plan
 
 
-def made_key(path: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-
-
 @asynccontextmanager
-async def office_in(slack: SlackStandIn, place: RedisPlace, folder: Path, needed: int = 2) -> AsyncIterator[Office]:
+async def office_in(
+    slack: SlackStandIn, place: RedisPlace, folder: Path, needed: int = 2, approver: str = "inside"
+) -> AsyncIterator[Office]:
     policy, key = folder / "policy.toml", folder / "approver" / "key"
     policy.write_text(POLICY.format(needed=needed))
     key.parent.mkdir(mode=0o700, exist_ok=True)
     if not key.exists():
-        await asyncio.to_thread(made_key, key)
+        await asyncio.to_thread(make_key, key)
     settings = settings_of(slack, place, slack_app_token=slack.workspace.app_token, policy_file=policy)
-    settings = settings.model_copy(update={"data_dir": folder})
+    settings = settings.model_copy(update={"data_dir": folder, "approver": approver})
     jobs = place.jobs()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(jobs.aclose)
@@ -296,7 +294,7 @@ async def test_what_is_written_or_written_again_into_redis_decides_nothing(offic
 
     await until_so(read)
     assert "1 of 2 approved" in office.text(it)
-    await server.command("SET", board, b"1.k.0.{}")
+    await server.command("MSET", board, b"1.k.0.{}", office.jobs.keys.beat, b"1.k.0.{}")
     await asyncio.sleep(0.1)
     for key in await server.command("KEYS", f"{{{redis_place.tag}}}:*"):
         if b":audit:" not in key:

@@ -189,6 +189,13 @@ def test_undo_is_for_who_asked_and_for_approvers_once() -> None:
     assert "nothing to undo" in say(granted(), "undo", ALICE).answer
 
 
+def test_what_nodes_have_put_back_by_themselves_is_not_undone_again() -> None:
+    done = ended(granted(), NodeEnd("node-one", "done"))
+    held = replace(done, proposal=replace(done.proposal, draft=replace(done.proposal.draft, hold_s=60)))
+    assert say(held, "undo", ALICE, START + 700).counted
+    assert "by itself" in say(held, "undo", ALICE, START + 600 + rules.REPORT_S + 60).answer
+
+
 def test_an_undo_that_could_not_be_signed_in_time_can_be_asked_for_again() -> None:
     done = ended(granted(), NodeEnd("node-one", "done"))
     undoing = say(done, "undo", ALICE).approval

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.approver import key
 from bot.approver.approval import Signed, State
 from bot.approver.store import Code, Store, Taken
 from tests.approvals import START, approval, rfc
+from tests.change_node import make_key
 from workers.changes.letters import CodeWanted
+from workers.errors import UsageError
 
 
 @pytest.fixture
@@ -105,3 +108,18 @@ def test_codes_lapse_and_say_what_came_of_them(folder: Path) -> None:
     assert len(store.codes(START + 600)) == 1
     assert store.codes(START + 601) == ()
     store.close()
+
+
+def test_a_key_that_cannot_sign_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(UsageError, match="ssh-keygen -t ed25519"):
+        key.checked(path)
+    make_key(path)
+    assert key.checked(path) == path
+    path.chmod(0o640)
+    with pytest.raises(UsageError, match="chmod 600"):
+        key.checked(path)
+    path.chmod(0o600)
+    path.write_text("no key")
+    with pytest.raises(UsageError, match="not an Ed25519 key"):
+        key.checked(path)

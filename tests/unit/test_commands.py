@@ -94,6 +94,10 @@ def test_every_example_of_the_catalogue_is_understood(name: str) -> None:
         ("cancel", "cancel"),
         ("cancel job-1", "cancel job-1"),
         ("help dns", "help dns"),
+        (
+            "reject ab12 too high in peak hours, pod=1 on \u201cnode-one\u201d",
+            "reject ab12 too high in peak hours, pod=1 on node-one",
+        ),
     ],
 )
 def test_it_is_read_as_it_was_meant(typed: str, meant: str) -> None:

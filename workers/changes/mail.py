@@ -80,15 +80,19 @@ class Mail:
             return None
         return codec.decode(Grant, json.loads(self._seal("proposal").open("grant", approval, sealed)))
 
-    async def show(self, board: bytes) -> None:
-        """What the approver shows to bots and terminals, in the place of what it showed before. Raises `QueueAway`."""
-        sealed = self._seal("voice").close("board", "approver", board)
-        await self._server.command("SET", self._keys.board, sealed, "EX", _KEPT_S)
+    async def show(self, beat: bytes, board: bytes | None = None) -> None:
+        """That the approver lives, and what it shows from now on, if that is another board than before. Raises `QueueAway`."""
+        seal, keys = self._seal("voice"), self._keys
+        whole = () if board is None else (keys.board, seal.close("board", "approver", board))
+        await self._server.command("MSET", keys.beat, seal.close("beat", "approver", beat), *whole)
 
-    async def board(self) -> bytes | None:
-        """What the approver showed last, None for nothing. Raises `QueueAway`, `Forged`."""
-        sealed = await self._server.command("GET", self._keys.board)
-        return None if sealed is None else self._seal("voice").open("board", "approver", sealed)
+    async def board(self) -> tuple[bytes, bytes] | None:
+        """The last beat and the board, None where there are none. Raises `QueueAway`, `Forged`."""
+        beat, board = await self._server.command("MGET", self._keys.beat, self._keys.board)
+        if beat is None or board is None:
+            return None
+        seal = self._seal("voice")
+        return seal.open("beat", "approver", beat), seal.open("board", "approver", board)
 
     def _sealed(self, kind: str, letter: Letter) -> bytes:
         return self._seal(kind).close(kind, "approver", json.dumps(codec.encode(letter)).encode())

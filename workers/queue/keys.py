@@ -103,6 +103,11 @@ class Keys:
         return f"{{{self.tag}}}:grant:{approval}"
 
     @property
+    def beat(self) -> str:
+        """That the approver lives, and which board is its own, sealed."""
+        return f"{{{self.tag}}}:beat"
+
+    @property
     def board(self) -> str:
         """What the approver shows of its approvals, sealed."""
         return f"{{{self.tag}}}:board"
