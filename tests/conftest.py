@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.lab import machine
@@ -27,6 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("live") or item.get_closest_marker("e2e"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are_by_default() -> Iterator[None]:
+    """A command that a test ran in this process has configured its logs; the next test does not hear of it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
