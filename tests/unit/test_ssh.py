@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 import pytest
 
+from node_helper import known
 from node_helper import pushed as push_program
-from node_helper.facts import catalogue
 from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
 from tests.unit.local import TOY, until
@@ -252,7 +252,7 @@ async def pushed(server: SshServer) -> AsyncIterator[Nodes]:
 async def test_a_helper_is_pushed_to_a_node_that_has_none(pushed: Nodes, server: SshServer) -> None:
     server.argv = ()
     hello = await pushed.hello("n1")
-    assert hello.schemas == {name: fact.schema for name, fact in catalogue().items()}
+    assert hello.schemas == {name: fact.schema for name, fact in known.everything().items()}
     assert (hello.installed, hello.changes) == (False, False)
     assert server.asked == [push.COMMAND]
 
