@@ -13,23 +13,21 @@ from dataclasses import replace
 import structlog
 from prometheus_client import Counter
 
-from bot.approver import asking, card, notes, rules, words
-from bot.approver.approval import UNDO, Approval, Said, State
+from bot.approver import asking, card, notes, opening, rules, words
+from bot.approver.approval import UNDO, Approval, State
 from bot.approver.board import Board, Coded
 from bot.approver.card import Standing
 from bot.approver.rules import Now
 from bot.approver.store import Code, Store
 from bot.approver.witness import Note
 from node_helper import codec
-from node_helper.changes import plan as plans
-from node_helper.codec import Malformed
 from workers import policy
-from workers.approval_rules import ApprovalRule, Refusal, Stage, may_request, rule_for
+from workers.approval_rules import rule_for
 from workers.changes.letters import CodeWanted, Letter, Voice
 from workers.changes.mail import Mail, Taken
 from workers.changes.proposal import CarriedOut, Proposal
 from workers.check import Access
-from workers.job import Requester
+from workers.job import Channel
 
 log = structlog.get_logger()
 
@@ -114,39 +112,20 @@ class Approver:
         agreed = tuple(vote.who.user for vote in rules.counting(approval, now))
         return Standing(now.at, rules.needed_now(approval, now), agreed, self.held.get(approval.id, ""))
 
-    def _now(self, approval: Approval) -> Now:
+    def _now(self, approval: Approval, channel: Channel | None = None) -> Now:
+        """`channel` is the one that somebody speaks in; the card's may be shared by now, and then nothing is agreed to in it."""
         current, job = self.policies(), approval.proposal.job
-        may = policy.decide(current, approval.requester, job.channel, Access.CHANGE, job.cluster, ())
+        here = channel if channel is not None and channel.id == job.channel.id else job.channel
+        may = policy.decide(current, approval.requester, here, Access.CHANGE, job.cluster, ())
         return Now(self.clock(), rule_for(current, job.command, job.cluster, approval.nodes), may)
 
     def _proposed(self, letter: Proposal) -> None:
         if self.store.get(letter.id) is not None:
             return
-        approval, refusal = self._opened(letter)
-        if refusal:
-            said = Said(Requester(""), self.clock(), refusal)
-            approval = replace(approval, state=State.REFUSED, decided=said)
-            log.warning("proposal_refused", approval=approval.id, reason=refusal)
-        self._move(None, rules.passed(approval, self.clock()), approval.requester.user)
-
-    def _opened(self, letter: Proposal) -> tuple[Approval, str]:
-        """The approval, and why nobody can be asked, "" where they can. Its age counts from when it was asked for."""
-        now, job, current = self.clock(), letter.job, self.policies()
-        created = min(now, rules.seconds(job.created))
-        nodes = tuple(t.node for t in letter.draft.targets)
-        rule = rule_for(current, job.command, job.cluster, nodes)
-        nobody = ApprovalRule("none", job.command, (Stage(()),))
-        known = nobody if isinstance(rule, Refusal) else rule
-        approval = Approval(letter, known, State.WAITING, created, created + known.expires_s, letter.ts)
-        may = policy.decide(current, job.requester, job.channel, Access.CHANGE, job.cluster, ())
-        if not may.allowed:
-            return approval, may.reason
-        if isinstance(rule, Refusal):
-            return approval, rule.reason
-        enough = may_request(rule, job.requester.user)
-        if not enough.allowed:
-            return approval, enough.reason
-        return approval, _unplannable(letter)
+        opened = opening.opened(letter, self.policies(), self.clock())
+        if opened.state is State.REFUSED and opened.decided:
+            log.warning("proposal_refused", approval=opened.id, reason=opened.decided.reason)
+        self._move(None, rules.passed(opened, self.clock()), opened.requester.user)
 
     def _spoken(self, voice: Voice) -> None:
         if self.store.answered(voice.delivery) is not None:
@@ -161,7 +140,7 @@ class Approver:
         due = rules.passed(approval, self.clock())
         if due is not approval:
             self._move(approval, due, "time")
-        heard = rules.hear(due, voice, self._now(due))
+        heard = rules.hear(due, voice, self._now(due, voice.channel))
         VOICES.labels(voice.act, str(heard.counted).lower()).inc()
         log.info("voice", approval=voice.approval, act=voice.act, user=voice.who.user, counted=heard.counted)
         if heard.counted:
@@ -237,13 +216,3 @@ class Approver:
 
     def _add_note(self, note: Note) -> None:
         self.store.add(note.approval, "note", json.dumps(codec.encode(note)))
-
-
-def _unplannable(letter: Proposal) -> str:
-    """Why no plan can be made of it, "" where one can."""
-    draft = letter.draft
-    try:
-        plans.Plan(plans.VERSION, letter.job.cluster, draft.key, letter.id, "0" * 32, 1, 2, draft.hold_s, "", draft.targets)
-    except Malformed as e:
-        return f"the plan cannot be signed: {e}"
-    return ""

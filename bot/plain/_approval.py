@@ -93,9 +93,14 @@ def _anybody(ctx: Context) -> Decision:
 
 
 def reached(ctx: Context) -> Decisions:
-    """The way to the approver. Raises `NoApprover` where there is none, `UsageError` where others would read what it says."""
+    """The way to the approver. Raises `NoApprover` where there is none, `UsageError` where others would read what it says.
+
+    And for who has no say in changes, as the approver would tell them, without what it is about.
+    """
     if ctx.rules.redacts(ctx.channel):
         raise UsageError(_OVERHEARD)
+    if ctx.who.standing != "member":
+        raise UsageError("only members of this workspace have a say in changes")
     if ctx.decisions is None:
         raise NoApprover("there is no approver here, so nothing can be changed; deploy/README.md says how to set one up")
     return ctx.decisions

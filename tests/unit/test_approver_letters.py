@@ -77,6 +77,23 @@ def test_a_proposal_that_was_held_back_is_as_old_as_its_job(tmp_path: Path) -> N
     approver.store.close()
 
 
+def test_in_a_channel_that_others_read_by_now_nothing_is_agreed_to_and_everything_can_be_stopped(tmp_path: Path) -> None:
+    approver = approver_in(tmp_path, Clock(), RULE)
+    approver.hear(proposal())
+    for shared in (True, None):
+        said = voice("approve", BOB, delivery=f"d{shared}")
+        approver.hear(replace(said, channel=replace(said.channel, shared=shared)))
+        known = approver.store.get(ID)
+        assert known is not None
+        assert known.state is State.WAITING
+    said = voice("reject", BOB, reason="others read this")
+    approver.hear(replace(said, channel=replace(said.channel, shared=True)))
+    known = approver.store.get(ID)
+    assert known is not None
+    assert known.state is State.REJECTED
+    approver.store.close()
+
+
 def test_a_code_is_good_for_what_it_was_made_for_once(tmp_path: Path) -> None:
     clock = Clock()
     approver = approver_in(tmp_path, clock, RULE)

@@ -287,3 +287,16 @@ async def test_the_audit_is_not_for_everybody_nor_for_everywhere(who: Requester,
 async def test_an_audit_question_that_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         await Bot().say(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["approvals", "approve ab12", "reject ab12 no", "withdraw ab12", "undo ab12", "confirm K7QF2M9X"]
+)
+async def test_approvals_are_for_members_where_nobody_else_reads(text: str) -> None:
+    for bot, part in (
+        (Bot(who=Requester("U0GUEST", "T0OWN", (), "guest")), "only members"),
+        (Bot(channel=Channel("C0ANY", shared=None)), "not spoken of"),
+        (Bot(), "there is no approver here"),
+    ):
+        with pytest.raises(UsageError, match=part):
+            await bot.say(text)
