@@ -29,9 +29,13 @@ class Meaning:
 
 
 def access_of(entry: object) -> Access | None:
-    """What a command does; None for plain commands, which are everybody's."""
+    """What a command does; None for plain commands, which the bot answers itself. Raises `TypeError` for what is neither."""
     access = getattr(entry, "access", None)
-    return access if isinstance(access, Access) else None
+    if isinstance(access, Access):
+        return access
+    if hasattr(entry, "answer"):
+        return None
+    raise TypeError(f"{entry!r} does not say what it does, so that nothing can be decided about it")
 
 
 def decided(rules: Rules, who: Requester, channel: Channel, invocation: Invocation[Any], meaning: Meaning) -> Decision:

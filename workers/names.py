@@ -35,6 +35,7 @@ COMMON = frozenset(
 _TOLD = re.compile(r"pod|node|service|namespace|host|owner|workload|target|client|server", re.IGNORECASE)
 _NOT_TOLD = re.compile(r"interface|port|protocol|backend|runtime|kernel|reason", re.IGNORECASE)
 _PARTS = re.compile(r"[/,=:\s]+")
+_ADDRESS = re.compile(r"[0-9.]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _KINDS = frozenset(["po", "pod", "pods", "no", "node", "nodes", "svc", "service", "services", "deploy", "rs", "sts", "ds", "job"])
 _SHORTEST = 3
 _DEEPEST = 20
@@ -78,8 +79,9 @@ def of_words(words: Mapping[str, str], but: Iterable[str] = ()) -> Names:
 
 
 def _add(found: Names, kind: str, names: Iterable[str], but: Iterable[str] = COMMON) -> None:
+    """Addresses are no names: they are known by their shape."""
     kept_out = frozenset(but)
-    found.update({name.lower(): kind for name in names if name and name.lower() not in kept_out})
+    found.update({name.lower(): kind for name in names if name.lower() not in kept_out and not _ADDRESS.fullmatch(name)})
 
 
 def _labels(cluster: Cluster) -> Iterator[Labels]:
@@ -94,8 +96,9 @@ def _told(value: object, under: str, depth: int) -> Iterator[str]:
     if isinstance(value, str) and told:
         yield from (part for part in _PARTS.split(value) if len(part) >= _SHORTEST and not part.isdecimal())
     elif isinstance(value, Mapping) and depth < _DEEPEST:
+        if told and all(inner is None or isinstance(inner, Mapping | list | tuple) for inner in value.values()):
+            yield from map(str, value)
         for key, inner in value.items():
-            yield from _told(str(key), under, depth + 1)
             yield from _told(inner, under if key == "name" else str(key), depth + 1)
     elif isinstance(value, list | tuple) and depth < _DEEPEST:
         for inner in value:

@@ -12,6 +12,7 @@ import pytest
 from node_helper import codec
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
+from tests.cases.redacted import redacted, told
 from tests.cases.world import NOW, world
 from tests.slack_limits import refuse_what_slack_refuses
 from workers.check import AsCompleted, Ask, Effect, Samples, Stream, Twice, View
@@ -99,6 +100,9 @@ def test_case(path: Path) -> None:
         assert report.shown.facts[name] == value
     assert asyncio.run(replay(Recording.loads(recording.dumps()), catalogue())) == report
     refuse_what_slack_refuses(blocks.message(report))
+    overheard = redacted(report, view.cluster, case["words"], check.params)
+    refuse_what_slack_refuses(overheard)
+    assert told(overheard, view.cluster) == []
 
 
 def said_of(refusal: UsageError) -> Message:

@@ -118,6 +118,11 @@ def test_a_change_that_nobody_can_agree_to_may_not_be_used() -> None:
     assert at_all(agreed, entry=a_change("set"), cluster="lab", **where).rule == "ann asks"
 
 
+def test_a_command_that_does_not_say_what_it_does_is_nobodys() -> None:
+    with pytest.raises(TypeError, match="does not say what it does"):
+        at_all(parse(CHANGES, "p"), Requester("U0ANN"), Channel("C0A"), cast("Entry", SimpleNamespace(name="set")), "lab")
+
+
 def test_an_approval_rule_for_no_change_is_warned_of() -> None:
     rules = parse(CHANGES + APPROVAL.replace('"set"', '"sett"'), "p")
     said = list(warnings(rules, {name: a_change(name) for name in ("set", "clear_stale")}))
