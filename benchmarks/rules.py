@@ -27,7 +27,7 @@ IDS = {
     "growth-chain": "the chain of one service, nft-backed, at ten times as many services",
     "growth-chain-legacy": "the same for legacy iptables, which hands out whole tables only, from a fresh cache",
 }
-_TURNS, _WHOLE_TURNS, _SHORT = 7, 3, 20
+_TURNS, _WHOLE_TURNS, _SHORT = 7, 2, 20
 _CHAIN = "KUBE-SVC-AKPB56V6DIC5CJT2"
 _NFT, _LEGACY = "node1.iptables-save.txt", "node3.iptables-legacy-save.txt"
 _FEWER = 10
