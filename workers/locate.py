@@ -55,7 +55,7 @@ def service(view: View, target: ServiceTarget) -> Service:
     """The service that a target means, by name, unique prefix or cluster IP. Raises `Unresolved`."""
     services = view.cluster.services
     if target.kind == "ip":
-        by_ip = [s for s in services.values() if target.name in (*s.cluster_ips, *s.external_ips, *s.load_balancer_ips)]
+        by_ip = [s for s in services.values() if target.name in s.ips]
         if by_ip:
             return by_ip[0]
         raise Unresolved(f"No service has the address {target.name}")

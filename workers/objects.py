@@ -109,7 +109,8 @@ class ServicePort:
 class Service:
     """One service; headless ones have the cluster IP "None" and therefore no `cluster_ips` here.
 
-    For `affinity_s` seconds a client stays with its endpoint, where the affinity is ClientIP.
+    For `affinity_s` seconds a client stays with its endpoint, where the affinity is ClientIP. Nodes have no rules for a load
+    balancer's `bypassed_ips` (ipMode Proxy). `other_proxy` is who else than kube-proxy handles the service, "" where it does.
     """
 
     namespace: str
@@ -121,6 +122,8 @@ class Service:
     created: str = ""
     external_ips: tuple[str, ...] = ()
     load_balancer_ips: tuple[str, ...] = ()
+    bypassed_ips: tuple[str, ...] = ()
+    other_proxy: str = ""
     external_name: str = ""
     external_policy: str = "Cluster"
     internal_policy: str = "Cluster"
@@ -133,6 +136,11 @@ class Service:
     def key(self) -> Key:
         """Namespace and name."""
         return self.namespace, self.name
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """Every address that is the service's, whoever has rules for it."""
+        return (*self.cluster_ips, *self.external_ips, *self.load_balancer_ips, *self.bypassed_ips)
 
     @property
     def headless(self) -> bool:

@@ -13,6 +13,6 @@ def test_it_names_some() -> None:
     assert len(NAMED) > 20
 
 
-@pytest.mark.parametrize(("module", "test"), NAMED, ids=lambda said: str(said))
+@pytest.mark.parametrize(("module", "test"), NAMED, ids=str)
 def test_the_test_that_shows_it_is_there(module: str, test: str) -> None:
     assert re.search(rf"^(async )?def {test}\(", (ROOT / "tests" / f"{module}.py").read_text("utf-8"), re.MULTILINE)

@@ -9,6 +9,7 @@ from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
+from workers.checks._rules_drift import drifted, unhandled
 from workers.checks._rules_seen import Params, Seen, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
@@ -28,8 +29,10 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     yield from _unseen(view, seen)
     for node in seen.nodes:
         yield from _mixed(view, seen, node)
+    yield from unhandled(view, seen)
     if seen.service:
         yield from _of_service(view, seen, seen.service)
+        yield from drifted(view, seen, seen.service)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, cast
 
-from node_helper.facts import backends, chain_rules, rules_text, service_rules
+from node_helper.facts import backends, chain_rules, dataplane, rules_text, service_rules
 from node_helper.netfilter.records import Destination, FilterTable, Ruleset
 from node_helper.protocol import CannotLook
 from workers import locate
@@ -44,6 +44,14 @@ class Seen:
     backends: dict[str, backends.Backends | CannotLook]
     found: dict[Place, Ruleset | CannotLook] = field(default_factory=dict)
     texts: dict[Place, rules_text.Text | CannotLook] = field(default_factory=dict)
+    programs: dict[str, dataplane.Programs | CannotLook] = field(default_factory=dict)
+    """By node: what else may handle services, where no rules do."""
+
+    @property
+    def without_rules(self) -> tuple[str, ...]:
+        """The nodes that were seen and hold nothing for services: no rules, no virtual servers."""
+        seen = {node: known for node, known in self.backends.items() if isinstance(known, backends.Backends)}
+        return tuple(n for n, known in seen.items() if not known.ipvs and not any(t.services for t in known.tables))
 
     def tables(self, node: str) -> tuple[FilterTable, ...]:
         """The tables of a node; none where it could not be asked."""
@@ -67,9 +75,11 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
             texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
         elif only := destinations(service, place[2]):
             slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
+    others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
     found = {place: slot.of(got) for place, slot in slots.items()}
-    return Seen(service, nodes, known, found, {place: slot.of(got) for place, slot in texts.items()})
+    saves = {place: slot.of(got) for place, slot in texts.items()}
+    return Seen(service, nodes, known, found, saves, {node: slot.of(got) for node, slot in others.items()})
 
 
 def of_service(service: Service) -> Iterator[Frontend]:

@@ -11,6 +11,7 @@ from workers.kubernetes.fields import Json, flag, labels, mapping, number, requi
 from workers.objects import Endpoint, EndpointPort, EndpointSlice, Node, Owner, ReplicaSet, Service, ServicePort
 
 SERVICE_NAME = "kubernetes.io/service-name"
+PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 _STICKY_S = 10800  # the default of timeoutSeconds
 _IP_TYPES = ("InternalIP", "ExternalIP")
 
@@ -52,7 +53,9 @@ def service(value: Any) -> Service:
         selector=labels(spec, "selector"),
         created=text(metadata, "creationTimestamp"),
         external_ips=texts(spec, "externalIPs"),
-        load_balancer_ips=tuple(ip for each in ingress if (ip := text(each, "ip"))),
+        load_balancer_ips=tuple(ip for each in ingress if (ip := text(each, "ip")) and text(each, "ipMode") != "Proxy"),
+        bypassed_ips=tuple(ip for each in ingress if (ip := text(each, "ip")) and text(each, "ipMode") == "Proxy"),
+        other_proxy=labels(metadata, "labels").get(PROXY_NAME, ""),
         external_name=text(spec, "externalName"),
         external_policy=text(spec, "externalTrafficPolicy", "Cluster"),
         internal_policy=text(spec, "internalTrafficPolicy", "Cluster"),

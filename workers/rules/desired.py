@@ -74,7 +74,7 @@ class Desired:
 
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:
     """Every address of a service port, and what kind of address it is."""
-    if not service.cluster_ips:
+    if not service.cluster_ips or service.other_proxy:
         return
     protocol = port.protocol.lower()
     kinds = {
