@@ -19,7 +19,7 @@ from node_helper.changes import plan as plans
 from tests import approvals
 from tests.change_node import make_key
 from tests.slack.parts import of_the_bot, placeholder, texts, until, writing
-from tests.slack.test_bot import settings_of, until_so
+from tests.slack.test_bot import ready, settings_of, until_so
 from tests.unit.conftest import RedisPlace
 from workers import seal
 from workers.changes.mail import Mail
@@ -152,8 +152,7 @@ async def office_in(
         heard: list[str] = []
         await service.running(settings, heard.append, stack)
         mail = jobs.mail(seal.read_or_make(folder / "voice.key"))
-        await until(lambda: slack.calls("apps.connections.open"))
-        await asyncio.sleep(0.2)
+        await until_so(lambda: ready(heard[0]))
         yield Office(slack, jobs, mail, policy, settings)
 
 
@@ -267,23 +266,15 @@ async def test_a_requester_who_may_not_ask_and_a_change_without_a_rule_are_refus
 
 async def test_what_is_written_or_written_again_into_redis_decides_nothing(office: Office, redis_place: RedisPlace) -> None:
     it = await office.proposed()
-    server = redis_place.server()
+    server, elsewhere = redis_place.server(), replace(redis_place, tag=f"{redis_place.tag}-caught")
     letters, board = office.jobs.keys.letters, office.jobs.keys.board
-    caught: list[Any] = []
-
-    async def seen() -> bool:
-        caught.extend(await server.command("XRANGE", letters, "-", "+"))
-        return False
-
-    watching = asyncio.create_task(_each(seen))
-    await office.says(it, "approve", "U0BOB")
+    caught = elsewhere.jobs()
+    await caught.mail(office.settings.voices()).send(approvals.voice("approve", approvals.BOB, approvals.present(), name=it.id))
+    ((_, voice),) = await server.command("XRANGE", caught.keys.letters, "-", "+")
+    await caught.aclose()
+    for _ in range(3):
+        await server.command("XADD", letters, "*", *[part for pair in voice.items() for part in pair])
     await office.told("U0BOB", "1 of 2")
-    watching.cancel()
-    fields = [said for _, said in caught]
-    assert any(said[b"kind"] == b"voice" for said in fields)
-    for said in fields:
-        await server.command("XADD", letters, "*", *[part for pair in said.items() for part in pair])
-    voice = next(said for said in fields if said[b"kind"] == b"voice")
     forged = voice[b"letter"].replace(b"U0BOB", b"U0CAROL")
     for kind, letter in ((b"voice", forged), (b"voice", b"1.k.0.{}"), (b"grant", b"x"), (b"proposal", voice[b"letter"])):
         await server.command("XADD", letters, "*", "kind", kind, "letter", letter)
@@ -321,12 +312,6 @@ async def _shown(office: Office) -> bool:
     return bool(await office.mail.board())
 
 
-async def _each(look: Any) -> None:
-    while True:
-        await look()
-        await asyncio.sleep(0.005)
-
-
 async def test_an_approver_that_begins_again_goes_on_where_it_was(
     slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path
 ) -> None:
@@ -346,8 +331,8 @@ async def test_without_an_approver_people_are_told_so(slack: SlackStandIn, redis
     settings = settings_of(slack, redis_place, slack_app_token=slack.workspace.app_token)
     settings = settings.model_copy(update={"data_dir": tmp_path})
     async with AsyncExitStack() as stack:
-        await service.running(settings, lambda _: None, stack)
-        await until(lambda: slack.calls("apps.connections.open"))
-        await asyncio.sleep(0.2)
+        heard: list[str] = []
+        await service.running(settings, heard.append, stack)
+        await until_so(lambda: ready(heard[0]))
         await asyncio.to_thread(slack.command, "approvals")
         await until(lambda: "there is no approver here" in str(texts(of_the_bot(slack))))
