@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from workers import health, intents, seal
 from workers.audit.entry import About, Kind
 from workers.audit.opening import opened as opened_audit
-from workers.checks import catalogue
+from workers.catalogue import catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
 from workers.jobs import Jobs, opened
