@@ -9,7 +9,7 @@ from node_helper.facts.change_state import ChangeState
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.change_values import NodesTarget
-from workers.changes._set_seen import FILE, One, Point, Seen, Wish, before_and_after, differs, memory
+from workers.changes._set_seen import FILE, One, Point, Seen, Wish, before_and_after, differs, memory, values
 from workers.check import View
 from workers.model import Evidence, Finding, Severity
 from workers.render.numbers import size, span
@@ -121,13 +121,13 @@ def _same_machine(view: View, seen: Seen) -> Iterator[Finding]:
 
 
 def _nothing_to_do(wish: Wish, view: View, seen: Seen) -> Iterator[Finding]:
-    held = tuple(Evidence(f"nf_conntrack_max of {one.name}", str(one.now.value), view.now) for one in seen.nodes if one.now)
-    if seen.states and len(held) == len(seen.nodes) and not any(differs(wish, state) for _, state in seen.states):
+    known = bool(seen.nodes) and all(one.now is not None for one in seen.nodes)
+    if known and not any(differs(wish, state) for _, state in seen.states):
         yield Finding(
             id="change-no-effect",
             severity=Severity.INFO,
             claim=f"Nothing to do: conntrack_max is {wish.value:,} already on every node that was named",
-            evidence=held,
+            evidence=values(view, seen.nodes),
             disprove="Another value on one of them.",
             fix="Nothing. With `persist` it is written down as well.",
         )

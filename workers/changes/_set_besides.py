@@ -13,7 +13,19 @@ from node_helper.protocol import CannotLook
 from workers import findings
 from workers.changes import _kube_proxy as arithmetic
 from workers.changes._set_against import SHARE, SPARE
-from workers.changes._set_seen import FILE, One, Point, Seen, Wish, before_and_after, differs, later, memory, proxy_settings
+from workers.changes._set_seen import (
+    FILE,
+    One,
+    Point,
+    Seen,
+    Wish,
+    before_and_after,
+    differs,
+    later,
+    memory,
+    proxy_settings,
+    values,
+)
 from workers.check import View
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.render.numbers import size
@@ -42,7 +54,7 @@ def possible(wish: Wish, view: View, seen: Seen) -> Finding:
         id="change-planned",
         severity=Severity.INFO,
         claim=f"conntrack_max can be set to {wish.value:,} on {', '.join(one.name for one in changed)}; nothing was changed yet",
-        evidence=tuple(Evidence(f"nf_conntrack_max of {o.name}", str(o.now.value), view.now) for o in changed if o.now),
+        evidence=values(view, changed),
         disprove="Another value on a node by the time that it is approved: then nothing is changed there.",
         fix="Said in Slack, it goes to those who may approve it.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from node_helper.changes import plan
@@ -132,6 +133,15 @@ def differs(wish: Wish, state: ChangeState) -> bool:
     """Whether anything would change there."""
     both = before_and_after(wish, state)
     return both is not None and both[0] != both[1]
+
+
+def values(view: View, nodes: Sequence[One]) -> tuple[Evidence, ...]:
+    """What they hold, as evidence: each value once, with how many of them hold it."""
+    held = Counter(one.now.value for one in nodes if one.now is not None)
+    return tuple(
+        Evidence(f"nf_conntrack_max on {many} node{'s' if many > 1 else ''}", str(value), view.now)
+        for value, many in held.items()
+    )
 
 
 def proxy_settings(one: One, config: ProxyConfig | None) -> arithmetic.Settings | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ def _shown(carried: Carried) -> Shown:
     plan, came = carried.plan, carried.result.came
     done = sum(c.end.ended == "done" for c in came)
     doing = "taken back" if plan.undoes else "carried out"
-    headline = f"Approval {plan.approval}, {doing} on {done} of {len(came)} node{'s' if len(came) > 1 else ''} of {plan.cluster}"
+    headline = f"Approval {plan.approval}, {doing} on {done} of {_nodes(len(came))} of {plan.cluster}"
     rows = tuple(
         (c.end.node, f"{SIGNS[c.end.ended]} {said(c.end)}", f"{words(t.before)} → {words(t.after)}", c.end.undo_at or "-")
         for c, t in zip(came, plan.targets, strict=True)
@@ -74,23 +75,25 @@ def _findings(carried: Carried) -> Iterator[Finding]:
 
 
 def _made(carried: Carried) -> Iterator[Finding]:
-    kept = [
-        (t, c) for t, c in zip(carried.plan.targets, carried.result.came, strict=True) if c.end.ended == "done" and not c.surprise
-    ]
+    both = zip(carried.plan.targets, carried.result.came, strict=True)
+    kept = [t for t, c in both if c.end.ended == "done" and not c.surprise]
     if kept:
-        named = ", ".join(t.node for t, _ in kept)
-        value = " and ".join(sorted({f"{t.after.value:,}" for t, _ in kept}))
+        steps = Counter(f"{t.before.value} → {t.after.value}" for t in kept)
+        value = " and ".join(sorted({f"{t.after.value:,}" for t in kept}))
         yield Finding(
             id="change-made",
             severity=Severity.HEALTHY,
-            claim=f"conntrack_max is {value} on {named}",
+            claim=f"conntrack_max is {value} on {', '.join(t.node for t in kept)}",
             evidence=tuple(
-                Evidence(f"nf_conntrack_max of {t.node}, read back", f"{t.before.value} → {t.after.value}", carried.now)
-                for t, _ in kept
+                Evidence(f"nf_conntrack_max, read back on {_nodes(n)}", step, carried.now) for step, n in steps.items()
             ),
             disprove="Another value there now.",
             fix="Undo takes it back, under the same rules.",
         )
+
+
+def _nodes(number: int) -> str:
+    return f"{number} node{'s' if number > 1 else ''}"
 
 
 def _skipped(carried: Carried) -> Iterator[Finding]:
