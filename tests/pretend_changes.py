@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from node_helper.changes.grant import Applied, Done
+from node_helper.changes import plan as plans
+from node_helper.changes.grant import Applied, Done, Grant
 from node_helper.changes.plan import VERSION, Plan, Setting, Target
 from node_helper.conntrack.counters import Cpu
+from node_helper.facts import change_state, kube_proxy, sysctl_files
 from node_helper.facts.change_state import ChangeState
 from node_helper.facts.conntrack_stats import ConntrackStats
 from node_helper.protocol import CannotLook
 from workers.changes.carry_out import Apply, Each, Flow, How, Look, MayGoOn, Result, Step, Tell, Watch, carry_out
-from workers.check import Samples
+from workers.check import Ask, Samples
 
 T = TypeVar("T")
 OLD, NEW = Setting(131_072, 131_072), Setting(198_000, 131_072)
@@ -78,9 +81,10 @@ class Pretended:
 def state_of(node: str, setting: Setting, recent: tuple[Done, ...] = ()) -> ChangeState:
     """A node that offers changes."""
     return ChangeState(
-        offered=True, why_not="", cluster="lab", node=node, machine_id="1".rjust(32, "0"), now=float(NOW), setting=setting,
-        unreadable="", unwritable="", file_problem="", count=4210, entry_bytes=320, bucket_bytes=8, bucket_multiple=512,
-        memory_total=8 << 30, memory_available=4 << 30, cpus_online=4, cpus_possible=4, systemd=True, recent=recent, lost="",
+        offered=True, why_not="", cluster="lab", node=node, machine_id=node.encode().hex()[:32].rjust(32, "0"),
+        now=float(NOW), setting=setting, unreadable="", unwritable="", file_problem="", count=4210, entry_bytes=320,
+        bucket_bytes=8, bucket_multiple=512, memory_total=8 << 30, memory_available=4 << 30, cpus_online=4, cpus_possible=4,
+        systemd=True, recent=recent, lost="",
     )  # fmt: skip
 
 
@@ -150,3 +154,43 @@ class Field:
             case Tell():
                 self.told.append(step)
         return None
+
+
+@dataclass
+class Reached:
+    """The same nodes as a worker reaches them. `meanwhile` happens before a grant is handed over."""
+
+    nodes: Mapping[str, Pretended]
+    meanwhile: Callable[[str], Awaitable[None]] | None = None
+
+    async def ask(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> Any:  # noqa: ARG002
+        said = self._said(ask)
+        if isinstance(said, CannotLook):
+            raise said
+        return said
+
+    async def twice(self, ask: Ask[Any, Any], apart: float, *, trace: str, seconds: float) -> Samples[Any]:  # noqa: ARG002
+        node = self.nodes[ask.node]
+        return Samples(node.counters(0), node.counters(0), apart)
+
+    async def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
+        if seconds:
+            raise CannotLook(f"{ask.node}: {trace}", kind="unreachable")
+        yield
+
+    async def apply(self, node: str, grant: Grant, *, trace: str, seconds: float) -> Applied:  # noqa: ARG002
+        if self.meanwhile:
+            await self.meanwhile(node)
+        answer = self.nodes[node].applied(plans.read(grant.plan))
+        if isinstance(answer, CannotLook):
+            raise answer
+        return answer
+
+    def _said(self, ask: Ask[Any, Any]) -> Any:
+        if ask.fact is change_state.FACT:
+            state = self.nodes[ask.node].state()
+            return state if isinstance(state, CannotLook) else replace(state, now=time.time())
+        if ask.fact is sysctl_files.FACT:
+            return sysctl_files.SysctlFiles("net/netfilter/nf_conntrack_max", (), None, ())
+        said = kube_proxy.Said("refused")
+        return kube_proxy.KubeProxy((), said, said, (), 0.0)

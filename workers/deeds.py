@@ -95,10 +95,13 @@ class Deeds:
         await self.lease.progress(f"changing {node}")  # a worker that slept past its lease hands over nothing more
         log.info("grant_handed_over", node=node, approval=self.plan.approval, nonce=self.plan.nonce)
         try:
-            return await self.nodes.apply(node, self.grant, trace=self.lease.job.trace, seconds=self.answer_seconds)
+            answer = await self.nodes.apply(node, self.grant, trace=self.lease.job.trace, seconds=self.answer_seconds)
         except CannotLook as cannot:
             log.warning("grant_answer_lost", node=node, reason=cannot.reason)
+            self._note(Kind.EXECUTION, node=node, lost=cannot.reason)
             return cannot
+        self._note(Kind.REFUSAL if answer.refusal else Kind.READ_BACK, node=node, **_told(answer))
+        return answer
 
     async def _each(self, parts: Mapping[str, Flow[Any]]) -> dict[str, Any]:
         tasks = [asyncio.create_task(self.performed(part)) for part in parts.values()]

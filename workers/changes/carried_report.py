@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from node_helper import codec
 from node_helper.changes.plan import Plan
 from workers.changes._afterwards import afterwards
-from workers.changes.came import SIGNS, said, words
+from workers.changes.came import SIGNS, said
 from workers.changes.carry_out import Result
 from workers.model import Confidence, Evidence, Finding, Report, Severity, Shown, Table
 
@@ -46,10 +46,10 @@ def _shown(carried: Carried) -> Shown:
     doing = "taken back" if plan.undoes else "carried out"
     headline = f"Approval {plan.approval}, {doing} on {done} of {_nodes(len(came))} of {plan.cluster}"
     rows = tuple(
-        (c.end.node, f"{SIGNS[c.end.ended]} {said(c.end)}", f"{words(t.before)} → {words(t.after)}", c.end.undo_at or "-")
+        (c.end.node, f"{SIGNS[c.end.ended]} {c.end.ended}", f"{t.before.value:,} → {t.after.value:,}", c.end.undo_at or "-")
         for c, t in zip(came, plan.targets, strict=True)
     )
-    table = Table("Nodes", rows, ("node", "what became of it", "change", "goes back by itself at"))
+    table = Table("Nodes", rows, ("node", "what became of it", "conntrack_max", "goes back by itself at"))
     facts = {"approval": plan.approval, "nonce": plan.nonce, "nodes": [codec.encode(c.end) for c in came]}
     notes = (f"Stopped: {carried.result.stopped}.",) if carried.result.stopped else ()
     return Shown(headline, facts, (table,), notes=notes)
