@@ -128,7 +128,8 @@ class Sentence:
 
 
 def _is_flag(word: str) -> bool:
-    return word.startswith("-") and bool(word.strip("-"))
+    """A word such as `--key` or `-n`; a number below zero is none."""
+    return word.startswith("-") and bool(word.strip("-")) and not word[1].isdigit()
 
 
 def _next(word: str, rest: deque[str]) -> str:

@@ -186,6 +186,9 @@ class Duration:
         return cls(seconds)
 
     def __str__(self) -> str:
+        for unit in ("d", "h", "m"):
+            if self.seconds >= _UNIT_S[unit] and self.seconds % _UNIT_S[unit] == 0:
+                return f"{self.seconds / _UNIT_S[unit]:.0f}{unit}"
         return f"{self.seconds:.0f}s" if self.seconds.is_integer() else f"{self.seconds * 1000:.0f}ms"
 
 

@@ -22,9 +22,9 @@ FILE = "/etc/sysctl.d/90-netcheck.conf"
 """The one file that we write on a node."""
 _PER_BUCKET = 4
 """Entries for a list: what kube-proxy keeps to (it makes the table's lists a quarter of its maximum, and never fewer)."""
-_ENTRY_BYTES = 320
+ENTRY_BYTES = 320
 """An entry where the node does not tell: struct nf_conn, in its cache line's alignment, on 64 bits."""
-_EXTENSION_BYTES = 128
+EXTENSION_BYTES = 128
 """What hangs on most entries beside that: translations, counters, labels (struct nf_ct_ext)."""
 
 
@@ -94,11 +94,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Memory:
-    """In bytes: `entries` is what the table's entries take when it is full, `lists` what its lists take at once."""
+    """In bytes: `entries` is about what the table's entries take when it is full, `lists` what its lists take at once."""
 
     entries: int
     lists: int
-    estimated: bool
 
     @property
     def whole(self) -> int:
@@ -108,8 +107,8 @@ class Memory:
 
 def memory(state: ChangeState, setting: Setting) -> Memory:
     """What the table takes under a setting."""
-    each = state.entry_bytes if state.entry_bytes is not None else _ENTRY_BYTES + _EXTENSION_BYTES
-    return Memory(setting.value * each, setting.buckets * state.bucket_bytes, state.entry_bytes is None)
+    each = (state.entry_bytes or ENTRY_BYTES) + EXTENSION_BYTES
+    return Memory(setting.value * each, setting.buckets * state.bucket_bytes)
 
 
 def before_and_after(wish: Wish, state: ChangeState) -> tuple[Setting, Setting] | None:

@@ -9,7 +9,17 @@ from node_helper.changes.plan import Setting, Target
 from node_helper.facts.change_state import ChangeState
 from node_helper.facts.sysctl_files import SysctlFiles
 from workers.changes import _kube_proxy as arithmetic
-from workers.changes._set_seen import FILE, One, Seen, Wish, before_and_after, memory, proxy_settings
+from workers.changes._set_seen import (
+    ENTRY_BYTES,
+    EXTENSION_BYTES,
+    FILE,
+    One,
+    Seen,
+    Wish,
+    before_and_after,
+    memory,
+    proxy_settings,
+)
 from workers.check import View
 from workers.model import Shown, Table
 from workers.render.numbers import size, span
@@ -61,7 +71,7 @@ def _change(wish: Wish, one: One) -> tuple[str, ...]:
         _arrow(before.buckets, after.buckets),
         _UNKNOWN if count is None else f"{count:,} ({count / before.value:.0%})",
         _UNKNOWN if count is None else f"{count / after.value:.0%}",
-        f"{'about ' if takes.estimated else ''}{_signed(takes.whole - took.whole)}",
+        f"about {_signed(takes.whole - took.whole)}",
         of,
     )
 
@@ -104,9 +114,9 @@ def _notes(wish: Wish, seen: Seen) -> tuple[str, ...]:
     notes = []
     if wish.buckets is None and any(_lists(wish, state) for _, state in seen.states):
         notes.append("Lists: a quarter of the maximum, as kube-proxy has it, and no fewer than now; buckets=keep leaves them.")
-    guessed = [one.name for one, state in seen.states if state.entry_bytes is None]
-    if guessed:
-        notes.append(f"Memory is an estimate where the node does not tell the size of an entry: {', '.join(guessed)}.")
+    told = sorted({state.entry_bytes for _, state in seen.states if state.entry_bytes is not None})
+    each = f"{' or '.join(map(str, told))} bytes by the nodes' own allocator" if told else f"about {ENTRY_BYTES} bytes"
+    notes.append(f"Memory: an entry takes {each}, and about {EXTENSION_BYTES} for what hangs on it.")
     return tuple(notes)
 
 
