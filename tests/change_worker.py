@@ -182,10 +182,9 @@ async def _work(jobs: Jobs, folder: Path, step: Steps) -> None:
     for owner, name in ((Lease, "store_outcome"), (Lease, "finish"), (Mail, "grant"), (Mail, "send")):
         _in_steps(owner, name, step)  # after it; before it nothing has happened since the step before
     slack, audit = cast("Any", Told(folder, step)), Noted()
-    nodes, thread = Nodes(folder, step), Thread(slack)
-    carrying = Carrying(jobs.mail(), nodes, jobs.node_slot, thread, lambda: RULES, audit, "lab", watch_s=0.01)
+    nodes, thread, cluster = Nodes(folder, step), Thread(slack), Cluster("lab", "2026-01-01T00:00:00Z")
+    carrying = Carrying(jobs.mail(), nodes, jobs.node_slot, thread, lambda: RULES, audit, lambda: cluster, watch_s=0.01)
     changing = Changing(all_changes(), jobs.mail(), carrying)
-    cluster = Cluster("lab", "2026-01-01T00:00:00Z")
     work = Work(catalogue(), lambda: cluster, nodes, jobs.node_slot, thread, lambda: RULES, audit, changing=changing)
     await Worker(str(os.getpid()), jobs, work, thread).take_turns(asyncio.Event())
 

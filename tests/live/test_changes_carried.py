@@ -89,10 +89,10 @@ class Place:
 
     def _worker(self) -> Worker:
         thread = Thread(self.slack)  # type: ignore[arg-type]  # as much of it as is needed here
-        slot, audit = self.jobs.node_slot, Noted()
-        carrying = Carrying(self.jobs.mail(), self.nodes, slot, thread, lambda: AGREED, audit, CLUSTER, 20.0, self.watch_s)
-        changing = Changing(all_changes(), self.jobs.mail(), carrying)
-        work = Work(catalogue(), lambda: self.cluster, self.nodes, slot, thread, lambda: AGREED, audit, 20.0, changing)
+        slot, audit, mail = self.jobs.node_slot, Noted(), self.jobs.mail()
+        carrying = Carrying(mail, self.nodes, slot, thread, lambda: AGREED, audit, lambda: self.cluster, 20.0, self.watch_s)
+        changing = Changing(all_changes(), mail, carrying)
+        work = Work(catalogue(), lambda: self.cluster, self.nodes, slot, thread, lambda: AGREED, audit, 20.0, changing=changing)
         return Worker("w", self.jobs, work, thread)
 
 

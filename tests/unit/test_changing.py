@@ -67,7 +67,7 @@ class Place:
         nodes, slack = Reached(self.nodes, self.meanwhile), self.slack
         thread = Thread(slack)  # type: ignore[arg-type]  # as much of it as is needed here
         slot = self.jobs.node_slot
-        carrying = Carrying(self.jobs.mail(), nodes, slot, thread, lambda: self.rules, self.audit, "lab", watch_s=0.01)
+        carrying = Carrying(self.jobs.mail(), nodes, slot, thread, lambda: self.rules, self.audit, lambda: CLUSTER, watch_s=0.01)
         changing = Changing(all_changes(), self.jobs.mail(), carrying)
         work = Work(catalogue(), lambda: CLUSTER, nodes, slot, thread, lambda: self.rules, self.audit, changing=changing)
         return Worker("w", self.jobs, work, thread)
@@ -157,6 +157,25 @@ async def test_a_plan_that_nobody_can_approve_is_refused_before_anybody_is_asked
     assert "Nobody can approve this" in place.message(one)
 
 
+SHARED = replace(AGREED, rules=(policy.Rule("all", ("U1",), frozenset(Access), ("C1",), shared_channels=True),))
+
+
+async def test_where_others_read_no_change_is_asked_for(place: Place) -> None:
+    place.rules = SHARED
+    one = replace(asked(), channel=Channel("C1", shared=True))
+    assert await place.run(one) is State.REFUSED
+    assert await place.letters() == []
+
+
+async def test_where_others_came_to_read_nothing_more_is_changed_and_no_node_is_named(place: Place) -> None:
+    place.rules = SHARED
+    one = replace(await granted(place), channel=Channel("C1", shared=True))
+    assert await place.run(one) is State.FAILED
+    (letter,) = await place.letters()
+    assert ends(letter) == dict.fromkeys(NAMES, "skipped")
+    assert not any(f" {name}" in place.message(one) for name in NAMES)
+
+
 async def test_a_grant_is_carried_out_and_reported(place: Place) -> None:
     one = await granted(place)
     assert await place.run(one) is State.DONE
@@ -208,7 +227,7 @@ async def test_what_must_not_be_begun_is_not_and_the_reason_is_told(place: Place
     worker = place.worker()
     if "cluster" in why:
         assert worker.work.changing is not None
-        elsewhere = replace(worker.work.changing.carrying, cluster="another")
+        elsewhere = replace(worker.work.changing.carrying, snapshot=lambda: replace(CLUSTER, name="another"))
         worker = replace(worker, work=replace(worker.work, changing=replace(worker.work.changing, carrying=elsewhere)))
     assert await until_over(place.jobs, worker, await queued(place.jobs, one)) is State.FAILED
     (letter,) = await place.letters()
