@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.nearest import nearest
 from workers.errors import UsageError, shown
-from workers.params import PREPOSITIONS, Argument, arguments
+from workers.params import PREPOSITIONS, YES, Argument, arguments
 from workers.phrase import MODIFIERS
 
 _NAMESPACE = MODIFIERS - {"cluster"}
@@ -65,10 +65,16 @@ class Sentence:
         self.named[last.name] = " ".join(said[before:])
         return said[:before]
 
+    @property
+    def _flags(self) -> set[str]:
+        return {a.name for a in self.known if a.flag}
+
     def _take(self, word: str, rest: deque[str]) -> None:
         name, equals, value = word.partition("=")
         key = self._key(name)
-        if key and (equals or _is_flag(word)):
+        if key in self._flags and not equals:
+            self._say(key, YES, word)
+        elif key and (equals or _is_flag(word)):
             self._say(key, value if equals else _next(word, rest), word)
         elif word.lower() in PREPOSITIONS:
             self._say(self._preposition(word.lower()), _next(word, rest), word)
@@ -117,15 +123,19 @@ class Sentence:
 
     def _near(self, name: str) -> tuple[str, ...]:
         names = [a.name for a in self.known if not a.arg.word] + [a.arg.word for a in self.known if a.arg.word]
-        optional = {a.name for a in self.known if not a.positional and not a.arg.word}
+        optional = {a.name for a in self.known if not (a.positional or a.arg.word or a.flag)}
         return tuple(f"{near}=" if near in optional else near for near in nearest(name.lower(), names))
 
 
 def _is_flag(word: str) -> bool:
-    return word.startswith("-") and bool(word.strip("-"))
+    """A word such as `--key` or `-n`; a number below zero is none."""
+    return word.startswith("-") and bool(word.strip("-")) and not word[1].isdigit()
 
 
 def _next(word: str, rest: deque[str]) -> str:
     if not rest:
         raise UsageError(f"something is missing after {shown(word)}")
-    return rest.popleft()
+    value = rest.popleft()
+    while rest and (value.endswith(",") or rest[0].startswith(",")):  # a list with spaces beside its commas
+        value += rest.popleft()
+    return value

@@ -22,7 +22,7 @@ from bot.directory import Directory
 from bot.entry import Entry
 from bot.settings import BotSettings
 from bot.voting import Voting
-from workers import checks, health, intents
+from workers import catalogue, health, intents
 from workers.audit import opening as auditing
 from workers.audit.entry import About, Kind
 from workers.audit.reading import Reader
@@ -54,7 +54,7 @@ async def serve(settings: BotSettings, announce: Callable[[str], None]) -> None:
 
 async def running(settings: BotSettings, announce: Callable[[str], None], stack: AsyncExitStack) -> None:
     """The bot runs until the stack is closed. Raises `UsageError` where a setting is wrong or Slack refuses the token."""
-    entries: dict[str, Entry] = {**checks.catalogue(), **plain.catalogue()}
+    entries: dict[str, Entry] = {**catalogue.catalogue(), **plain.catalogue()}
     rules = PolicyFile(settings.policy_file)
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     jobs = await stack.enter_async_context(opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.entry import Entry
+from workers.change_values import Buckets, Count, NodesTarget, SettingName
 from workers.params import (
     Address,
     Argument,
@@ -26,6 +27,10 @@ _METAVARS = {
     HostPort: "HOST:PORT",
     Duration: "30s",
     int: "NUMBER",
+    Count: "NUMBER|256k",
+    Buckets: "NUMBER|keep",
+    SettingName: "conntrack_max",
+    NodesTarget: "NODE,…|KEY=VALUE|pool=NAME|all",
 }
 
 
@@ -38,6 +43,8 @@ def usage(entry: Entry) -> str:
 
 def form(argument: Argument) -> str:
     """How one argument is said."""
+    if argument.flag:
+        return f"[{argument.name}]"
     value = "|".join(argument.choices) or _METAVARS.get(argument.kind or str, argument.name.upper())
     before = f"{argument.arg.word} " if argument.arg.word else "" if argument.positional else f"{argument.name}="
     said = before + value + ("…" if argument.arg.rest else "")

@@ -4,11 +4,11 @@ Nothing here changes anything: what approvers agree to is signed by the approver
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from workers.changes.proposal import Draft
-from workers.check import Access, Check, View
+from workers.check import Access, Check, Plan, View
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -30,3 +30,13 @@ class Change(Generic[P, S]):
     def name(self) -> str:
         """The verb."""
         return self.check.name
+
+    def drafting(self, hear: Callable[[Draft | None], None]) -> Check[P, S]:
+        """The check, which says its draft as soon as the nodes were seen."""
+
+        def plan(params: P, view: View) -> Plan[S]:
+            seen = yield from self.check.plan(params, view)
+            hear(self.draft(params, view, seen))
+            return seen
+
+        return replace(self.check, plan=plan)

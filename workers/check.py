@@ -41,11 +41,15 @@ class Access(enum.Enum):
 
 @dataclass(frozen=True)
 class View:
-    """What a plan may look at without asking: the cluster, the namespace that bare names mean, and the time (RFC 3339, UTC)."""
+    """What a plan may look at without asking: the cluster, the namespace that bare names mean, and the time (RFC 3339, UTC).
+
+    `pool_label` is the label of nodes whose value `pool=NAME` means, "" where policy names none.
+    """
 
     cluster: Cluster
     namespace: str
     now: str
+    pool_label: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from node_helper.protocol import CannotLook
+from workers.kubernetes import proxy_config
 from workers.kubernetes.connection import Connection
 from workers.kubernetes.errors import Expired
 from workers.kubernetes.kinds import KINDS, Kind
@@ -28,11 +29,13 @@ class ClusterView:
         self._name = name
         self._connection = Connection(kubeconfig)
         self._watched = tuple(Watched(kind, self._connection, patience or Patience()) for kind in KINDS)
+        self._proxy = proxy_config.Kept(self._connection)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
         """Begin to list and watch; does not wait."""
-        self._tasks = tuple(asyncio.create_task(w.run(), name=f"watch {w.kind.name}") for w in self._watched)
+        watches = (asyncio.create_task(w.run(), name=f"watch {w.kind.name}") for w in self._watched)
+        self._tasks = (*watches, asyncio.create_task(self._proxy.run(), name="kube-proxy's configuration"))
 
     async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109  (False after it, no exception)
         """Wait until each kind was listed or refused, at most `timeout` seconds. False: the snapshot says which were not."""
@@ -46,7 +49,8 @@ class ClusterView:
     def snapshot(self) -> Cluster:
         """The cluster now, from memory."""
         behind = tuple(b for w in self._watched if (b := w.behind()) is not None)
-        return Cluster(self._name, _now(), **{w.kind.name: w.objects() for w in self._watched}, behind=behind)
+        objects: dict[str, Any] = {w.kind.name: w.objects() for w in self._watched}
+        return Cluster(self._name, _now(), **objects, proxy_config=self._proxy.said, behind=behind)
 
     async def aclose(self) -> None:
         """End the watches and their connections.
@@ -63,13 +67,14 @@ class ClusterView:
 async def list_once(name: str, kubeconfig: Path | None = None) -> Cluster:
     """The cluster, listed once; kinds that could not be listed are in `behind`, with the reason."""
     connection = Connection(kubeconfig)
+    proxy = proxy_config.Kept(connection)
     try:
-        answers = await asyncio.gather(*(_listed_or_not(connection, kind) for kind in KINDS))
+        *answers, _ = await asyncio.gather(*(_listed_or_not(connection, kind) for kind in KINDS), proxy.get())
     finally:
         await connection.aclose()
     known: dict[str, Any] = {kind.name: found for kind, found in zip(KINDS, answers, strict=True) if isinstance(found, dict)}
     behind = tuple(found for found in answers if isinstance(found, Staleness))
-    return Cluster(name, _now(), **known, behind=behind)
+    return Cluster(name, _now(), **known, proxy_config=proxy.said, behind=behind)
 
 
 async def _listed_or_not(connection: Connection, kind: Kind) -> dict[Any, Any] | Staleness:

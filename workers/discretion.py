@@ -49,12 +49,13 @@ class Discretion:
         """The command of the Again button, which whoever reads the message can read."""
         return f"again {self.job.id}" if self.redacted else self.job.text
 
-    def report(self, report: Report, cluster: Cluster, *, entitled: bool, stopped_by: str = "") -> Said:
-        """`cluster` is the whole one. `entitled`: the person may see the report where nobody else reads."""
+    def report(self, report: Report, cluster: Cluster, *, entitled: bool, stopped_by: str = "", once: bool = False) -> Said:
+        """`cluster` is the whole one. `entitled`: the person may see the report where nobody else reads. `once`: not again."""
+        again = None if once else self.again
         if not self.redacted:
-            return Said(blocks.message(report, again=self.again, stopped_by=stopped_by))
+            return Said(blocks.message(report, again=again, stopped_by=stopped_by))
         known = names.of_facts(report.shown.facts) | names.of_words({"": " ".join(report.asked)})
-        here = blocks.message(self._redactor(cluster, known).report(report), again=self.again, stopped_by=stopped_by)
+        here = blocks.message(self._redactor(cluster, known).report(report), again=again, stopped_by=stopped_by)
         return Said(here, blocks.message(report).without_buttons() if entitled else None)
 
     def unresolved(self, error: Unresolved, template: str, cluster: Cluster, *, entitled: bool) -> Said:

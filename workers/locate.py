@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from workers.change_values import NodesTarget
 from workers.check import View
-from workers.errors import Unresolved
+from workers.errors import Unresolved, UsageError
 from workers.objects import Key, Node, Owner, Pod, Service
 from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceOrNodeTarget, ServiceTarget
 
@@ -80,6 +81,29 @@ def node(view: View, target: NodeTarget) -> Node:
     problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
     nearest = tuple(n.name for n in found) or tuple(difflib.get_close_matches(target.name, nodes, 3, 0.5))
     raise Unresolved(problem, said=str(target), candidates=nearest[:_SHOWN])
+
+
+def nodes(view: View, target: NodesTarget) -> tuple[Node, ...]:
+    """The nodes that a target means, each once, by their names in order. Raises `Unresolved`."""
+    everything = view.cluster.nodes.values()
+    if target.kind == "names":
+        found = {n.name: n for name in target.names for n in [node(view, NodeTarget("", name))]}
+    elif target.kind == "all":
+        found = {n.name: n for n in everything}
+    else:
+        wanted = _labels(view, target)
+        found = {n.name: n for n in everything if wanted.items() <= n.labels.items()}
+    if not found:
+        raise Unresolved(f"No node is meant by {target}", said=str(target))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _labels(view: View, target: NodesTarget) -> dict[str, str]:
+    if target.kind == "selector":
+        return dict(pair.split("=", 1) for pair in target.names[0].split(","))
+    if not view.pool_label:
+        raise UsageError(f"{target}: the policy does not say which label of nodes is their pool (pool_label)")
+    return {view.pool_label: target.names[0]}
 
 
 def service_or_node(view: View, target: ServiceOrNodeTarget) -> Service | Node:

@@ -1,7 +1,7 @@
 """Every node of the cluster: typed questions in, typed answers or `CannotLook` out; one warm helper a node.
 
-Asking is read-only, so a question lost with its helper is asked once more. Every wait has an end: starting, waiting for a
-place on the node, answering.
+Asking is read-only, so a question lost with its helper is asked once more; a grant is not. Every wait has an end: starting,
+waiting for a place on the node, answering.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from node_helper import codec, wire
+from node_helper.changes.deeds import apply
+from node_helper.changes.grant import Applied, Grant
 from node_helper.codec import Malformed
 from node_helper.parts import Joined
 from node_helper.protocol import CannotLook
@@ -77,6 +79,17 @@ class Nodes:
                         yield _decoded(ask, ask.fact.answer, row)
         except Lost as e:
             raise _unreachable(ask.node, e) from e
+
+    async def apply(self, node: str, grant: Grant, *, trace: str, seconds: float) -> Applied:
+        """Hand a grant over, once: whether one whose answer was lost was carried out, only the node's journal knows.
+
+        Raises `CannotLook`, of the kind ``unreachable`` also where the grant may have arrived.
+        """
+        ask = Ask(node, apply.DEED, grant)
+        try:
+            return _decoded(ask, Applied, await self._once(ask, self._asked(ask, trace, seconds)))
+        except Lost as e:
+            raise _unreachable(node, e) from e
 
     async def hello(self, node: str) -> Hello:
         """What the helper of a node can do. Raises `CannotLook`."""

@@ -81,6 +81,7 @@ class Node:
     """One node; `runtime` is nodeInfo.containerRuntimeVersion, as in "containerd://1.6.20".
 
     `troubles` are the conditions that say what is wrong while they are true: NetworkUnavailable, MemoryPressure and the like.
+    `kubelet` is its version, as in "v1.36.2".
     """
 
     name: str
@@ -92,6 +93,7 @@ class Node:
     kernel: str = ""
     reason: str = ""
     troubles: tuple[str, ...] = ()
+    kubelet: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,19 @@ class ReplicaSet:
 
 
 @dataclass(frozen=True)
+class ProxyConfig:
+    """What kube-proxy's ConfigMap says of conntrack (KubeProxyConntrackConfiguration); None where it leaves a value out.
+
+    `key` is the entry of the ConfigMap that holds the configuration. `unread` says why nothing is known of it, "" where it is.
+    """
+
+    key: str
+    max_per_core: int | None = None
+    minimum: int | None = None
+    unread: str = ""
+
+
+@dataclass(frozen=True)
 class Staleness:
     """A kind that is not current: for how many seconds before the snapshot, why, and what to do about it.
 
@@ -224,7 +239,10 @@ class Staleness:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A moment of the cluster. `behind` names the kinds that are not current; a check that needs one says so."""
+    """A moment of the cluster. `behind` names the kinds that are not current; a check that needs one says so.
+
+    `proxy_config` is None where there is no ConfigMap kube-system/kube-proxy with a configuration of kube-proxy in it.
+    """
 
     name: str
     as_of: str
@@ -233,6 +251,7 @@ class Cluster:
     services: Mapping[Key, Service] = field(default_factory=dict)
     slices: Mapping[Key, EndpointSlice] = field(default_factory=dict)
     replica_sets: Mapping[Key, ReplicaSet] = field(default_factory=dict)
+    proxy_config: ProxyConfig | None = None
     behind: tuple[Staleness, ...] = ()
 
     @cached_property

@@ -30,6 +30,7 @@ __all__ = [
     "ALL",
     "PREPOSITIONS",
     "WORKLOADS",
+    "YES",
     "Address",
     "Arg",
     "Argument",
@@ -51,6 +52,8 @@ __all__ = [
 
 P = TypeVar("P")
 Preposition = Literal["", "from", "on", "to", "in", "for"]
+YES, NO = "yes", "no"
+"""What a flag's word alone means, and its contrary."""
 PREPOSITIONS = frozenset(filter(None, get_args(Preposition)))
 
 
@@ -60,6 +63,7 @@ class Arg:
 
     Without a preposition, a required field is said bare and an optional one as `name=value`, or bare as well if `bare`.
     `rest`: the last field, which takes all words that are left as they are.
+    An optional `bool` is a flag: its name alone says yes.
     """
 
     help: str
@@ -78,6 +82,11 @@ class Argument:
     required: bool
     choices: tuple[str, ...] = ()
     kind: type | None = None
+
+    @property
+    def flag(self) -> bool:
+        """Whether its name alone says it."""
+        return self.kind is bool
 
     @property
     def positional(self) -> bool:
@@ -109,7 +118,7 @@ def words(params: object) -> dict[str, str]:
     for f in fields(params):  # type: ignore[arg-type]  # every Params is a dataclass, its class refused otherwise at import
         value = getattr(params, f.name)
         if value is not None and (f.default is MISSING or value != f.default):
-            said[f.name] = str(value)
+            said[f.name] = {True: YES, False: NO}[value] if isinstance(value, bool) else str(value)
     return said
 
 
@@ -127,6 +136,8 @@ def _argument(name: str, hint: Any, required: bool) -> Argument:  # noqa: FBT001
         return Argument(name, arg, lambda text: _whole(name, text), required, kind=int)
     if isinstance(shape, type) and callable(getattr(shape, "parse", None)):
         return Argument(name, arg, shape.parse, required, kind=shape)  # type: ignore[attr-defined]  # asked for in the line above
+    if shape is bool:
+        return Argument(name, arg, lambda text: _flag(name, text), required, kind=bool)
     raise TypeError(f"{name}: {shape} cannot be read from a word")
 
 
@@ -138,6 +149,12 @@ def _choice(name: str, choices: tuple[str, ...], text: str) -> str:
         f"{name}={shown(text)}: must be one of {', '.join(choices)}",
         nearest=tuple(difflib.get_close_matches(text.lower(), choices)) or choices,
     )
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in (YES, NO):
+        raise UsageError(f"{name}={shown(text)}: is said alone, or as {name}={YES} or {name}={NO}")
+    return text.lower() == YES
 
 
 def _whole(name: str, text: str) -> int:

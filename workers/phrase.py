@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.params import (
     ALL,
     PREPOSITIONS,
+    YES,
     Argument,
     Namespace,
     NodeTarget,
@@ -57,6 +58,8 @@ def namespaces(params: object, default: str) -> tuple[str, ...]:
 
 def _spoken(argument: Argument, value: str, names: set[str]) -> str:
     """A value that could be taken for something else is said with its name."""
+    if argument.flag and value == YES:
+        return argument.name
     if argument.arg.word and not value.startswith("-"):
         return f"{argument.arg.word} {value}"
     key = value.partition("=")[0].lower()

@@ -14,7 +14,7 @@ from node_helper import codec
 from node_helper.protocol import AnyFact, CannotLook
 from workers.check import AsCompleted, Check, Effect, Samples, Stream, Twice, View
 from workers.model import Report
-from workers.objects import Cluster, EndpointSlice, Node, Pod, ReplicaSet, Service, Staleness
+from workers.objects import Cluster, EndpointSlice, Node, Pod, ProxyConfig, ReplicaSet, Service, Staleness
 from workers.params import build, words
 from workers.runner import Answers, run
 
@@ -171,19 +171,22 @@ def _view(view: View) -> dict[str, Any]:
     cluster = view.cluster
     kinds = {kind: [codec.encode(o) for o in getattr(cluster, kind).values()] for kind in _KINDS}
     behind = [codec.encode(b) for b in cluster.behind]
-    known = {"name": cluster.name, "as_of": cluster.as_of, **kinds, "behind": behind}
-    return {"cluster": known, "namespace": view.namespace, "now": view.now}
+    proxy = None if cluster.proxy_config is None else codec.encode(cluster.proxy_config)
+    known = {"name": cluster.name, "as_of": cluster.as_of, **kinds, "proxy_config": proxy, "behind": behind}
+    return {"cluster": known, "namespace": view.namespace, "now": view.now, "pool_label": view.pool_label}
 
 
 def read_cluster(said: dict[str, Any]) -> Cluster:
     """The cluster of a recording's view. Raises `KeyError` and `codec.Malformed` for what is none."""
     kinds: dict[str, Any] = {kind: _by_key([codec.decode(shape, o) for o in said[kind]]) for kind, shape in _KINDS.items()}
     behind = tuple(codec.decode(Staleness, b) for b in said["behind"])
-    return Cluster(said["name"], said["as_of"], **kinds, behind=behind)
+    proxy = said.get("proxy_config")  # recordings of before have none
+    config = None if proxy is None else codec.decode(ProxyConfig, proxy)
+    return Cluster(said["name"], said["as_of"], **kinds, proxy_config=config, behind=behind)
 
 
 def _read_view(data: dict[str, Any]) -> View:
-    return View(read_cluster(data["cluster"]), data["namespace"], data["now"])
+    return View(read_cluster(data["cluster"]), data["namespace"], data["now"], data.get("pool_label", ""))
 
 
 def _by_key(objects: list[Any]) -> dict[Any, Any]:

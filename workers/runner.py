@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
+from node_helper.changes.grant import Applied, Grant
 from node_helper.protocol import CannotLook
 from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, Twice, View
 from workers.enough import Enough
@@ -33,6 +34,14 @@ class Asker(Protocol):
 
     def rows(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> AsyncGenerator[Any]:
         """Rows as they come."""
+
+
+@runtime_checkable
+class Changer(Asker, Protocol):
+    """The nodes, for those who may hand grants to them."""
+
+    async def apply(self, node: str, grant: Grant, *, trace: str, seconds: float) -> Applied:
+        """Hand a grant over, once."""
 
 
 class Answers(Protocol):

@@ -90,6 +90,7 @@ class Settings(Shared):
     )
     asks_per_node: int = Field(default=8, ge=1, le=64, description="questions at once to one node")
     answer_seconds: float = Field(default=10.0, gt=0, le=120, description="what one question may take")
+    watch_seconds: float = Field(default=20.0, ge=0, le=600, description="how long changed nodes are watched; 0: not at all")
     worker_listen: Listen = Field(default="127.0.0.1:9465", description="health and metrics of the worker")
     concurrency: int = Field(default=16, ge=1, le=256, description="jobs at once in one worker")
     lease_seconds: float = Field(default=4.0, ge=1, le=60, description="a worker silent for so long has lost its jobs")

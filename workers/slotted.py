@@ -9,8 +9,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Any, Self
 
+from node_helper.changes.grant import Applied, Grant
 from workers.check import Ask, Samples
-from workers.runner import Asker
+from workers.runner import Asker, Changer
 
 Slot = Callable[[str], AbstractAsyncContextManager[None]]
 
@@ -47,6 +48,13 @@ class Slotted:
         async with aclosing(self._nodes.rows(ask, trace=trace, seconds=seconds)) as rows:
             async for row in rows:
                 yield row
+
+    async def apply(self, node: str, grant: Grant, *, trace: str, seconds: float) -> Applied:
+        """Hand a grant over, once. Raises `CannotLook`; `TypeError` for nodes that can only be looked at."""
+        if not isinstance(self._nodes, Changer):
+            raise TypeError("these nodes can only be looked at")
+        await self._place(node)
+        return await self._nodes.apply(node, grant, trace=trace, seconds=seconds)
 
     async def _place(self, node: str) -> None:
         async with self._taking[node]:

@@ -19,9 +19,9 @@ _SELECTOR = re.compile(r"[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63}(,[A-Za-z0-9
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,254}}$)({_DNS_LABEL}\.)*{_DNS_LABEL}\.?")
 _DOTTED = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_DURATION = re.compile(r"([0-9]{1,11})(ms|s|m|h)?")
+_DURATION = re.compile(r"([0-9]{1,11})(ms|s|m|h|d)?")
 _YEAR_S = 365 * 86400
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _KINDS = {
     "po": "pod", "pod": "pod", "pods": "pod", "no": "node", "node": "node", "nodes": "node", "svc": "svc", "service": "svc",
     "services": "svc", "deploy": "deploy", "deployment": "deploy", "rs": "rs", "replicaset": "rs", "sts": "sts",
@@ -176,7 +176,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`30s`, `2m`, `1h`, `500ms`; a bare number is seconds."""
+        """`30s`, `2m`, `1h`, `7d`, `500ms`; a bare number is seconds."""
         match = _DURATION.fullmatch(text.lower())
         if not match:
             raise UsageError(f"{shown(text)} is not a duration such as 30s, 2m or 1h")
@@ -186,7 +186,15 @@ class Duration:
         return cls(seconds)
 
     def __str__(self) -> str:
+        for unit in ("d", "h", "m"):
+            if self.seconds >= _UNIT_S[unit] and self.seconds % _UNIT_S[unit] == 0:
+                return f"{self.seconds / _UNIT_S[unit]:.0f}{unit}"
         return f"{self.seconds:.0f}s" if self.seconds.is_integer() else f"{self.seconds * 1000:.0f}ms"
+
+
+def is_selector(text: str) -> bool:
+    """Whether it is `key=value`, or several with commas."""
+    return bool(_SELECTOR.fullmatch(text))
 
 
 def _kind_and_namespaces(before: list[str]) -> tuple[str, list[str]]:

@@ -15,10 +15,12 @@ from typing import Any
 
 import structlog
 
-from workers import direct, policy, result
+from workers import policy
 from workers.at_most import AtMost
 from workers.audit.entry import About, Kind
 from workers.audit.trail import Trail, kept_if_possible
+from workers.carrying import COMMAND
+from workers.changes.proposal import Draft
 from workers.check import Check, View
 from workers.discretion import Discretion, Said, with_candidate
 from workers.enough import Enough
@@ -29,6 +31,7 @@ from workers.objects import Cluster
 from workers.outcome import Outcome
 from workers.params import arguments, build
 from workers.phrase import namespaces
+from workers.proposing import Changing, handed_over, proposed
 from workers.pseudonyms import Pseudonyms
 from workers.queue.errors import QueueAway, QueueError
 from workers.queue.lease import Lease
@@ -37,18 +40,16 @@ from workers.recording import Recording, record
 from workers.render import notices, progress
 from workers.render.progress import Progress
 from workers.runner import Asker, FromNodes
+from workers.saying import say
 from workers.sight import Sight
 from workers.slotted import Slot, Slotted
-from workers.telling import Telling, age, still_held
+from workers.telling import Telling, still_held
 from workers.terminal import now
 from workers.thread import Position, Thread
 
 log = structlog.get_logger()
 _LAST_WORDS_S = 10.0
 """For a run that watches, from when it is enough to its report."""
-OVERTAKEN = (
-    "others came to read this channel while the answer was made, so it is not said; ask again for what the policy allows now"
-)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Work:
     audit: Trail
     answer_seconds: float = 10.0
     pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms(secrets.token_bytes(32)))
+    changing: Changing | None = None
 
     async def do(self, lease: Lease) -> State | None:
         """Bring one job to its end; its state, None where another worker has it. Raises `QueueError`, `SlackError`."""
@@ -81,11 +83,12 @@ class Work:
             await self._mend(lease, at)
         if outcome is None:
             return None
-        if not outcome.redacted and await lease.shared() and self.rules().redacts(replace(job.channel, shared=True)):
-            outcome = Outcome(State.REFUSED, notices.refused(OVERTAKEN), OVERTAKEN)
-        await result.tell(self.thread, lease, outcome.message, took_s=age(job))
-        if outcome.directly is not None:
-            await direct.send(self.thread, lease, outcome.directly)
+        if self.changing:
+            await self.changing.report(outcome)
+        if not await handed_over(lease, outcome):
+            outcome = await say(self.thread, lease, outcome, lambda channel: self.rules().redacts(channel))
+        if self.changing:
+            await self.changing.propose(lease, outcome)
         await kept_if_possible(self.audit)
         await lease.finish(outcome.state, outcome.reason)
         return outcome.state
@@ -94,7 +97,10 @@ class Work:
         stored = await lease.outcome()
         if stored is not None:
             return Outcome.loads(stored)
-        made = self._ended_before(lease) or await self._run_while_held(lease, at)
+        if self.changing and lease.job.command == COMMAND:
+            made = await self.changing.carrying.outcome(lease, at, self._discretion(lease.job))
+        else:
+            made = self._ended_before(lease) or await self._run_while_held(lease, at)
         if made is not None:
             made = replace(made, redacted=self._discretion(lease.job).redacted)
             await lease.store_outcome(made.dumps())
@@ -103,8 +109,9 @@ class Work:
     async def _mend(self, lease: Lease, at: Position) -> None:
         """A worker that loses the job while an edit of its progress is under way may have written over the other's result."""
         stored = await lease.outcome() if lease.lost.is_set() else None
-        if stored is not None:
-            await self.thread.edit(at, Outcome.loads(stored).message)
+        outcome = Outcome.loads(stored) if stored is not None else None
+        if outcome is not None and not await handed_over(lease, outcome):
+            await self.thread.edit(at, outcome.message)
 
     def _ended_before(self, lease: Lease) -> Outcome | None:
         job, told = lease.job, self._discretion(lease.job)
@@ -173,7 +180,7 @@ class Work:
         if not decision.allowed:
             log.warning("job_refused", reason=decision.reason)
             return Outcome(State.REFUSED, self._discretion(job).refusal(decision.reason).here, decision.reason)
-        view = View(sight.of(cluster), job.namespace, now())
+        view = View(sight.of(cluster), job.namespace, now(), self.rules().pool_label)
         try:
             return await self._judged(held, check, params, view)
         except Unresolved as e:
@@ -182,7 +189,8 @@ class Work:
     async def _judged(self, held: _Held, check: Check[Any, Any], params: Any, view: View) -> Outcome:
         lease, job, told = held.lease, held.lease.job, self._discretion(held.lease.job)
         live = Live(self.thread, held.at, lambda: still_held(lease))
-        telling = Telling(live, told)
+        telling, drafts = Telling(live, told), list[Draft | None]()
+        check = (self.changing and self.changing.drafting(job.command, drafts.append)) or check
         async with live, telling, Slotted(self.nodes, self.slot) as nodes:
             most = self.rules().limits.nodes_per_command
             answers = AtMost(FromNodes(nodes, job.trace, self.answer_seconds, telling.asking, held.enough), most)
@@ -196,9 +204,11 @@ class Work:
         }
         self.audit.append(Kind.EXECUTION, about(job), said)
         log.info("job_judged", verdict=report.verdict.value, took_s=report.took_s, asked=",".join(report.asked))
+        report, draft = proposed(report, drafts[0] if drafts else None, self.rules(), job)
         entitled = told.redacted and self._sight(job).alone(view.cluster)
         stopped_by = lease.cancelled_by if held.enough.said else ""
-        done = _done(told.report(report, self.snapshot(), entitled=entitled, stopped_by=stopped_by))
+        said_once = told.report(report, self.snapshot(), entitled=entitled, stopped_by=stopped_by, once=draft is not None)
+        done = replace(_done(said_once), draft=draft)
         return replace(done, state=State.CANCELLED, reason="cancelled") if held.enough.said else done
 
     def _sight(self, job: Job) -> Sight:

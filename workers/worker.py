@@ -17,11 +17,13 @@ from prometheus_client import Counter, Gauge, Histogram
 from workers import health, intents, seal
 from workers.audit.entry import About, Kind
 from workers.audit.opening import opened as opened_audit
-from workers.checks import catalogue
+from workers.carrying import Carrying
+from workers.catalogue import all_changes, catalogue
 from workers.cluster import ClusterView
 from workers.errors import UsageError
 from workers.jobs import Jobs, opened
 from workers.policy_watch import PolicyFile
+from workers.proposing import Changing
 from workers.pseudonyms import Pseudonyms
 from workers.queue.errors import LostLease, QueueAway, QueueError
 from workers.queue.lease import Lease
@@ -132,8 +134,22 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         jobs.tell_of_forged(lambda job, reason: audit.append(Kind.REFUSAL, About(subject=job), {"reason": reason}))
         rules.tell(lambda said: audit.append(Kind.POLICY, About(cluster=settings.cluster), said))
         pseudonyms = _pseudonyms(settings)
+        carrying = Carrying(
+            jobs.mail(), nodes, jobs.node_slot, thread, rules, audit, cluster.snapshot, settings.answer_seconds,
+            settings.watch_seconds,
+        )  # fmt: skip
+        changing = Changing(all_changes(), jobs.mail(), carrying)
         work = Work(
-            catalogue(), cluster.snapshot, nodes, jobs.node_slot, thread, rules, audit, settings.answer_seconds, pseudonyms
+            catalogue(),
+            cluster.snapshot,
+            nodes,
+            jobs.node_slot,
+            thread,
+            rules,
+            audit,
+            settings.answer_seconds,
+            pseudonyms,
+            changing,
         )
         worker = Worker(f"{socket.gethostname()}-{os.getpid()}", jobs, work, thread)
         app = web.Application()

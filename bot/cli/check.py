@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,14 +15,15 @@ from rich.console import Console
 
 from bot.commands import Invocation, parse
 from workers import log
+from workers.catalogue import all_changes, catalogue
 from workers.check import Check
-from workers.checks import catalogue
 from workers.enough import Enough
 from workers.model import Report, Severity
 from workers.recording import Recording
 from workers.render import as_json, terminal
 from workers.settings import Settings, load
 
+PLAN_ONLY = "A plan only: nothing was changed, and nobody was asked. Who may approve it is asked when it is said in Slack."
 EXIT = {Severity.HEALTHY: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.PROBLEM: 1, Severity.UNKNOWN: 3}
 
 
@@ -45,6 +47,8 @@ def command(words: tuple[str, ...], output: str, record: Path | None, folder: Pa
     """
     invocation = parse(" ".join(words), catalogue())
     report, recording = asyncio.run(_saved(invocation, folder) if folder else _run(invocation))
+    if invocation.entry.name in all_changes():
+        report = replace(report, shown=replace(report.shown, notes=(*report.shown.notes, PLAN_ONLY)))
     if record:
         record.write_text(recording.dumps())
     if files:

@@ -16,7 +16,7 @@ from bot.decided import Meaning, access_of, decided
 from bot.entry import Entry
 from bot.nearest import nearest
 from bot.settings import BotSettings
-from workers import checks, log, policy_file
+from workers import catalogue, log, policy_file
 from workers.check import Access
 from workers.errors import UsageError
 from workers.job import Channel, Requester, Standing
@@ -98,7 +98,7 @@ def warnings(rules: Rules, entries: dict[str, Entry]) -> Iterator[str]:
 
 
 def _entries() -> dict[str, Entry]:
-    return {**checks.catalogue(), **plain.catalogue()}
+    return {**catalogue.catalogue(), **plain.catalogue()}
 
 
 def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[Any], meaning: Meaning) -> Iterator[str]:

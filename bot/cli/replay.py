@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bot.cli.check import EXIT, shown
-from workers.checks import catalogue
+from workers.catalogue import catalogue
 from workers.errors import UsageError
 from workers.recording import Misfit, Recording, replay
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from node_helper import codec
+from node_helper.changes.plan import Target
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
 from tests.cases.redacted import redacted, told
 from tests.cases.world import NOW, world
 from tests.slack_limits import refuse_what_slack_refuses
+from workers.catalogue import all_changes, catalogue
 from workers.check import AsCompleted, Ask, Effect, Samples, Stream, Twice, View
-from workers.checks import catalogue
 from workers.errors import Unresolved, UsageError
 from workers.params import build
 from workers.recording import Recording, read_cluster, record, replay
@@ -75,14 +76,16 @@ def _is(query: object, fields: dict[str, Any]) -> bool:
 
 
 def view_of(made: dict[str, Any]) -> View:
-    objects = {kind: list(of.values()) if isinstance(of, dict) else of for kind, of in made["cluster"].items()}
-    return View(read_cluster({"name": "lab", "as_of": NOW, **objects}), made["namespace"], NOW)
+    kinds = {kind: list(of.values()) if isinstance(of, dict) else of for kind, of in made["cluster"].items()}
+    known = {**kinds, "proxy_config": made["cluster"]["proxy_config"]}
+    return View(read_cluster({"name": "lab", "as_of": NOW, **known}), made["namespace"], NOW, made["pool_label"])
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_case(path: Path) -> None:
     case = json.loads(path.read_text())
-    check = catalogue()[path.parent.name]
+    change, drafts = all_changes().get(path.parent.name), list[Any]()
+    check = change.drafting(drafts.append) if change else catalogue()[path.parent.name]
     made = world(case.get("changes", {}))
     view = view_of(made)
     clock = iter((0.0, 0.25))
@@ -96,6 +99,8 @@ def test_case(path: Path) -> None:
         return
     report, recording = asyncio.run(running)
     assert [[f.severity.value, f.id, f.claim] for f in report.findings] == case["findings"]
+    if change:
+        assert (drafts[0] and [_target(t) for t in drafts[0].targets]) == case["draft"]
     for name, value in case.get("facts", {}).items():
         assert report.shown.facts[name] == value
     assert asyncio.run(replay(Recording.loads(recording.dumps()), catalogue())) == report
@@ -103,6 +108,11 @@ def test_case(path: Path) -> None:
     overheard = redacted(report, view.cluster, case["words"], check.params)
     refuse_what_slack_refuses(overheard)
     assert told(overheard, view.cluster) == []
+
+
+def _target(target: Target) -> list[str | int]:
+    before, after = target.before, target.after
+    return [target.node, before.value, after.value, before.buckets, after.buckets, after.persisted or ""]
 
 
 def said_of(refusal: UsageError) -> Message:

@@ -68,6 +68,9 @@ class Noted:
     async def kept(self, seconds: float = 2.0) -> None:
         assert seconds
 
+    async def sealed(self, seconds: float = 5.0) -> None:
+        assert seconds
+
 
 def read(told: Sequence[Line]) -> Sunk:
     return lines.read([lines.dumps(line) for line in told])

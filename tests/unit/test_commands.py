@@ -11,7 +11,7 @@ from bot import plain
 from bot.commands import Invocation, again, from_home, parse
 from bot.usage import usage
 from bot.words import LONGEST, after_mention
-from workers.checks import catalogue
+from workers.catalogue import catalogue
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.params import Arg, HostPort, PodTarget, words

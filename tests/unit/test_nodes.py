@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from node_helper.changes.grant import Applied, Grant
 from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
 from tests.unit.local import Local, gone, until
@@ -123,6 +124,20 @@ async def test_a_question_lost_with_its_helper_is_asked_once_more(nodes: Nodes, 
     seen = await ask(nodes, toy.DIES_ONCE, path=str(tmp_path / "mark"))
     assert seen.text == "alive again"
     assert len(local.started) == 2
+
+
+async def test_a_grant_is_handed_over_and_answered(nodes: Nodes, tmp_path: Path) -> None:
+    grant = Grant("a plan", str(tmp_path / "deeds"))
+    assert await nodes.apply("n1", grant, trace="t-1", seconds=20) == Applied("malformed", "a plan")
+
+
+async def test_a_grant_lost_with_its_helper_is_never_handed_over_again(nodes: Nodes, local: Local, tmp_path: Path) -> None:
+    grant = Grant("die", str(tmp_path / "deeds"))
+    with pytest.raises(CannotLook) as lost:
+        await nodes.apply("n1", grant, trace="t-1", seconds=20)
+    assert lost.value.kind == "unreachable"
+    assert (tmp_path / "deeds").read_text() == "w"
+    assert len(local.started) == 1
 
 
 async def test_a_helper_that_died_is_replaced(nodes: Nodes, local: Local) -> None:

@@ -86,8 +86,10 @@ def test_what_is_no_target_is_refused_with_the_reason(text: str, why: str) -> No
     ("text", "seconds", "said"),
     [
         ("30s", 30, "30s"),
-        ("2m", 120, "120s"),
-        ("1h", 3600, "3600s"),
+        ("2m", 120, "2m"),
+        ("1h", 3600, "1h"),
+        ("90s", 90, "90s"),
+        ("2d", 172_800, "2d"),
         ("500ms", 0.5, "500ms"),
         ("1500ms", 1.5, "1500ms"),
         ("7", 7, "7s"),
@@ -142,7 +144,7 @@ def test_defaults_are_not_said() -> None:
 def test_a_line_says_prepositions_and_names() -> None:
     said = {"pod": "web", "port": "db:80", "source": "app=cart", "count": "5", "seconds": "2m"}
     params = build(Everything, said)
-    assert line("x", params, "shop", "lab") == "x web to db:80 from app=cart count=5 for 120s namespace=shop cluster=lab"
+    assert line("x", params, "shop", "lab") == "x web to db:80 from app=cart count=5 for 2m namespace=shop cluster=lab"
 
 
 @pytest.mark.parametrize("pod", ["to", "in", "count=5", "cluster=x"])

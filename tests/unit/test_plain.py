@@ -14,8 +14,8 @@ from tests.slack_limits import refuse_what_slack_refuses
 from workers.approval_rules import ApprovalRule, BreakGlass, Stage
 from workers.audit.entry import Entry, Kind
 from workers.audit.reading import Found, Seen, Wanted
+from workers.catalogue import catalogue
 from workers.check import Access
-from workers.checks import catalogue
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.policy import Defaults, Rule, Rules

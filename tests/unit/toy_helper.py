@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional, cast
 
+import node_helper.serve
+from node_helper.changes.deed import Deed
+from node_helper.changes.grant import Applied, Grant
 from node_helper.kernel import Kernel
 from node_helper.known import these
 from node_helper.protocol import CannotLook, Fact, RowFact
@@ -122,6 +125,15 @@ def mark(query: Query, text: str) -> None:
             file.write(text)
 
 
+def carry_out(grant: Grant, _stop: Stop) -> Applied:
+    """Writes a letter into the file that its signature names; "die" ends the helper before it can answer."""
+    with open(grant.signature, "a") as file:  # noqa: PTH123  (as in the helper)
+        file.write("w")
+    if grant.plan == "die":
+        os._exit(9)
+    return Applied("malformed", grant.plan)
+
+
 ECHO = Fact("echo", Query, Seen, echo)
 BIG = Fact("big", Query, Seen, big)
 SLOW = Fact("slow", Query, Seen, slow)
@@ -133,12 +145,15 @@ BURN = Fact("burn", Query, Seen, burn, heavy=True)
 HOG = Fact("hog", Query, Seen, hog, heavy=True)
 CRASH = Fact("crash", Query, Seen, crash, heavy=True)
 HEAVY_BIG = Fact("heavy_big", Query, Seen, big, heavy=True)
+APPLY = Deed("apply", Grant, Applied, carry_out, lambda why: Applied("not-offered", why))
 COUNT = RowFact("count", Query, Row, count)
 HEAVY_COUNT = RowFact("heavy_count", Query, Row, count, heavy=True)
 FACTS: dict[str, Any] = {
-    f.name: f for f in (ECHO, CHATTY, BIG, SLOW, REFUSE, BROKEN, DIES_ONCE, BURN, HOG, CRASH, HEAVY_BIG, COUNT, HEAVY_COUNT)
+    f.name: f
+    for f in (ECHO, CHATTY, BIG, SLOW, REFUSE, BROKEN, DIES_ONCE, BURN, HOG, CRASH, HEAVY_BIG, APPLY, COUNT, HEAVY_COUNT)
 }
 
 if __name__ == "__main__":
     idle = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    setattr(node_helper.serve, "why_not", lambda _paths, *, installed: "" if installed else "pushed")  # noqa: B010  (a toy's deeds)
     serve(these(FACTS), lambda stop: cast("Kernel", ToyKernel(stop)), installed=True, idle=idle)

@@ -168,6 +168,8 @@ def _refused(status: int, body: bytes) -> Exception:
             return ApiTrouble(
                 message, kind="denied", fix="Grant this right; deploy/kustomize/base/rbac.yaml has all that are needed."
             )
+        case HTTPStatus.NOT_FOUND:
+            return ApiTrouble(f"the API server answers 404: {message}", kind="missing", fix=_FIX)
         case HTTPStatus.GATEWAY_TIMEOUT if "Too large resource version" in message:
             return Expired(message)
     return ApiTrouble(f"the API server answers {status}: {message}", kind="unreachable", fix=_FIX)

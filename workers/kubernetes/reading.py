@@ -31,6 +31,7 @@ def node(value: Any) -> Node:
         labels=labels(metadata, "labels"),
         runtime=text(info, "containerRuntimeVersion"),
         kernel=text(info, "kernelVersion"),
+        kubelet=text(info, "kubeletVersion"),
         reason="" if ready else reason,
         troubles=tuple(
             text(c, "type") for c in sections(status, "conditions") if text(c, "status") == "True" and text(c, "type") != "Ready"

@@ -19,12 +19,13 @@ _NOTES_SHOWN = 5
 _CUT_NOTICE = 400
 
 
-def message(report: Report, *, again: str = "", stopped_by: str = "") -> Message:
-    """The report, within every limit. `again` is the command of the Again button when it is not the report's own.
+def message(report: Report, *, again: str | None = "", stopped_by: str = "") -> Message:
+    """The report, within every limit. `again` is the command of the Again button when it is not the report's own; None: none.
 
     `stopped_by` is who (a Slack user id or a name) had seen enough before the time was over.
     """
-    below = (*_notes(report), *_stopped(stopped_by), *buttons.row(buttons.run("Again", again or report.command)))
+    button = () if again is None else buttons.row(buttons.run("Again", again or report.command))
+    below = (*_notes(report), *_stopped(stopped_by), *button)
     page = Page(reserved_blocks=len(below) + 1, reserved_characters=bounds.size(below) + _CUT_NOTICE)
     page.put(section(_verdict(page, report)))
     hidden = _put_findings(page, report)
