@@ -63,7 +63,9 @@ def reachable() -> Iterator[Reachable]:
         site = Site(folder, tools, reaper, cgroups.usual(cgroups.on_this_machine()))
         node = stack.enter_context(Node(_NAME, site))
         access = sshd.Access.create(folder / "ssh")
-        sshd.open_one(node, access, helper.build(tools, folder / "helper"))
+        helper.install(node, helper.build(tools, folder / "helper"))
+        certificate = access.ca.generate_host_certificate(sshd.new_host_key(node), node.name, principals=[node.name])
+        node.write(f"{sshd.HOST_KEY}-cert.pub", certificate.export_certificate().decode())
         public = access.client.export_public_key().decode()
         _serve(node, _HELPER_PORT, f'restrict,command="{helper.COMMAND}" {public}')
         _serve(node, _SHELL_PORT, public)
@@ -77,7 +79,7 @@ def reachable() -> Iterator[Reachable]:
 
 
 def _serve(node: Node, port: int, keys: str) -> None:
-    """One more sshd; the usual one drops logins that come all at once."""
+    """An sshd that takes logins all at once; the lab's drops some then."""
     named, config, log = f"/etc/ssh/keys-{port}", f"/etc/ssh/sshd_config-{port}", f"sshd-{port}.log"
     node.write(named, keys + "\n")
     node.write(config, _SERVER.format(port=port, key=sshd.HOST_KEY, keys=named))
