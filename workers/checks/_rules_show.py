@@ -161,7 +161,7 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
         if isinstance(answer, CannotLook) and answer.kind == "gone":
             yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
-            yield f"The file of {backend} on {node} ends at {len(answer.text) >> 20} MiB: what follows was cut."
+            yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."
 
 
 def _absent(params: Params, seen: Seen) -> Iterator[str]:
