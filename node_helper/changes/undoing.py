@@ -23,6 +23,8 @@ from node_helper.changes.times import rfc3339
 _LOOKS_EVERY_S = 5.0
 _STARTED = "started"
 _READY = 3
+_OPEN = ("intent", "done", "failed")
+"""What failed and is armed still left something that was not put back."""
 
 
 def main(folder: str) -> int:
@@ -62,7 +64,7 @@ def undo(hands: Hands, armed: Armed) -> None:
     entries = _entries(hands)
     entry, later = journal.last(entries, armed.nonce), journal.later(entries, armed.nonce)
     made = entry.done if entry else Done(armed.nonce, armed.approval, "intent", armed.before, armed.after, "")
-    if made.state in ("intent", "done") and (later is None or later.undoes != armed.nonce):
+    if made.state in _OPEN and (later is None or later.undoes != armed.nonce):
         end = _refused(hands, f"a later approved change ({later.approval}) took its place") if later else _end(hands, armed, made)
         done = replace(made, state=end.state, reason=end.reason, found=end.found, at=rfc3339(hands.now()))
         hands.record(Entry(armed.digest, done))
@@ -84,7 +86,7 @@ def _end(hands: Hands, armed: Armed, made: Done) -> _End:
     if held.is_(armed.before):
         return _End("undone", "the node held its old setting already", held.setting(armed.before))
     mark = os.path.join(hands.paths.undo(armed.nonce), _STARTED)
-    if not (held.is_(armed.after) or ((made.state == "intent" or os.path.exists(mark)) and _half(held, armed))):
+    if not (held.is_(armed.after) or ((made.state != "done" or os.path.exists(mark)) and _half(held, armed))):
         return _refused(hands, f"it does not hold what the change made, but {held.words()}")
     disk.put(mark, "", 0o600)
     try:

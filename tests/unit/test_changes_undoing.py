@@ -157,6 +157,23 @@ def test_one_that_was_killed_is_not_said_to_come(node: FolderNode) -> None:
     assert [done.state for done in node.recent()] == ["done", "done"]
 
 
+def test_a_change_that_was_cut_off_in_the_middle_is_put_back_at_its_time_also_after_somebody_asked_what_became_of_it(
+    node: FolderNode,
+) -> None:
+    plan = plan_of(after=Setting(524288, 131072), hold_s=600)
+    child = os.fork()
+    if child == 0:
+        try:
+            node.apply(plan, Watched(node, 2, after=killed))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert node.held()[:2] == (BEFORE.value, 131072)
+    assert node.apply(plan).refusal == "failed"
+    assert due(node).state == "undone"
+    assert node.held()[:2] == (BEFORE.value, BEFORE.buckets)
+
+
 def test_an_undo_that_was_cut_off_is_finished_by_the_next(node: FolderNode) -> None:
     larger = Setting(524288, 131072)
     node.apply(plan_of(after=larger, hold_s=600))
