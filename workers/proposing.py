@@ -1,7 +1,8 @@
 """A plan on its way to the approver: said in the job's message first, then that message is the approver's, for good. I/O.
 
 The order keeps a worker that takes the job over from writing over what the approver wrote: once it is noted that the message
-was handed over, no worker edits it. A letter that is sent twice is one proposal, since both have the id of the job.
+was handed over, no worker begins to edit it. One whose last edit was under way then sends the letter again: it is one proposal,
+since both have the id of the job, and the approver draws its card once more.
 """
 
 from __future__ import annotations
@@ -48,7 +49,15 @@ class Changing:
         """Give the job's message to the approver, with what it shows. Raises `LostLease`, `QueueAway`."""
         ts = await lease.position()
         if outcome.draft is not None and ts is not None:
-            await lease.store_file(_HANDED, ts)
+            try:
+                await lease.store_file(_HANDED, ts)
+            finally:  # also where another worker has the job by now: this one's last edit may have gone over the card
+                await self.mail.send(Proposal(lease.job, ts, outcome.draft))
+
+    async def remind(self, lease: Lease, outcome: Outcome) -> None:
+        """Have the approver draw its card again, which this worker may have written over. Raises `QueueAway`."""
+        ts = await lease.position()
+        if outcome.draft is not None and ts is not None:
             await self.mail.send(Proposal(lease.job, ts, outcome.draft))
 
 

@@ -110,8 +110,12 @@ class Work:
         """A worker that loses the job while an edit of its progress is under way may have written over the other's result."""
         stored = await lease.outcome() if lease.lost.is_set() else None
         outcome = Outcome.loads(stored) if stored is not None else None
-        if outcome is not None and not await handed_over(lease, outcome):
+        if outcome is None:
+            return
+        if not await handed_over(lease, outcome):
             await self.thread.edit(at, outcome.message)
+        elif self.changing:
+            await self.changing.remind(lease, outcome)
 
     def _ended_before(self, lease: Lease) -> Outcome | None:
         job, told = lease.job, self._discretion(lease.job)

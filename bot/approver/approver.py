@@ -121,6 +121,7 @@ class Approver:
 
     def _proposed(self, letter: Proposal) -> None:
         if self.store.get(letter.id) is not None:
+            self.store.add(letter.id, "card")  # whoever says it again may have written over the card
             return
         opened = opening.opened(letter, self.policies(), self.clock())
         if opened.state is State.REFUSED and opened.decided:

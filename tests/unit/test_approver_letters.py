@@ -68,6 +68,18 @@ def test_nothing_is_granted_without_two_who_may_and_nothing_that_is_over_begins_
         approver.store.close()
 
 
+def test_a_proposal_that_is_said_again_has_its_card_drawn_again_and_nothing_else(tmp_path: Path) -> None:
+    approver = approver_in(tmp_path, Clock())
+    approver.hear(proposal())
+    before = approver.store.get(ID)
+    for errand in approver.store.errands():
+        approver.store.run(errand)
+    approver.hear(replace(proposal(), ts="9.9"))
+    assert [errand.kind for errand in approver.store.errands()] == ["card"]
+    assert approver.store.get(ID) == before
+    approver.store.close()
+
+
 def test_a_proposal_that_was_held_back_is_as_old_as_its_job(tmp_path: Path) -> None:
     approver = approver_in(tmp_path, Clock(START + TWO.expires_s))
     approver.hear(proposal())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, State
 from workers.objects import Cluster, Node
 from workers.proposing import Changing
+from workers.queue.errors import LostLease
 from workers.seal import Key, Seal
 from workers.thread import Thread
 from workers.work import Work
@@ -40,6 +41,18 @@ MAY = (policy.Rule("all", ("U1",), frozenset(Access)),)
 AGREED = policy.Rules(MAY, approvals=(ApprovalRule("others agree", "set", (Stage(("U2",)),), canary=1, at_once=1),))
 NODES = {name: Node(name, True, (), (), {}, "") for name in NAMES}  # noqa: FBT003  (the record's own order)
 CLUSTER = Cluster("lab", "2026-01-01T00:00:00Z", nodes=NODES)
+
+
+@dataclass
+class Slow(Remembered):
+    """A Slack where something happens while an edit is on its way, and the edit arrives after it."""
+
+    late: Callable[[str], Awaitable[None]] | None = None
+
+    async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Any]) -> None:
+        if self.late is not None:
+            await self.late(ts)
+        await super().update(channel, ts, text, blocks)
 
 
 @dataclass
@@ -56,7 +69,7 @@ class Place:
 
     jobs: Jobs
     mail: Mail
-    slack: Remembered = field(default_factory=Remembered)
+    slack: Slow = field(default_factory=Slow)
     nodes: dict[str, Pretended] = field(default_factory=lambda: {name: Pretended(name) for name in NAMES})
     rules: policy.Rules = AGREED
     audit: Noted = field(default_factory=Noted)
@@ -132,6 +145,23 @@ async def test_whoever_takes_over_after_the_message_was_handed_over_does_not_wri
     assert await until_over(place.jobs, place.worker(), one) is State.DONE
     assert place.message(one) == "the approver's card"
     assert {letter.id for letter in await place.letters() if isinstance(letter, Proposal)} == {one.id}
+
+
+async def test_a_worker_whose_last_edit_came_after_the_card_has_it_drawn_again(place: Place) -> None:
+    one = await queued(place.jobs, asked())
+    late = await place.jobs._taker.take("late", 5)  # without a heartbeat, as if it was stopped
+    assert late is not None
+
+    async def another_is_faster(_ts: str) -> None:
+        place.slack.late = None
+        await until_over(place.jobs, place.worker(), one)
+        place.slack.texts[f"ts-{one.id}"] = "the approver's card"
+
+    place.slack.late = another_is_faster
+    with pytest.raises(LostLease):
+        await place.worker().work.do(late)
+    assert place.message(one) != "the approver's card"
+    assert [letter.id for letter in await place.letters() if isinstance(letter, Proposal)] == [one.id, one.id]
 
 
 async def test_a_plan_that_something_stands_against_goes_to_nobody(place: Place) -> None:
