@@ -47,7 +47,9 @@ class Pretended:
     def state(self) -> ChangeState | CannotLook:
         """How it stands to changes."""
         instead = self._instead(self.look)
-        return instead if isinstance(instead, CannotLook) else state_of(self.name, self.setting, tuple(self.journal))
+        return (
+            instead if isinstance(instead, CannotLook | ChangeState) else state_of(self.name, self.setting, tuple(self.journal))
+        )
 
     def applied(self, plan: Plan) -> Applied | CannotLook:
         """What it makes of a grant, as the helper does."""

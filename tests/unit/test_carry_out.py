@@ -11,7 +11,7 @@ from node_helper.changes import plan as plans
 from node_helper.changes.grant import Applied
 from node_helper.changes.plan import Setting
 from node_helper.protocol import CannotLook
-from tests.pretend_changes import LOST, NEW, OLD, Field, Pretended, done_of, plan_for, then
+from tests.pretend_changes import LOST, NEW, OLD, Field, Pretended, done_of, plan_for, state_of, then
 from tests.slack_limits import refuse_what_slack_refuses
 from workers.changes.carried_report import Carried, report
 from workers.changes.carry_out import How, Result
@@ -152,6 +152,21 @@ def test_a_node_that_has_gone_back_by_itself_meanwhile_is_said_so(state: str, wo
     result = field.run(plan)
     assert word in result.ends[0].reason
     assert said(result) == {"n1": "done", "n2": "skipped"}
+
+
+def test_what_the_worker_before_had_begun_is_not_said_to_be_as_before() -> None:
+    field = Field.of(*FIVE)
+    field.nodes["n2"].look = [then(carried, state_of("n2", OLD))]
+    field.against = ["cancelled by U1"]
+    assert said(field.run(PLAN)) == dict.fromkeys(FIVE, "skipped") | {"n2": "done"}
+
+
+def test_a_node_whose_setting_cannot_be_read_afterwards_is_not_called_well() -> None:
+    field = Field.of("n1")
+    field.nodes["n1"].look = [None, replace(state_of("n1", OLD), setting=None, unreadable="conntrack is not in use here")]
+    result = field.run(plan_for("n1"))
+    assert result.came[0].surprise
+    assert "cannot be read: conntrack is not in use" in result.ends[0].reason
 
 
 @pytest.mark.parametrize("after", range(5))

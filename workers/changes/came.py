@@ -34,8 +34,11 @@ def known(plan: Plan, target: Target, state: ChangeState | CannotLook) -> Came |
 
 def checked(target: Target, came: Came, state: ChangeState) -> Came:
     """A node that was changed must hold what it was changed to, unless it has gone back by itself."""
-    if came.surprise or came.end.reason or state.setting is None:
+    if came.surprise or came.end.reason:
         return came
+    if state.setting is None:
+        reason = f"it said that it was done, and what it holds now cannot be read: {state.unreadable}"
+        return replace(came, end=replace(came.end, reason=reason), surprise=True)
     if holds(state.setting, target.after):
         return came
     now = f"it holds {words(state.setting)} now: something else has set it"

@@ -109,7 +109,9 @@ def carry_out(plan: Plan, how: How) -> Flow[Result]:
         yield Tell(f"changing {', '.join(t.node for t in wave)}", _ends(plan, came), len(names))
         came |= yield Each({t.node: _one(plan, t) for t in wave})
         stop = _why_stop(came.values()) or (yield MayGoOn())
-    skipped = {t.node: Came(NodeEnd(t.node, "skipped", stop)) for t in fresh if t.node not in came}
+    left = [t for t in fresh if t.node not in came]
+    came |= yield from _begun(plan, left)
+    skipped = {t.node: Came(NodeEnd(t.node, "skipped", stop)) for t in left if t.node not in came}
     changed = tuple(name for name in names if name in came and came[name].end.ended == "done" and not came[name].surprise)
     after: Mapping[str, Samples[ConntrackStats] | CannotLook] = {}
     if changed and how.watch_s:
@@ -117,6 +119,13 @@ def carry_out(plan: Plan, how: How) -> Flow[Result]:
         after = yield Watch(changed, how.watch_s)
     whole = came | skipped
     return Result(tuple(whole[name] for name in names), stop, before, after)
+
+
+def _begun(plan: Plan, left: Sequence[Target]) -> Flow[dict[str, Came]]:
+    """Of those that were not asked, what a worker before this one had begun on them when they were first looked at."""
+    states = (yield Look(tuple(t.node for t in left))) if left else {}
+    seen = {t.node: known(plan, t, state) for t in left if not isinstance(state := states[t.node], CannotLook)}
+    return {node: came for node, came in seen.items() if came is not None}
 
 
 def _waves(fresh: Sequence[Target], how: How, past: int) -> Iterator[Sequence[Target]]:
