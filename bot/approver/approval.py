@@ -15,7 +15,7 @@ from workers.job import Requester
 
 
 class State(enum.Enum):
-    """Where it stands. Nothing but a worker's report about a signed plan moves UNKNOWN and UNDO_UNKNOWN, to what was done."""
+    """Where it stands. UNKNOWN and UNDO_UNKNOWN are moved by a worker's report about a signed plan, UNKNOWN by an undo too."""
 
     WAITING = "waiting"
     GRANTED = "granted"
@@ -83,6 +83,11 @@ class Signed:
         """The nodes on which it was carried out."""
         return tuple(end.node for end in self.ends if end.ended == "done")
 
+    @property
+    def to_undo(self) -> tuple[str, ...]:
+        """The nodes that hold it or, where none is known to, those that may; a node that does not hold it refuses the undo."""
+        return self.done or tuple(end.node for end in self.ends if end.ended == "unreachable")
+
 
 @dataclass(frozen=True)
 class Approval:
@@ -123,7 +128,14 @@ class Approval:
     @property
     def undoable(self) -> bool:
         """Whether something can be put back."""
-        return self.state in (State.DONE, State.PARTLY) and self.granted is not None and bool(self.granted.done)
+        known = self.state in (State.DONE, State.PARTLY, State.UNKNOWN)
+        return known and self.granted is not None and bool(self.granted.to_undo)
+
+    @property
+    def reported(self) -> bool:
+        """Whether a worker has said what became of what was signed last."""
+        last = self.undo or self.granted
+        return last is not None and bool(last.ends)
 
     @property
     def to_review(self) -> bool:
@@ -140,7 +152,7 @@ class Approval:
 
 
 def outcome(signed: Signed) -> State:
-    """The state that a report of a change says."""
+    """The state that a report of a change says. A node that did not answer may have been changed."""
     if not signed.done:
-        return State.FAILED
+        return State.UNKNOWN if signed.to_undo else State.FAILED
     return State.DONE if len(signed.done) == len(signed.ends) else State.PARTLY

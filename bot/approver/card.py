@@ -151,7 +151,8 @@ def _standing(approval: Approval, standing: Standing) -> str:
         case State.NOT_CARRIED_OUT:
             return f"{agreed or f'{by} went ahead alone'}, but it expired before it could be signed; nothing was changed"
         case State.UNKNOWN | State.UNDO_UNKNOWN:
-            return "no worker has said what became of it; what the nodes hold is not known. Look at them with the command `node`."
+            why = "a node did not answer" if approval.reported else "no worker has said what became of it"
+            return f"{why}; what the nodes hold is not known. Look at them with the command `node`."
         case State.UNDOING:
             return f"{person(approval.undo_asked.who.user) if approval.undo_asked else 'somebody'} has it undone.{held}"
         case _:

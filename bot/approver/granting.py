@@ -123,7 +123,7 @@ def _plan(approval: Approval, which: Which, now: int) -> Plan | None:
         return None
     done = plans.read(approval.granted.plan)
     return plans.reverse(
-        done, approval.granted.done, approval=f"{approval.id}{UNDO}", nonce=nonce, issued=now, expires=now + WINDOW_S
+        done, approval.granted.to_undo, approval=f"{approval.id}{UNDO}", nonce=nonce, issued=now, expires=now + WINDOW_S
     )
 
 

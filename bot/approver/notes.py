@@ -51,13 +51,20 @@ def _moved(before: Approval | None, after: Approval) -> Iterator[Note]:
             yield _note("break-glass" if after.alone else "decision", after, by, said)
         case State.REJECTED | State.WITHDRAWN | State.REFUSED:
             yield _note("decision", after, by, said)
-        case State.EXPIRED | State.NOT_CARRIED_OUT | State.UNKNOWN | State.UNDO_UNKNOWN:
+        case State.EXPIRED | State.NOT_CARRIED_OUT:
             yield _note("expiry", after, "", said)
         case State.UNDOING:
             yield _note("undo", after, after.undo_asked.who.user if after.undo_asked else "", said)
         case _:
-            undo = after.state in (State.UNDONE, State.UNDO_FAILED)
-            yield _note("undo" if undo else "execution", after, "", said | _ends(after.undo if undo else after.granted))
+            yield _ended(after, said)
+
+
+def _ended(after: Approval, said: dict[str, str]) -> Note:
+    """What a worker said became of it, or that none has."""
+    if not after.reported:
+        return _note("expiry", after, "", said)
+    undo = after.state in (State.UNDONE, State.UNDO_FAILED, State.UNDO_UNKNOWN)
+    return _note("undo" if undo else "execution", after, "", said | _ends(after.undo if undo else after.granted))
 
 
 def _plan(after: Approval) -> dict[str, str]:

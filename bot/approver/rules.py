@@ -23,6 +23,7 @@ REPORT_S = 120.0
 UNDO_S = 600.0
 """What was asked to be undone and could not be signed for so long stays done, and can be asked for again."""
 LONGEST_REASON = 500
+_UNDONE = {State.DONE: State.UNDONE, State.UNKNOWN: State.UNDO_UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ def report(approval: Approval, letter: CarriedOut) -> Approval:
         granted = _ended(approval.granted, approval.nodes, letter)
         return replace(approval, state=outcome(granted), granted=granted)
     if approval.undo and letter.nonce == approval.undo.nonce and approval.state in (State.UNDOING, State.UNDO_UNKNOWN):
-        undo = _ended(approval.undo, approval.granted.done if approval.granted else (), letter)
-        return replace(approval, state=State.UNDONE if outcome(undo) is State.DONE else State.UNDO_FAILED, undo=undo)
+        undo = _ended(approval.undo, approval.granted.to_undo if approval.granted else (), letter)
+        return replace(approval, state=_UNDONE.get(outcome(undo), State.UNDO_FAILED), undo=undo)
     return approval
 
 

@@ -74,10 +74,12 @@ def _told(before: Approval, after: Approval) -> Iterator[Notice]:
                 "thread", _said(f"⌛ {who}: {what} was agreed to, but expired before it was signed; nothing was changed.")
             )
         case State.UNKNOWN | State.UNDO_UNKNOWN:
-            unknown = "What the nodes hold now is not known: look at them."
-            yield Notice("thread", _said(f"❔ {who}: no worker has said what became of {what}. {unknown}"))
+            why = "a node did not answer" if after.reported else "no worker has said what became of it"
+            yield Notice("thread", _said(f"❔ {who}: {what}: {why}. What the nodes hold now is not known: look at them."))
         case State.PARTLY | State.FAILED | State.UNDO_FAILED:
-            yield Notice("thread", _said(f"🔴 {who}: {what}: {after.state.value}. The card above says what every node holds."))
+            yield Notice(
+                "thread", _said(f"🔴 {who}: {what}: {after.state.value}. The card above says what became of every node.")
+            )
 
 
 def counted(answer: str) -> Message:

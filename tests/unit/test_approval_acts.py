@@ -145,6 +145,7 @@ def test_break_glass_is_for_those_named_with_a_reason_and_has_to_be_reviewed_by_
         (("done", "failed"), State.PARTLY),
         (("done", "unreachable"), State.PARTLY),
         (("refused", "skipped"), State.FAILED),
+        (("unreachable", "skipped"), State.UNKNOWN),
     ],
 )
 def test_a_report_says_what_became_of_every_node(ends: tuple[str, str], state: State) -> None:
@@ -187,6 +188,16 @@ def test_undo_is_for_who_asked_and_for_approvers_once() -> None:
     undoing = say(done, "undo", ALICE).approval
     assert "already" in say(undoing, "undo", CAROL).answer
     assert "nothing to undo" in say(granted(), "undo", ALICE).answer
+
+
+def test_what_may_have_been_changed_can_be_undone_and_is_not_said_to_have_failed() -> None:
+    lost = ended(granted(("a", "b")), NodeEnd("a", "unreachable"), NodeEnd("b", "skipped"))
+    undoing = say(lost, "undo", ALICE).approval
+    assert (undoing.state, undoing.granted and undoing.granted.to_undo) == (State.UNDOING, ("a",))
+    undo = replace(undoing, undo=Signed("u", "2" * 32, "", "", 1, 2, "job"))
+    after = rules.report(undo, CarriedOut("u", "2" * 32, (NodeEnd("a", "unreachable"),)))
+    assert (after.state, after.undoable) == (State.UNDO_UNKNOWN, False)
+    assert rules.report(after, CarriedOut("u", "2" * 32, (NodeEnd("a", "done"),))).state is State.UNDONE
 
 
 def test_what_nodes_have_put_back_by_themselves_is_not_undone_again() -> None:
