@@ -52,6 +52,9 @@ class Voting:
         await self._guarded(entered.user, entered.about, self._said(entered))
 
     async def _asked(self, pressed: Pressed, act: Act) -> str:
+        overheard = (await self.directory.seat(pressed.channel)).shared is not False
+        if overheard and (await self.directory.person(pressed.user)).standing != "member":
+            raise UsageError("only members of this workspace have a say in changes")
         posted = await self.approvals.posted(pressed.value)
         if act not in posted.acts:
             raise UsageError(f"it is too late for that: it is {posted.state}")

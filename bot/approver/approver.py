@@ -110,7 +110,24 @@ class Approver:
         """For its card."""
         now = self._now(approval)
         agreed = tuple(vote.who.user for vote in rules.counting(approval, now))
-        return Standing(now.at, rules.needed_now(approval, now), agreed, self.held.get(approval.id, ""))
+        overheard = self.policies().redacts(approval.proposal.job.channel)
+        return Standing(now.at, rules.needed_now(approval, now), agreed, self.held.get(approval.id, ""), overheard)
+
+    def channels(self) -> frozenset[str]:
+        """Those with cards that are not known to be read by others."""
+        shown = (*self.store.unsettled(), *self.store.newest())
+        return frozenset(a.proposal.job.channel.id for a in shown if a.proposal.job.channel.shared is False)
+
+    def overheard(self, channel: str) -> None:
+        """Others read that channel by now: its approvals remember it for good, and their cards say nothing any more."""
+        for approval in {a.id: a for a in (*self.store.unsettled(), *self.store.newest())}.values():
+            job = approval.proposal.job
+            if job.channel.id == channel and not job.channel.shared:
+                known = replace(approval.proposal, job=replace(job, channel=replace(job.channel, shared=True)))
+                with self.store.transaction():
+                    self.store.put(replace(approval, proposal=known), self.clock(), "", "others read its channel")
+                    self.store.add(approval.id, "card")
+                self.changed = True
 
     def _now(self, approval: Approval, channel: Channel | None = None) -> Now:
         """`channel` is the one that somebody speaks in; the card's may be shared by now, and then nothing is agreed to in it."""

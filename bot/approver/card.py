@@ -47,16 +47,22 @@ _WARNINGS, _NODES, _PEOPLE, _BRIEF = 8, 20, 12, 12
 
 @dataclass(frozen=True)
 class Standing:
-    """What a card says beside the approval: the time, how many are needed, who counts, and what holds it up."""
+    """What a card says beside the approval: the time, how many are needed, who counts, and what holds it up.
+
+    `overheard`: answers in its channel are redacted by now.
+    """
 
     now: float
     needed: int
     agreed: tuple[str, ...]
     held: str = ""
+    overheard: bool = False
 
 
 def message(approval: Approval, standing: Standing) -> Message:
     """The card."""
+    if standing.overheard:
+        return unsaid(approval)
     status = _status(approval, standing)
     below = (section("\n".join(fitting(status))), *buttons.row(*(button(act, approval.id) for act in acts(approval))))
     page = Page(reserved_blocks=len(below) + 2, reserved_characters=bounds.size(below) + _LINE)
@@ -70,6 +76,17 @@ def message(approval: Approval, standing: Standing) -> Message:
             page.put(block)
     cut: tuple[Block, ...] = (section("✂ Shortened here: `conntrack NODE` says all of it."),) if page.cut else ()
     return Message(f"{_title(approval)}: {status[0]}", (*page.blocks, *cut, *below))
+
+
+def unsaid(approval: Approval) -> Message:
+    """All that is said of it where others have come to read: its names are not theirs, and nobody decides before their eyes."""
+    text = (
+        f"🔒 Approval {escape.code(approval.id, _NODE)}: {approval.state.value}. Others may read this channel by now, "
+        "so that it is not said here what it is about, and nothing more is agreed to."
+    )
+    if approval.state is State.WAITING:
+        text += " Ask again in another channel; there this one can be withdrawn and rejected, too."
+    return Message(text, (section(text),))
 
 
 def acts(approval: Approval) -> tuple[Act, ...]:

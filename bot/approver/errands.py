@@ -107,7 +107,9 @@ class Errands:
         elif errand.kind == "whisper":
             await self._whisper(approval, json.loads(errand.said))
         else:
-            message, at = Message.loads(errand.said), Position.of(approval.proposal.job.channel, approval.ts)
+            overheard = self.standing(approval).overheard
+            message = card.unsaid(approval) if overheard else Message.loads(errand.said)
+            at = Position.of(approval.proposal.job.channel, approval.ts)
             where = at if errand.kind == "thread" else Position(at.channel, "", "")
             await self.thread.reply(where, message, _PATIENCE_S)
 

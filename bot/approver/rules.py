@@ -130,10 +130,9 @@ def _undo(approval: Approval, said: Said, now: Now) -> Heard:
     hold_s = approval.proposal.draft.hold_s
     if hold_s and approval.granted and now.at >= approval.granted.expires + REPORT_S + hold_s:
         return Heard(approval, "there is nothing to undo: every node has put it back by itself")
-    if said.who.user == approval.requester.user:
-        why = "" if now.requester_may.allowed else now.requester_may.reason
-    else:
-        why = _no_approver(approval, said, now)
+    why = "" if now.requester_may.allowed else f"no worker would, as for who asked: {now.requester_may.reason}"
+    if said.who.user != approval.requester.user:
+        why = _no_approver(approval, said, now) or why
     if why:
         return Heard(approval, f"you cannot undo this: {why}")
     return Heard(replace(approval, state=State.UNDOING, undo_asked=said), "it is being undone", counted=True)

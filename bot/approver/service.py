@@ -32,6 +32,7 @@ OPEN = Gauge("netcheck_approvals_waiting", "Approvals that people are waited for
 HELD = Gauge("netcheck_approvals_held", "Approvals that were agreed to and cannot be signed now")
 _EVERY_S = 0.2
 _SHOWN_S = 5.0
+_CHANNELS_S = 2.0
 _WHOLE_S = 60.0
 """What only time changes on the board may be so old."""
 _PAUSE_S = 1.0
@@ -85,6 +86,7 @@ class Work:
             group.create_task(self._again("letters", self.listen))
             group.create_task(self._again("errands", self.run))
             group.create_task(self._again("board", self._show))
+            group.create_task(self._again("channels", self.look_at_channels))
 
     async def listen(self) -> None:
         """Letters, then time. Raises `QueueAway`."""
@@ -98,6 +100,13 @@ class Work:
             if self.approver.changed:
                 await self._shown_now()
         await self.errands.run()
+
+    async def look_at_channels(self) -> None:
+        """Whether others have come to read where cards are. Raises `QueueAway`."""
+        for channel in self.approver.channels():
+            if await self.means.jobs.channels.shared(channel):
+                self.approver.overheard(channel)
+        await asyncio.sleep(_CHANNELS_S)
 
     async def show(self) -> None:
         """The board, unless another approver works on this Redis. Raises `QueueAway`."""

@@ -296,6 +296,21 @@ async def test_what_is_written_or_written_again_into_redis_decides_nothing(offic
     await server.aclose()
 
 
+async def test_a_card_whose_channel_others_came_to_read_is_taken_back_and_so_is_what_follows(office: Office) -> None:
+    it = await office.proposed()
+    await office.says(it, "approve", "U0BOB")
+    await office.card(it, "1 of 2")
+    await office.jobs.channels.mark(office.slack.workspace.incidents, shared=True)
+    card = await office.card(it, "Others may read this channel")
+    assert not [word for word in ("node-one", "131072", "netcheck_act") if word in json.dumps(card)]
+    before = len(of_the_bot(office.slack))
+    await office.mail.send(approvals.voice("reject", approvals.CAROL, approvals.present(), "node-one is mine", name=it.id))
+    await office.card(it, "rejected")
+    await until(lambda: len(of_the_bot(office.slack)) > before)
+    later = [m for m in of_the_bot(office.slack)[before:] if "ephemeral_to" not in m]
+    assert "node-one" not in json.dumps([await office.card(it, "rejected"), *later])
+
+
 async def test_without_its_audit_nothing_is_signed_and_the_card_says_why(office: Office, redis_place: RedisPlace) -> None:
     it = await office.proposed()
     server = redis_place.server()

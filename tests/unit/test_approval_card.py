@@ -75,6 +75,7 @@ def approvals(draw: st.DrawFn) -> Approval:
 @given(approvals())
 def test_cards_modals_and_notices_are_taken_by_slack_whatever_they_say(it: Approval) -> None:
     refuse_what_slack_refuses(card.message(it, STANDING), PEOPLE)
+    refuse_what_slack_refuses(card.message(it, replace(STANDING, overheard=True)), ())
     posted = card.posted(it, STANDING)
     for act in get_args(Act):
         view = acts.modal(acts.About(it.id, act, "C0ANY", "1.2"), posted)

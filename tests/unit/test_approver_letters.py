@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.approver import card
 from bot.approver.approval import State
 from bot.approver.approver import Approver
 from bot.approver.store import Store
@@ -18,6 +20,7 @@ from workers.approval_rules import ApprovalRule
 from workers.changes.letters import CodeWanted, Letter
 from workers.changes.mail import Mail
 from workers.changes.proposal import CarriedOut, NodeEnd
+from workers.job import Channel
 
 TWO = replace(RULE, needed=2)
 MEMORY = "/dev/shm"  # noqa: S108  (so many commits to a disk would take a minute)
@@ -103,6 +106,23 @@ def test_in_a_channel_that_others_read_by_now_nothing_is_agreed_to_and_everythin
     known = approver.store.get(ID)
     assert known is not None
     assert known.state is State.REJECTED
+    approver.store.close()
+
+
+def test_an_approval_whose_channel_others_came_to_read_says_nothing_there_for_good(tmp_path: Path) -> None:
+    approver = approver_in(tmp_path, Clock(), RULE)
+    approver.hear(proposal())
+    assert approver.channels() == {"C0INCIDENTS"}
+    approver.overheard("C0INCIDENTS")
+    approver.overheard("C0INCIDENTS")
+    assert approver.channels() == frozenset()
+    assert [errand.kind for errand in approver.store.errands()].count("card") == 1
+    approver.hear(replace(voice("approve", BOB), channel=Channel("D0BOB", shared=False)))
+    known = approver.store.get(ID)
+    assert known is not None
+    assert (known.state, known.votes) == (State.WAITING, ())
+    said = json.dumps(card.message(known, approver.standing(known)).blocks)
+    assert all(word not in said for word in ("node-one", "198000", "conntrack", "button", "U0ALICE"))
     approver.store.close()
 
 

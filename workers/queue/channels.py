@@ -22,6 +22,10 @@ class Channels:
         else:
             await self._store.server.command("DEL", key)
 
+    async def shared(self, channel: str) -> bool:
+        """Whether a bot has seen that others read it."""
+        return bool(await self._store.server.command("EXISTS", self._store.keys.shared(channel)))
+
     async def posted(self, channel: str) -> tuple[str, ...]:
         """The ids at Slack of the files in the channel, as far as they are known."""
         ids = await self._store.server.command("ZRANGE", self._store.keys.posted(channel), 0, -1)
