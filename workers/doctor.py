@@ -6,12 +6,17 @@ Nothing is changed; every part is tried even where an earlier one fails.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from node_helper.changes.verifying import SKEW_S
+from node_helper.facts import change_state
+from node_helper.facts.change_state import ChangeState
 from node_helper.protocol import CannotLook
 from workers import policy_file
 from workers.audit import opening, sinks
+from workers.check import Ask
 from workers.cluster import list_once
 from workers.errors import UsageError
 from workers.jobs import opened
@@ -26,6 +31,7 @@ from workers.slack_methods import SCOPES
 from workers.terminal import nodes_of
 
 _SECONDS = 20.0
+_STATE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -129,23 +135,46 @@ async def _nodes(settings: Settings) -> AsyncIterator[Seen]:
     cluster = await list_once(settings.cluster, settings.kubeconfig)
     nodes = nodes_of(settings)
     try:
-        for done in asyncio.as_completed([_node(nodes, name) for name in cluster.nodes]):
-            yield await done
+        for done in asyncio.as_completed([_node(nodes, name, settings.cluster) for name in cluster.nodes]):
+            for seen in await done:
+                yield seen
     finally:
         await nodes.aclose()
     if not cluster.nodes:
         yield Seen("nodes", "none known", "See what is said of Kubernetes.")
 
 
-async def _node(nodes: Nodes, name: str) -> Seen:
+async def _node(nodes: Nodes, name: str, cluster: str) -> tuple[Seen, ...]:
     try:
         hello = await nodes.hello(name)
     except CannotLook as e:
-        return Seen(name, e.reason, e.fix or "See whether sshd answers there.")
+        return (Seen(name, e.reason, e.fix or "See whether sshd answers there."),)
     said = f"helper {hello.helper}, kernel {hello.kernel}, Python {hello.python}"
     if not hello.root:
-        return Seen(name, f"{said}, NOT ROOT", "Let the forced command start the helper as root (deploy/node).")
+        return (Seen(name, f"{said}, NOT ROOT", "Let the forced command start the helper as root (deploy/node)."),)
     if not hello.installed:
         fix = "Install the helper (deploy/node): a pushed one refuses all changes."
-        return Seen(name, f"{said}, PUSHED: for trying out only", fix, warning=True)
-    return Seen(name, said)
+        return (Seen(name, f"{said}, PUSHED: for trying out only", fix, warning=True),)
+    try:
+        ask = Ask(name, change_state.FACT, change_state.Query())
+        state = await nodes.ask(ask, trace="doctor", seconds=_STATE_SECONDS)
+    except CannotLook as e:
+        return Seen(name, said), Seen(name, f"whether it takes changes cannot be told: {e.reason}", e.fix or "Try again.")
+    return Seen(name, said), changes(name, state, cluster, time.time())
+
+
+def changes(name: str, state: ChangeState, cluster: str, now: float) -> Seen:
+    """Whether a node takes approved changes, and would take those of this installation. Pure."""
+    if not state.offered:
+        return Seen(name, f"takes no changes: {state.why_not}")
+    if (state.cluster, state.node) != (cluster, name):
+        what = f"takes changes as {state.node} of {state.cluster}, and is {name} of {cluster} here: it would refuse them"
+        return Seen(name, what, "Run deploy/node/install.sh there again with these as --cluster and --node.")
+    for wrong in (state.unreadable, state.unwritable, state.file_problem, state.lost):
+        if wrong:
+            return Seen(name, f"takes changes, but not all: {wrong}", "See deploy/node/README.md, Allow changes.", warning=True)
+    apart = state.now - now
+    if abs(apart) > SKEW_S / 2:
+        what = f"takes changes, and its clock is {apart:+.0f} s from this one's: at {SKEW_S} s it refuses what was just signed"
+        return Seen(name, what, "Have both keep the time (NTP).", warning=True)
+    return Seen(name, f"takes changes that the approver signed, as {state.node} of {state.cluster}")

@@ -41,6 +41,7 @@ _ENDS: dict[Ended, str] = {
     "unreachable": "❔ did not answer; what it holds is not known",
     "skipped": "· not asked, nothing was written",
 }
+_UNSEEN = "which is not looked at here: `conntrack NODE` shows what it holds"
 _COMMAND, _LINE, _REASON, _NODE = 300, 300, 500, 80
 _WARNINGS, _NODES, _PEOPLE, _BRIEF = 8, 20, 12, 12
 
@@ -179,7 +180,7 @@ def _standing(approval: Approval, standing: Standing) -> str:
 def _nodes(signed: Signed, prefix: str) -> Iterator[str]:
     for end in signed.ends[:_NODES]:
         reason = f": {escape.mrkdwn(end.reason, _LINE)}" if end.reason else ""
-        until = f"; undoes itself at {escape.mrkdwn(end.undo_at, _NODE)}" if end.undo_at else ""
+        until = f"; goes back by itself at {escape.mrkdwn(end.undo_at, _NODE)}, {_UNSEEN}" if end.undo_at else ""
         yield f"• {prefix}{escape.code(end.node, _NODE)} {_ENDS[end.ended]}{reason}{until}"
     if len(signed.ends) > _NODES:
         done = sum(end.ended == "done" for end in signed.ends)

@@ -1,0 +1,73 @@
+"""What the doctor says of changes: which nodes take them and why not, and whether the approver is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from bot.approver import seen
+from bot.approver.board import Beat, Board, digest
+from bot.settings import BotSettings
+from tests.approvals import present
+from tests.pretend_changes import NOW, OLD, state_of
+from tests.unit.conftest import RedisPlace
+from workers import seal
+from workers.doctor import Seen, changes
+from workers.jobs import Jobs
+
+POLICY = """
+version = 1
+[[approval]]
+name = "others agree"
+change = "set"
+[[approval.stage]]
+approvers = ["U0BOB"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "said", "mend"),
+    [
+        ({}, "takes changes that the approver signed", False),
+        ({"offered": False, "why_not": "installed to be looked at only"}, "takes no changes: installed", False),
+        ({"cluster": "another"}, "it would refuse them", True),
+        ({"node": "another"}, "it would refuse them", True),
+        ({"unwritable": "cannot be written here"}, "but not all: cannot be written here", True),
+        ({"lost": "the journal is damaged"}, "but not all: the journal is damaged", True),
+        ({"now": NOW + 45.0}, "its clock is +45 s", True),
+    ],
+)
+def test_of_each_node_it_is_said_whether_it_takes_changes(other: dict[str, Any], said: str, mend: bool) -> None:  # noqa: FBT001  (a case)
+    found = changes("n1", replace(state_of("n1", OLD), **other), "lab", float(NOW))
+    assert said in found.what
+    assert bool(found.fix) is mend
+
+
+async def examined(place: RedisPlace, folder: Path, policy: str = POLICY) -> Seen:
+    file = folder / "policy.toml"
+    file.write_text(policy)
+    settings = BotSettings.model_construct(policy_file=file, data_dir=folder, job_key_file=place.key_file, redis_tag=place.tag)
+    return await seen.examine(settings.model_copy(update={"redis_url": SecretStr(place.url)}))
+
+
+async def test_an_approver_that_is_needed_and_not_there_is_to_be_mended(
+    jobs: Jobs, redis_place: RedisPlace, tmp_path: Path
+) -> None:
+    assert (await examined(redis_place, tmp_path, "version = 1")).well
+    unknown = await examined(redis_place, tmp_path)
+    assert (unknown.warning, "cannot be told here" in unknown.what) == (True, True)
+    voices = seal.read_or_make(tmp_path / "voice.key")
+    missing = await examined(redis_place, tmp_path)
+    assert (missing.well, missing.warning, "there is no approver" in missing.what) == (False, False, True)
+    for trouble, well in (("", True), ("the audit is not sealed", False)):
+        board = Board(0.0, "store", present(), trouble).dumps()
+        await jobs.mail(voices).show(Beat(present(), digest(board)).dumps(), board)
+        found = await examined(redis_place, tmp_path)
+        assert (found.well, trouble in found.what) == (well, True)
+    old = Board(0.0, "store", present()).dumps()
+    await jobs.mail(voices).show(Beat(present() - 60, digest(old)).dumps(), old)
+    assert "does not answer" in (await examined(redis_place, tmp_path)).what
