@@ -100,7 +100,8 @@ class Deeds:
             log.warning("grant_answer_lost", node=node, reason=cannot.reason)
             self._note(Kind.EXECUTION, node=node, lost=cannot.reason)
             return cannot
-        self._note(Kind.REFUSAL if answer.refusal else Kind.READ_BACK, node=node, **_told(answer))
+        refused = answer.refusal not in ("", "failed")  # what failed may have been written, and put back
+        self._note(Kind.REFUSAL if refused else Kind.READ_BACK, node=node, **_told(answer))
         return answer
 
     async def _each(self, parts: Mapping[str, Flow[Any]]) -> dict[str, Any]:

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from node_helper import known, wire
-from node_helper.changes import deeds
+from node_helper.changes import deeds, witness
 from node_helper.changes.deed import Deed
 from node_helper.changes.deeds.apply import DEED
-from node_helper.changes.grant import Applied, Grant
+from node_helper.changes.grant import Applied, Done, Grant
 from node_helper.changes.plan import Setting
 from node_helper.changes.standing import standing
 from node_helper.doing import carry_out
 from node_helper.facts import change_state
 from node_helper.protocol import CannotLook
 from node_helper.stop import Stop
-from tests.change_node import BEFORE, CLUSTER, NODE, FolderNode, make_key
+from tests.change_node import BEFORE, CLUSTER, NODE, FolderNode, make_key, plan_of
 from tests.pretend_kernel import PretendKernel
 
 ASKED = wire.Asked(1, "apply", DEED.schema, 20.0, query={"plan": "{}", "signature": ""})
@@ -61,9 +61,24 @@ def test_a_deed_is_answered() -> None:
     assert said(do(Applied("malformed", "no plan")))["answer"]["reason"] == "no plan"
 
 
-def test_where_nothing_may_be_changed_no_deed_is_even_tried() -> None:
+def test_where_nothing_may_be_changed_no_deed_is_even_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, line: lines.append(line))
     answer = said(do(AssertionError()), why_not="installed to look")["answer"]
     assert (answer["refusal"], answer["reason"], answer["done"]) == ("not-offered", "installed to look", None)
+    assert lines == ['event=change refusal=not-offered reason="installed to look"']
+
+
+def test_the_nodes_own_log_has_a_line_for_each_grant_whatever_the_grant_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, line: lines.append(line))
+    target = plan_of().targets[0]
+    witness.tell(Applied(done=Done("0" * 32, "a-1", "done", target.before, target.after, "2026-01-01T00:00:00Z")))
+    witness.tell(Applied("bad-signature", "no\nevent=change state=done\x1b[31m" + "x" * 5000))
+    assert lines[0] == f"event=change approval=a-1 nonce={'0' * 32} state=done old=262144 new=198000"
+    assert lines[1].startswith("event=change refusal=bad-signature reason=")
+    assert lines[1].isprintable()
+    assert len(lines[1]) < 500
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,8 @@ async def test_a_node_that_refuses_is_said_so_and_the_rest_is_left_alone(place: 
     (letter,) = await place.letters()
     assert ends(letter) == {"n1": "done", "n2": "refused", "n3": "skipped"}
     assert place.nodes["n3"].asked == 0
+    refusals = [said for kind, about, said in place.audit.entries if kind is Kind.REFUSAL and about.subject == "a1"]
+    assert [(said["node"], said["refusal"]) for said in refusals] == [("n2", "changed")]
 
 
 async def test_a_cancelled_one_stops_before_the_next_node(place: Place) -> None:

@@ -19,13 +19,15 @@ _TRIES = 2
 
 
 def _do(grant: Grant, stop: Stop) -> Applied:
-    from node_helper.changes import apart, applying
+    from node_helper.changes import apart, applying, witness
     from node_helper.changes.hands import Hands
     from node_helper.changes.paths import Paths
 
     def work() -> bytes:
         try:
-            return json.dumps({"applied": codec.encode(applying.apply(grant, Hands(Paths())))}).encode()
+            applied = applying.apply(grant, Hands(Paths()))
+            witness.tell(applied)
+            return json.dumps({"applied": codec.encode(applied)}).encode()
         except Exception:  # noqa: BLE001  (a bug: the process cannot say it in another way)
             return json.dumps({"bug": traceback.format_exc()}).encode()
 
@@ -42,7 +44,11 @@ def _do(grant: Grant, stop: Stop) -> Applied:
 
 
 def _refused(why: str) -> Applied:
-    return Applied("not-offered", why)
+    from node_helper.changes import witness
+
+    applied = Applied("not-offered", why)
+    witness.tell(applied)
+    return applied
 
 
 DEED = Deed(name="apply", query=Grant, answer=Applied, do=_do, refused=_refused)
