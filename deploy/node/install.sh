@@ -73,7 +73,11 @@ put_key() {
     if [ -z "$root" ] && ! id "$user" >/dev/null 2>&1; then
         useradd --system --home-dir "/var/lib/$user" --shell /bin/sh "$user"
     fi
-    mkdir -p "$home/.ssh"
+    [ ! -L "$home" ] || fail "$home is a link"
+    mkdir -p "$home"
+    [ -n "$root" ] || chown 0:0 "$home" # a user who was there before may have had it, and links in it
+    rm -rf "$home/.ssh"
+    mkdir "$home/.ssh"
     echo "restrict,command=\"sudo -n $folder/node-helper serve\" $key" >"$home/.ssh/authorized_keys"
     chmod 755 "$home" "$home/.ssh"
     chmod 644 "$home/.ssh/authorized_keys" # root's: the user cannot lift the restriction

@@ -52,6 +52,16 @@ def test_the_key_can_start_the_helper_and_nothing_else(tmp_path: Path, key: str)
     assert sudoers.stat().st_mode & 0o777 == 0o440
 
 
+def test_what_the_user_left_in_its_home_is_not_followed(tmp_path: Path, key: str) -> None:
+    root, elsewhere = tmp_path / "node", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (root / "var/lib/netcheck").mkdir(parents=True)
+    (root / "var/lib/netcheck/.ssh").symlink_to(elsewhere)
+    assert install(root, key).returncode == 0
+    assert not list(elsewhere.iterdir())
+    assert (root / "var/lib/netcheck/.ssh/authorized_keys").is_file()
+
+
 def test_what_is_installed_knows_every_fact_and_deed_and_nobody_else_may_write_it(tmp_path: Path, key: str) -> None:
     root = tmp_path / "node"
     install(root, key)
