@@ -214,6 +214,16 @@ async def test_who_may_not_decide_is_told_why_and_it_goes_on_waiting(office: Off
     await office.card(it, "withdrawn")
 
 
+async def test_what_nobody_decides_in_time_expires_and_a_late_word_changes_nothing(office: Office) -> None:
+    it = await office.proposed(created=approvals.rfc(approvals.present() - 3597))
+    card = await office.card(it, "expired")
+    assert not [block for block in card["blocks"] if block["type"] == "actions"]
+    assert "nothing was changed" in (await office.replied("not enough people agreed in time"))["text"]
+    await office.mail.send(approvals.voice("approve", approvals.BOB, approvals.present(), name=it.id))
+    await office.told("U0BOB", "It is decided already: expired")
+    assert await office.mail.grant(it.id) is None
+
+
 async def test_twice_the_same_click_counts_once(office: Office) -> None:
     it = await office.proposed()
     office.slack.fail(Fault("delivery", Kind.REPEATED, times=-1))
