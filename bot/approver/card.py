@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.acts import button, fitting
+from bot.approver import signable
 from bot.approver.approval import Approval, Signed, State
 from bot.approver.asking import waited_for
 from bot.approver.board import Posted
-from node_helper.changes.plan import Target
 from workers.changes.letters import Act
 from workers.changes.proposal import Ended
 from workers.render import bounds, buttons, escape
@@ -43,7 +43,7 @@ _ENDS: dict[Ended, str] = {
 }
 _UNSEEN = "which is not looked at here: `conntrack NODE` shows what it holds"
 _COMMAND, _LINE, _REASON, _NODE = 300, 300, 500, 80
-_WARNINGS, _NODES, _PEOPLE, _BRIEF = 8, 20, 12, 12
+_WARNINGS, _NODES, _PEOPLE = 8, 20, 12
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,7 @@ def acts(approval: Approval) -> tuple[Act, ...]:
 def posted(approval: Approval, standing: Standing) -> Posted:
     """The same for the board."""
     draft, job = approval.proposal.draft, approval.proposal.job
-    changes = [f"{t.node}: {_changed(t)}" for t in draft.targets]
-    more = [f"and {len(changes) - _BRIEF} more nodes"] if len(changes) > _BRIEF else []
-    back = [f"each node puts it back by itself after {draft.hold_s} s"] if draft.hold_s else ["it stays until it is undone"]
-    brief = (*changes[:_BRIEF], *more, *back, *(f"mind: {warning}" for warning in draft.warnings[:_WARNINGS]))
+    brief = (*signable.lines(draft), *(f"mind: {warning}" for warning in draft.warnings[:_WARNINGS]))
     waits = waited_for(approval, standing.now) if approval.state is State.WAITING else ()
     return Posted(
         approval.id, approval.state.value, job.channel.id, job.channel.thread or approval.ts, approval.requester.user,
@@ -137,6 +134,9 @@ def _title(approval: Approval) -> str:
 def _status(approval: Approval, standing: Standing) -> list[str]:
     """Where it stands, the first line for everywhere."""
     lines = [_standing(approval, standing)]
+    if approval.state is State.WAITING:
+        lines.append("*What would be signed:*")
+        lines += [f"• {escape.mrkdwn(line, _LINE)}" for line in signable.lines(approval.proposal.draft)]
     if approval.alone and approval.decided:
         lines.append(f"Reason: {escape.mrkdwn(approval.decided.reason, _REASON)}")
         seen = approval.reviewed
@@ -192,9 +192,3 @@ def _words(approval: Approval, standing: Standing) -> str:
     if approval.state is not State.WAITING:
         return str(approval.state.value)
     return f"{len(standing.agreed)} of {standing.needed} approved, expires {clock(approval.expires)}"
-
-
-def _changed(target: Target) -> str:
-    before, after = target.before, target.after
-    buckets = "" if before.buckets == after.buckets else f", buckets {before.buckets} → {after.buckets}"
-    return f"{before.value} → {after.value}{buckets}{', over reboots too' if after.persisted else ''}"

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from slack_sdk.models.views import View
 
 from bot import acts
-from bot.approver import asking, card, words
+from bot.approver import asking, card, signable, words
 from bot.approver.approval import Approval, Said, Signed, State
 from bot.approver.board import Beat, Board, digest
 from bot.approver.card import Standing
+from node_helper.changes.plan import Setting
 from tests.approvals import ALICE, BOB, RULE, START, approval, person
 from tests.slack_limits import refuse_what_slack_refuses
 from workers.approval_rules import ApprovalRule, Stage
@@ -102,6 +103,23 @@ def test_the_card_says_who_has_agreed_and_for_whom_it_waits() -> None:
     assert "1 of 2 approved: approved by <@U0BOB>; waiting for <@U0CAROL>; expires" in message.text
     ids = [e["action_id"] for b in message.blocks if b["type"] == "actions" for e in b["elements"]]
     assert ids == ["netcheck_act-approve", "netcheck_act-reject", "netcheck_act-withdraw", "netcheck_act-break-glass"]
+
+
+def test_what_would_be_signed_is_said_from_the_plan_whatever_a_worker_says_of_it() -> None:
+    it = approval(nodes=tuple(f"node-{n}" for n in range(99)))
+    odd = replace(it.proposal.draft.targets[57], after=Setting(1, 32768))
+    targets = tuple(odd if t.node == odd.node else t for t in it.proposal.draft.targets)
+    draft = replace(it.proposal.draft, targets=targets, hold_s=60, headline="nothing much", tables=(), warnings=())
+    it = replace(it, proposal=replace(it.proposal, draft=draft))
+    posted = card.posted(it, STANDING)
+    modal = json.dumps(acts.modal(acts.About(it.id, "approve", "C0ANY", "1.2"), posted), ensure_ascii=False)
+    for said in (modal, json.dumps(card.message(it, STANDING).blocks, ensure_ascii=False)):
+        assert "nf_conntrack_max 131072 → 1 on node-57" in said
+        assert "131072 → 198000 on node-0, node-1" in said
+        assert "and 90 more nodes" in said
+        assert "by itself after 60 s" in said
+    many = replace(draft, targets=tuple(replace(t, after=Setting(n + 1, 32768)) for n, t in enumerate(draft.targets)))
+    assert "and 93 more nodes, each changed in another way than those" in signable.lines(many)
 
 
 def test_a_name_that_is_no_id_is_never_a_mention() -> None:
