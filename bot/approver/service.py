@@ -179,6 +179,10 @@ async def inside(means: Means) -> None:
             told = True
             await asyncio.sleep(_LOCKED_S)
             continue
+        except Exception:  # a disk that is full, a folder of somebody else: as below
+            log.exception("approver_failed")
+            await asyncio.sleep(_LOCKED_S)
+            continue
         try:
             log.info("approver_starts", store=store.id)
             async with means.witness() as witness:

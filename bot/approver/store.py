@@ -86,6 +86,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # also where somebody else made it: who could write in it could put another store there
         self._lock = _locked(folder / "lock")
         path = folder / "approvals.db"
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -76,6 +76,8 @@ def test_there_is_one_grant_for_each_act_and_it_is_not_forgotten(folder: Path) -
 
 
 def test_only_one_process_has_it_and_nobody_else_can_read_it(folder: Path) -> None:
+    folder.mkdir(mode=0o755, exist_ok=True)
+    folder.chmod(0o755)
     store = Store(folder)
     with pytest.raises(Taken, match="another approver"):
         Store(folder)

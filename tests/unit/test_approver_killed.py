@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
 
+from bot.approver import service
 from bot.approver.approval import State
 from bot.approver.service import Means, Work
 from bot.approver.store import Store
@@ -292,3 +293,27 @@ def work_of(it: Installation, jobs: Jobs) -> Work:
         it.clock,
     )
     return Work(means, Store(it.folder), it.seen)
+
+
+async def test_a_store_that_cannot_be_opened_yet_is_tried_again(
+    redis_place: RedisPlace, memory: Path, signing_key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_LOCKED_S", 0.01)
+    it = Installation(redis_place, memory / "1", signing_key)
+    jobs = it.jobs(Life())
+    work = work_of(it, jobs)
+    taken = replace(work.means, folder=memory / "a file")
+    taken.folder.write_text("somebody put it there")
+    going = asyncio.create_task(service.inside(taken))
+    await asyncio.sleep(0.05)
+    taken.folder.unlink()
+    shown = None
+    for _ in range(1000):
+        if shown := await work.means.mail.board():
+            break
+        await asyncio.sleep(0.02)
+    assert shown
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
+    work.store.close()
+    await jobs.aclose()
