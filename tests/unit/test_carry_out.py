@@ -232,7 +232,10 @@ def test_somebody_who_puts_it_back_while_it_is_watched_is_told() -> None:
     result = field.run(PLAN)
     back = replace(result.after["n2"].second, maximum=OLD.value)  # type: ignore[union-attr]  # samples
     after = {**result.after, "n2": replace(result.after["n2"], second=back)}  # type: ignore[type-var]  # as above
-    assert ids(replace(result, after=after)) == ["conntrack-max-not-durable", "change-made"]
+    seen = replace(result, after=after)
+    assert ids(seen) == ["conntrack-max-not-durable", "change-made"]
+    made = report(Carried(PLAN, seen, "set conntrack_max 198000 on n1", 1.0, 20.0, "2026-01-01T00:10:00Z")).findings[-1]
+    assert made.claim == "conntrack_max is 198,000 on n1, n3, n4, n5"
 
 
 def test_a_node_that_cannot_be_watched_is_not_called_well() -> None:

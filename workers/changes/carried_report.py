@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from node_helper import codec
-from node_helper.changes.plan import Plan
+from node_helper.changes.plan import Plan, Target
 from workers.changes._afterwards import afterwards
 from workers.changes.came import SIGNS, said
 from workers.changes.carry_out import Result
+from workers.check import Samples
 from workers.model import Confidence, Evidence, Finding, Report, Severity, Shown, Table
 
 _BAD = {
@@ -76,7 +77,7 @@ def _findings(carried: Carried) -> Iterator[Finding]:
 
 def _made(carried: Carried) -> Iterator[Finding]:
     both = zip(carried.plan.targets, carried.result.came, strict=True)
-    kept = [t for t, c in both if c.end.ended == "done" and not c.surprise]
+    kept = [t for t, c in both if c.end.ended == "done" and not c.surprise and not _set_since(carried.result, t)]
     if kept:
         steps = Counter(f"{t.before.value} → {t.after.value}" for t in kept)
         value = " and ".join(sorted({f"{t.after.value:,}" for t in kept}))
@@ -90,6 +91,12 @@ def _made(carried: Carried) -> Iterator[Finding]:
             disprove="Another value there now.",
             fix="Undo takes it back, under the same rules.",
         )
+
+
+def _set_since(result: Result, target: Target) -> bool:
+    """Whether something has set it again while it was watched."""
+    after = result.after.get(target.node)
+    return isinstance(after, Samples) and after.second.maximum != target.after.value
 
 
 def _nodes(number: int) -> str:
