@@ -113,6 +113,10 @@ class Approver:
         overheard = self.policies().redacts(approval.proposal.job.channel)
         return Standing(now.at, rules.needed_now(approval, now), agreed, self.held.get(approval.id, ""), overheard)
 
+    def against(self, approval: Approval) -> str:
+        """Why it is not to be signed as policy is now, "" where it is."""
+        return rules.against(approval, self._now(approval))
+
     def channels(self) -> frozenset[str]:
         """Those with cards that are not known to be read by others."""
         shown = (*self.store.unsettled(), *self.store.newest())

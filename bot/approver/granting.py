@@ -51,7 +51,7 @@ class Held(Exception):
 
 @dataclass(frozen=True)
 class Granting:
-    """`key` is the private key's file; `clock` gives seconds since 1970."""
+    """`key` is the private key's file, `clock` gives seconds since 1970, `against` says why something is not to be signed now."""
 
     store: Store
     jobs: Jobs
@@ -60,6 +60,7 @@ class Granting:
     witness: Witness
     key: Path
     clock: Callable[[], float]
+    against: Callable[[Approval], str]
 
     async def grant(self, approval: Approval, which: Which) -> None:
         """A worker has it, or can have it. Raises `Held`; do it again then, as long as the approval waits for it."""
@@ -80,6 +81,8 @@ class Granting:
         plan = _plan(approval, which, int(self.clock()))
         if plan is None:
             return None
+        if which == "do" and (why := self.against(approval)):
+            raise Held(why)
         digest = hashlib.sha256(plans.canonical(plan).encode()).hexdigest()
         await self.witness.note(notes.signing(approval, plan.approval, plan.nonce, digest))
         await self.witness.seal()

@@ -14,6 +14,7 @@ from bot.approver.approval import Approval, Said, Signed, State, outcome
 from workers.approval_rules import ApprovalRule, Refusal, may_approve, may_break_glass
 from workers.changes.letters import Act, Voice
 from workers.changes.proposal import CarriedOut, NodeEnd
+from workers.job import Requester
 from workers.policy import Decision
 
 VOICE_S = 900.0
@@ -156,6 +157,20 @@ def counting(approval: Approval, now: Now) -> tuple[Said, ...]:
 def needed_now(approval: Approval, now: Now) -> int:
     """How many people have to agree."""
     return max(approval.rule.needed, 0 if isinstance(now.rule, Refusal) else now.rule.needed)
+
+
+def against(approval: Approval, now: Now) -> str:
+    """Why what was agreed to is not to be signed as policy is now, "" where it is; it may have waited for the audit."""
+    if not now.requester_may.allowed:
+        return f"who asked may not ask for this any more: {now.requester_may.reason}"
+    if not approval.alone:
+        enough = len(counting(approval, now)) >= needed_now(approval, now)
+        return "" if enough else "too few of those who agreed may still agree"
+    who = approval.decided.who if approval.decided else Requester("")
+    decision = (
+        Decision(allowed=False, reason=now.rule.reason) if isinstance(now.rule, Refusal) else may_break_glass(now.rule, who)
+    )
+    return "" if decision.allowed else f"who went ahead alone may not any more: {decision.reason}"
 
 
 def report(approval: Approval, letter: CarriedOut) -> Approval:

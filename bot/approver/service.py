@@ -75,7 +75,7 @@ class Work:
         """Put together."""
         m = self.means
         self.approver = Approver(self.store, m.mail, m.policies, m.clock)
-        granting = Granting(self.store, m.jobs, m.mail, m.thread, self.witness, m.key, m.clock)
+        granting = Granting(self.store, m.jobs, m.mail, m.thread, self.witness, m.key, m.clock, self.approver.against)
         self.errands = Errands(
             self.store, m.jobs, m.thread, granting, self.witness, self.approver.standing, m.clock, self.approver.held
         )

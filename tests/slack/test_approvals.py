@@ -333,6 +333,19 @@ async def test_without_its_audit_nothing_is_signed_and_the_card_says_why(office:
     assert await office.mail.grant(it.id) is None
 
 
+async def test_what_was_held_up_is_not_signed_once_policy_has_changed(office: Office) -> None:
+    it, key = await office.proposed(), office.settings.signing_key
+    await office.says(it, "approve", "U0BOB")
+    await office.told("U0BOB", "1 of 2")
+    await office.does(key.rename, key.with_name("elsewhere"))
+    await office.says(it, "approve", "U0CAROL")
+    await office.card(it, "ssh-keygen did not sign")
+    await office.does(office.policy.write_text, POLICY.format(needed=2).replace('"U0BOB", ', ""))
+    await office.card(it, "too few of those who agreed")
+    await office.does(key.with_name("elsewhere").rename, key)
+    assert await office.mail.grant(it.id) is None
+
+
 async def _shown(office: Office) -> bool:
     return bool(await office.mail.board())
 

@@ -12,7 +12,7 @@ from bot.approver import asking, rules
 from bot.approver.approval import Approval, Signed, State
 from bot.approver.rules import Heard
 from tests.approvals import ALICE, BOB, CAROL, RULE, START, approval, now, person, voice
-from workers.approval_rules import ApprovalRule, Refusal, Stage
+from workers.approval_rules import ApprovalRule, BreakGlass, Refusal, Stage
 from workers.changes.letters import Act
 from workers.changes.proposal import CarriedOut, NodeEnd
 from workers.job import Requester
@@ -94,6 +94,18 @@ def test_an_agreement_of_somebody_who_was_taken_out_since_is_not_counted() -> No
     heard = say(once, "approve", CAROL, rule=without_bob)
     assert heard.approval.state is State.WAITING
     assert "1 of 2" in heard.answer
+
+
+def test_what_waits_to_be_signed_is_not_when_those_who_agreed_may_not_any_more() -> None:
+    agreed = say(approval(), "approve", BOB).approval
+    alone = say(approval(), "break-glass", EVE, reason="on fire").approval
+    without = replace(RULE, stages=(Stage(("U0CAROL",)),), break_glass=BreakGlass())
+    for it in (agreed, alone):
+        assert it.state is State.GRANTED
+        assert rules.against(it, now()) == ""
+        assert "any more" in rules.against(it, now(may=Decision(allowed=False, reason="a guest by now")))
+        assert "may not any more" in rules.against(it, now(rule=without)) or "too few" in rules.against(it, now(rule=without))
+        assert rules.against(it, now(rule=Refusal("no rule")))
 
 
 def test_rejecting_needs_a_reason_and_an_approver() -> None:
