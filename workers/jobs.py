@@ -20,6 +20,7 @@ from workers.queue import position, record
 from workers.queue.channels import Channels
 from workers.queue.claim import Store
 from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
+from workers.queue.inbox import Inbox
 from workers.queue.keys import Keys
 from workers.queue.known import Known
 from workers.queue.lease import Lease
@@ -198,6 +199,10 @@ class Jobs(Known):
     def mail(self, voices: Seal | None = None) -> Mail:
         """The way to the approver, and back; `voices` for those who may say what people did."""
         return Mail(self._store.server, self._store.keys, self._store.seal, voices)
+
+    def inbox(self, voices: Seal) -> Inbox:
+        """What Slack delivered and nobody has served yet; `voices` as for `mail`."""
+        return Inbox(self._store.server, self._store.keys, voices)
 
     async def aclose(self) -> None:
         """Ends the connections."""
