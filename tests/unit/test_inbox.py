@@ -10,9 +10,10 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.acts import About
 from bot.asked import Asked
 from bot.delivered import Delivered, dumps, lasts, loads
-from bot.pressed import About, Entered, Pressed
+from bot.pressed import Entered, Pressed
 from tests.unit.conftest import RedisPlace
 from workers.jobs import Jobs, Server
 from workers.queue import inbox as inboxes
