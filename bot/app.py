@@ -1,4 +1,4 @@
-"""Slack's deliveries, by Socket Mode and by signed HTTP: acknowledged at once, then handed to the desk."""
+"""Slack's deliveries, by Socket Mode and by signed HTTP: kept and acknowledged at once, then served."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -23,11 +23,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import asked
 from bot.acts import ACTION, CONFIRM, MODAL, REASON, REASONED
-from bot.asked import Asked
+from bot.delivered import Delivered
 from bot.desk import Desk
 from bot.pressed import button as pressed_button
 from bot.pressed import modal as entered_modal
-from bot.voting import Voting
+from bot.reception import Reception
 from workers.render.buttons import CANCEL, RUN
 from workers.slack import Identity
 
@@ -49,12 +49,11 @@ _SILENT.setLevel(logging.CRITICAL + 1)  # their messages hold bodies of deliveri
 
 
 class Front:
-    """The app that Slack talks to. What it started goes on after the acknowledgement; `drain` waits for that."""
+    """The app that Slack talks to."""
 
-    def __init__(self, desk: Desk, voting: Voting, who: Identity, token: str, signing_secret: str) -> None:
-        self._desk, self._voting = desk, voting
+    def __init__(self, reception: Reception, desk: Desk, who: Identity, token: str, signing_secret: str) -> None:
+        self._reception, self._desk = reception, desk
         self._bot = who.user
-        self._tasks: set[asyncio.Task[None]] = set()
         known = AuthorizeResult(enterprise_id=None, team_id=who.team, bot_user_id=who.user, bot_token=token)
 
         async def authorize() -> AuthorizeResult:
@@ -69,27 +68,20 @@ class Front:
         self.bolt.command("/netcheck")(self._listener(asked.command))
         self.bolt.event("app_mention")(self._listener(lambda body: asked.mention(body, self._bot)))
         self.bolt.action(_ACTIONS)(self._listener(asked.button))
-        self.bolt.action(_ACTS)(self._pressed)
+        self.bolt.action(_ACTS)(self._listener(pressed_button))
         self.bolt.view(MODAL)(self._entered)
         for event in ("channel_shared", "channel_unshared"):
             self.bolt.event(event)(self._channel_changed)
         self.bolt.event("message")(_not_for_us)
 
-    def _listener(self, read: Callable[[dict[str, Any]], Asked]) -> Callable[..., Awaitable[None]]:
+    def _listener(self, read: Callable[[dict[str, Any]], Delivered]) -> Callable[..., Awaitable[None]]:
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
-            await ack()
             delivered = _read(read, body)
             if delivered is not None:
-                self._start(self._desk.serve(delivered))
+                await self._reception.receive(delivered)
+            await ack()
 
         return listener
-
-    async def _pressed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """A button of an approval: the modal has to be open 3 seconds after the click."""
-        await ack()
-        pressed = _read(pressed_button, body)
-        if pressed is not None:
-            self._start(self._voting.clicked(pressed))
 
     async def _entered(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A modal: what is missing in it is said in it."""
@@ -97,19 +89,14 @@ class Front:
         if entered is not None and entered.about.act in REASONED and not entered.reason:
             await ack(response_action="errors", errors={REASON: "Say why; everybody sees it."})
             return
-        await ack()
         if entered is not None:
-            self._start(self._voting.entered(entered))
+            await self._reception.receive(entered)
+        await ack()
 
     async def _channel_changed(self, body: dict[str, Any]) -> None:
         channel = str(body.get("event", {}).get("channel", ""))
         self._desk.directory.forget(channel)
-        self._start(self._desk.looked_at(channel))
-
-    def _start(self, serving: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(serving)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._reception.begin(self._desk.looked_at(channel))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A signed request of Slack's; one with another signature, or an old one, is refused by bolt with 401."""
@@ -121,11 +108,6 @@ class Front:
         with ACKED.labels("socket").time():
             answer = await run_async_bolt_app(self.bolt, request)
             await send_async_response(client, request, answer, time.time())
-
-    async def drain(self, seconds: float) -> None:
-        """Returns when what was started is done, or after that time."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
 
 
 def _read(read: Callable[[dict[str, Any]], T], body: dict[str, Any]) -> T | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -14,6 +15,8 @@ from workers.thread import Position, Thread
 
 log = structlog.get_logger()
 
+ANSWERED: Final = "answered before"
+"""The outcome of a delivery to which somebody began to say an answer before."""
 _PATIENCE_S = 60.0
 
 
@@ -28,7 +31,7 @@ class Asides:
         """`say`, unless it was said to this delivery before."""
         try:
             if not await self.jobs.first_time(f"{asked.delivery}:{outcome}"):
-                return "repeated"
+                return ANSWERED
         except QueueAway as e:
             log.warning("queue_away", reason=str(e))  # who is told twice is better off than who is told nothing
         return await self.say(asked, message, outcome)

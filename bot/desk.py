@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from bot import trouble
 from bot.approvals import Approvals, Decisions
-from bot.aside import Asides
+from bot.aside import ANSWERED, Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, from_home, parse
@@ -74,8 +74,8 @@ class Desk:
         self.placing = Placing(asides, home.bot)
         self._known_shared: dict[str, bool] = {}
 
-    async def serve(self, asked: Asked) -> None:
-        """The person has an answer, or will get one in the job's message. Raises nothing."""
+    async def serve(self, asked: Asked) -> str:
+        """The person has an answer, or will get one in the job's message; what became of it. Raises nothing."""
         trace = f"t-{secrets.token_hex(6)}"
         with structlog.contextvars.bound_contextvars(trace=trace):
             log.info("asked", way=asked.way, user=asked.user, channel=asked.channel)
@@ -83,6 +83,11 @@ class Desk:
             await self.looked_at(asked.channel)
             ASKED.labels(asked.way, outcome).inc()
             log.info("served", outcome=outcome)
+            return outcome
+
+    async def interrupted(self, asked: Asked) -> None:
+        """Somebody began to answer this, and has died since. Raises nothing."""
+        await self.asides.say(asked, trouble.interrupted(), "interrupted")
 
     async def looked_at(self, channel: str) -> None:
         """What others must not find in the channel is gone, if Slack says that they read it. Raises nothing."""
@@ -160,7 +165,7 @@ class _Turn:
         """Once, like what it does: a click that Slack repeats does not cancel the next job as well."""
         desk = self.desk
         if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
-            return "repeated"
+            return ANSWERED
         cluster = self._cluster(None)
         records = Records(self._note, desk.books.reader)
         context = Context(

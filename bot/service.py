@@ -20,6 +20,7 @@ from bot.aside import Asides
 from bot.desk import Books, Desk, Home
 from bot.directory import Directory
 from bot.entry import Entry
+from bot.reception import Reception
 from bot.settings import BotSettings
 from bot.voting import Voting
 from workers import catalogue, health, intents
@@ -36,7 +37,7 @@ from workers.thread import Thread
 log = structlog.get_logger()
 
 _LAST_S = 15.0
-"""What is being served when the bot is to stop has this long; longer ones are intents that another process finds."""
+"""What is being served when the bot is to stop has this long; then another process finds it."""
 _PATIENCE_S = 120.0
 
 
@@ -65,20 +66,23 @@ async def running(settings: BotSettings, announce: Callable[[str], None], stack:
     home = Home(settings.cluster, settings.namespace, who.user)
     audit = await stack.enter_async_context(auditing.opened(settings, "bot", jobs))
     rules.tell(lambda said: audit.append(Kind.POLICY, About(cluster=settings.cluster), said))
-    mail = jobs.mail(settings.voices())
+    voices = settings.voices()
+    mail = jobs.mail(voices)
     approvals = Approvals(mail)
     books = Books(audit, Reader(auditing.store_of(settings, jobs), lambda: auditing.known_keys(settings)), approvals)
     directory = Directory(slack, thread.pace, who.team, lambda: rules().groups)
     desk = Desk(Asides(jobs, thread), books, directory, entries, rules, home)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
-    front = Front(desk, Voting(approvals, thread, directory), who, settings.bot_token, secret)
+    reception = Reception(jobs.inbox(voices), desk, Voting(approvals, thread, directory))
+    front = Front(reception, desk, who, settings.bot_token, secret)
     _kept(stack, intents.look_after(jobs, thread))
+    _kept(stack, reception.look_after())
     _kept(stack, rules.watch())
     if settings.approves:
         signing, folder = key.checked(settings.signing_key), settings.approver_folder
         means = Means(folder, signing, jobs, mail, thread, rules, lambda: audited.opened(settings, jobs))
         _kept(stack, inside(means))
-    stack.push_async_callback(front.drain, _LAST_S)
+    stack.push_async_callback(reception.drain, _LAST_S)
     app = web.Application()
     socket = await _opened(settings, front, stack)
     if secret:

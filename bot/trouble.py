@@ -34,6 +34,11 @@ def slack_refused(code: str) -> Message:
     return _said(f"⛔ Slack does not take messages of netcheck here ({escape.code(code, 60)}). Nothing was started.")
 
 
+def interrupted() -> Message:
+    """The bot that answered was killed, and nobody knows whether the answer was seen."""
+    return _said("🔁 netcheck was stopped in the middle of this command. If you see no answer to it, ask again.")
+
+
 def fault(trace: str) -> Message:
     """A fault of ours."""
     return _said(f"💥 netcheck failed at this; nothing was started. Its log has the reason under {escape.code(trace, 40)}.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,16 +16,17 @@ from workers import seal as sealing
 from workers.changes.mail import Mail
 from workers.embedded import Embedded
 from workers.job import Job
-from workers.queue import record
+from workers.queue import position, record
 from workers.queue.channels import Channels
 from workers.queue.claim import Store
 from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
-from workers.queue.keys import GROUP, Keys
+from workers.queue.inbox import Inbox
+from workers.queue.keys import Keys
+from workers.queue.known import Known
 from workers.queue.lease import Lease
-from workers.queue.packed import unpack
 from workers.queue.server import Server
 from workers.queue.slots import slot
-from workers.queue.status import FIELDS, DeadLetter, Depth, Intent, State, Status, status
+from workers.queue.status import DeadLetter, Depth, Intent, State, Status
 from workers.queue.taking import Taker
 from workers.queue.terms import Terms
 from workers.seal import Forged, Seal
@@ -73,11 +73,11 @@ async def opened(
         yield Jobs(server, seal, terms, tag=tag)
 
 
-class Jobs:
+class Jobs(Known):
     """The jobs of one installation. `aclose` ends the connections, nothing else."""
 
     def __init__(self, server: Server, seal: Seal, terms: Terms | None = None, *, tag: str = "netcheck") -> None:
-        self._store = Store(server, Keys(tag), seal, terms or Terms())
+        super().__init__(Store(server, Keys(tag), seal, terms or Terms()))
         self._taker = Taker(self._store)
         self.channels = Channels(self._store)
 
@@ -112,10 +112,15 @@ class Jobs:
 
     async def placed(self, job_id: str, ts: str) -> str:
         """The job's message exists; answers the ts that counts, the first one's. Raises `NoSuchJob`."""
-        first = await self._store.server.run("placed", (self._store.keys.job(job_id),), ts)
+        seal, keys = self._store.seal, (self._store.keys.job(job_id),)
+        sealed = position.sealed(seal, job_id, ts)
+        first = await self._store.server.run("placed", keys, sealed, "")
         if first is None:
             raise NoSuchJob(job_id)
-        return str(first.decode())
+        known = position.opened(seal, job_id, first)
+        if known is None:
+            known = position.opened(seal, job_id, await self._store.server.run("placed", keys, sealed, first))
+        return known or ts
 
     async def queue(self, job_id: str) -> None:
         """A worker may have it now; a job that was queued before is left as it is. Raises `NoSuchJob`, `NotPlaced`."""
@@ -187,48 +192,6 @@ class Jobs:
         unfinished = keys.unfinished(job.requester.user)
         return State((await self._store.server.run("cancel", (keys.job(job_id), unfinished), job_id, by)).decode())
 
-    async def record(self, job_id: str) -> Job:
-        """The job as it was asked for. Raises `NoSuchJob`, `Forged`."""
-        return (await self.status(job_id)).job
-
-    async def status(self, job_id: str) -> Status:
-        """Where the job is. Raises `NoSuchJob`, `Forged`."""
-        sealed, *seen = await self._store.server.command("HMGET", self._store.keys.job(job_id), "record", *FIELDS)
-        if sealed is None:
-            raise NoSuchJob(job_id)
-        return status(record.read(self._store.seal, job_id, sealed), seen)
-
-    async def recent(self, user: str, limit: int = 10) -> tuple[Status, ...]:
-        """The person's jobs, newest first; those that are forgotten, or not ours, are left out."""
-        ids = await self._store.server.command("LRANGE", self._store.keys.recent(user), 0, limit - 1)
-        found = []
-        for job_id in ids:
-            with contextlib.suppress(NoSuchJob, Forged):
-                found.append(await self.status(job_id.decode()))
-        return tuple(found)
-
-    async def last_of(self, user: str) -> Status | None:
-        """The person's newest job."""
-        return next(iter(await self.recent(user, 1)), None)
-
-    async def outcome(self, job_id: str) -> bytes | None:
-        """The stored result. Raises `Forged`."""
-        return await self._unpacked("outcome", job_id, self._store.keys.outcome(job_id))
-
-    async def bundle(self, job_id: str) -> bytes | None:
-        """The stored evidence. Raises `Forged`."""
-        return await self._unpacked("bundle", job_id, self._store.keys.bundle(job_id))
-
-    async def dead_letters(self, limit: int = 20) -> tuple[DeadLetter, ...]:
-        """What was given up, newest first."""
-        letters = await self._store.server.command("LRANGE", self._store.keys.dead, 0, limit - 1)
-        return tuple(DeadLetter(said["job"], said["reason"], said["at"] / 1000) for said in map(json.loads, letters))
-
-    async def depth(self) -> Depth:
-        """How many jobs are where, for metrics and health."""
-        keys = self._store.keys
-        return Depth(*await self._store.server.run("depth", (keys.queue, keys.intents, keys.later, keys.dead), GROUP))
-
     async def ping(self) -> None:
         """Returns when Redis answers. Raises `QueueAway`."""
         await self._store.server.command("ECHO", "netcheck")
@@ -236,6 +199,10 @@ class Jobs:
     def mail(self, voices: Seal | None = None) -> Mail:
         """The way to the approver, and back; `voices` for those who may say what people did."""
         return Mail(self._store.server, self._store.keys, self._store.seal, voices)
+
+    def inbox(self, voices: Seal) -> Inbox:
+        """What Slack delivered and nobody has served yet; `voices` as for `mail`."""
+        return Inbox(self._store.server, self._store.keys, voices)
 
     async def aclose(self) -> None:
         """Ends the connections."""
@@ -248,10 +215,6 @@ class Jobs:
             await self._store.server.command("ZREM", self._store.keys.intents, job_id)
             return None
         return Intent(seen.job, seen.ts)
-
-    async def _unpacked(self, purpose: str, job_id: str, key: str) -> bytes | None:
-        packed = await self._store.server.command("GET", key)
-        return None if packed is None else unpack(self._store.seal, purpose, job_id, packed)
 
 
 async def _embedded(data_dir: Path, stack: contextlib.AsyncExitStack) -> Server:

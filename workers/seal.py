@@ -6,12 +6,15 @@ putting a new line on top and removing the old one when its jobs are done. A sea
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
 
 _LINE = re.compile(r"([A-Za-z0-9_-]{1,32})\s+([0-9A-Fa-f]{64,})")
 _VERSION = b"1"
@@ -47,9 +50,13 @@ class Seal:
         key = self._signing
         return b".".join((_VERSION, key.id.encode(), _code(key, purpose, subject, data), data))
 
+    def hide(self, purpose: str, subject: str, data: bytes) -> bytes:
+        """`data` sealed so, and to be read by nobody without the keys. It tells when that was."""
+        return self.close(purpose, subject, _cipher(self._signing, purpose).encrypt(data))
+
     def derived(self, purpose: str) -> bytes:
         """A secret for another purpose, from which nobody learns the sealing key."""
-        return hmac.digest(self._signing.secret, f"derived:{purpose}".encode(), "sha256")
+        return _derived(self._signing, purpose)
 
     def open(self, purpose: str, subject: str, sealed: bytes) -> bytes:
         """The data under a seal of ours for exactly this purpose and subject. Raises `Forged`."""
@@ -62,6 +69,15 @@ class Seal:
         if not hmac.compare_digest(parts[2], _code(key, purpose, subject, parts[3])):
             raise Forged(f"{purpose} of {subject}: the seal does not fit")
         return parts[3]
+
+    def show(self, purpose: str, subject: str, hidden: bytes, seconds: int) -> bytes:
+        """What was hidden by us at most so long ago, for exactly this purpose and subject. Raises `Forged`."""
+        token = self.open(purpose, subject, hidden)
+        key = self._keys[hidden.split(b".", 2)[1].decode()]
+        try:
+            return _cipher(key, purpose).decrypt(token, ttl=seconds)
+        except InvalidToken as e:
+            raise Forged(f"{purpose} of {subject}: was hidden more than {seconds} s ago") from e
 
 
 def read(path: Path) -> Seal:
@@ -97,6 +113,14 @@ def _key(path: Path, line: str) -> Key:
     if not match or len(match[2]) % 2:
         raise BadKeyFile(f"{path}: a line is not `ID SECRET` with a secret of 64 or more hex digits")
     return Key(match[1], bytes.fromhex(match[2]))
+
+
+def _derived(key: Key, purpose: str) -> bytes:
+    return hmac.digest(key.secret, f"derived:{purpose}".encode(), "sha256")
+
+
+def _cipher(key: Key, purpose: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(_derived(key, f"hidden:{purpose}")))
 
 
 def _code(key: Key, purpose: str, subject: str, data: bytes) -> bytes:

@@ -91,6 +91,18 @@ async def test_a_bot_that_is_killed_while_it_posts_loses_no_job_and_doubles_none
     await until(lambda: [m for m in desk.said() if desk.slack.workspace.alice in m["text"]])  # it took long: who asked is named
 
 
+async def test_a_command_whose_bot_is_killed_right_after_its_acknowledgement_has_one_result(desk: Desk, start: Starting) -> None:
+    bot, _ = await started(start)
+    desk.slack.fail(Fault("conversations.info", Kind.DELAYED, seconds=30.0))
+    await asyncio.to_thread(desk.slack.command, CLIENT)
+    await until(lambda: "event=asked" in bot.log.read_text())
+    bot.kill()
+    assert not desk.said()
+    await asyncio.to_thread(start, "bot")
+    await one_result(desk)
+    assert len([m for m in desk.said() if not m.get("files")]) == 1
+
+
 async def test_a_bot_that_is_asked_to_end_places_what_was_asked_first(desk: Desk, start: Starting) -> None:
     bot, _ = await started(start)
     desk.slack.fail(Fault("chat.postMessage", Kind.DELAYED, seconds=1.0))

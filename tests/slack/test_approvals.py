@@ -13,6 +13,9 @@ from typing import Any
 import pytest_asyncio
 
 from bot import service
+from bot.acts import About
+from bot.delivered import dumps
+from bot.pressed import Entered
 from bot.settings import BotSettings
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from node_helper.changes import plan as plans
@@ -374,3 +377,24 @@ async def test_without_an_approver_people_are_told_so(slack: SlackStandIn, redis
         await until_so(lambda: ready(heard[0]))
         await asyncio.to_thread(slack.command, "approvals")
         await until(lambda: "there is no approver here" in str(texts(of_the_bot(slack))))
+
+
+async def test_a_vote_whose_bot_was_killed_counts_once_and_one_that_a_worker_kept_does_not(
+    office: Office, redis_place: RedisPlace
+) -> None:
+    it = await office.proposed()
+    bob, carol = (
+        Entered(About(it.id, "approve", it.job.channel.id, it.ts), user, "", f"view:V1:{user}") for user in ("U0BOB", "U0CAROL")
+    )
+    await office.jobs.inbox(seal.read(redis_place.key_file)).keep(carol.delivery, dumps(carol))
+    voices = office.jobs.inbox(office.settings.voices())
+    await voices.keep(bob.delivery, dumps(bob))
+    await office.card(it, "1 of 2")
+    await voices.keep(bob.delivery, dumps(bob))
+    await until_so(lambda: nothing_kept(office.jobs))
+    await office.says(it, "withdraw", "U0ALICE")  # two would have granted it
+    await office.card(it, "withdrawn")
+
+
+async def nothing_kept(jobs: Jobs) -> bool:
+    return not await jobs.server.command("EXISTS", jobs.keys.inbox)

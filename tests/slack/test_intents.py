@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest_asyncio
 
 from deploy.lab.slack import Fault, Kind, SlackStandIn
-from tests.slack.parts import POST, asked_in, of_the_bot, placeholder, writing
+from tests.slack.parts import POST, asked_in, of_the_bot, placeholder, said, writing
 from workers import intents
-from workers.job import Job
+from workers.job import Channel, Job
 from workers.jobs import Jobs, State
 from workers.thread import Thread
 
@@ -69,6 +69,18 @@ async def test_a_message_whose_ts_was_never_stored_stays_neutral(slack: SlackSta
         ts = await becomes(jobs, job, State.QUEUED)
     assert ts != orphan.ts
     assert [message["text"] for message in of_the_bot(slack)] == [placeholder(job).text] * 2
+
+
+async def test_an_intent_that_somebody_points_at_another_message_gets_one_of_its_own(
+    slack: SlackStandIn, jobs: Jobs, thread: Thread
+) -> None:
+    other = await thread.place(Channel(slack.workspace.incidents), said("a result"))
+    job = asked_in(slack)
+    await jobs.intend(job)
+    await jobs.server.command("HSET", jobs.keys.job(job.id), "ts", other.ts)
+    async with looked_after(jobs, thread):
+        ts = await becomes(jobs, job, State.QUEUED)
+    assert [message["ts"] for message in of_the_bot(slack)] == [other.ts, ts]
 
 
 async def test_an_intent_waits_for_a_slack_that_is_away(slack: SlackStandIn, jobs: Jobs, thread: Thread) -> None:

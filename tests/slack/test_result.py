@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,8 @@ import pytest_asyncio
 
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from tests.slack.parts import BEGIN, COMPLETE, UPDATE, UPLOAD, in_hand, of_the_bot, said, texts, writing
-from workers.jobs import Jobs
+from tests.unit.conftest import RedisPlace
+from workers.jobs import Jobs, State
 from workers.model import RawFile
 from workers.result import tell
 from workers.slack_errors import SlackAway, SlackRefused
@@ -136,6 +138,24 @@ async def test_a_result_whose_message_was_deleted_gets_a_new_one(slack: SlackSta
         await tell(thread, lease, said("healthy"), took_s=0)
         assert await lease.position() not in (before, None)
     assert texts(of_the_bot(slack)).count("healthy") == 1
+
+
+async def test_a_job_that_somebody_points_at_another_message_writes_into_one_of_its_own(
+    slack: SlackStandIn, jobs: Jobs, thread: Thread, redis_place: RedisPlace
+) -> None:
+    async with contextlib.aclosing(redis_place.server()) as server:
+        async with in_hand(slack, jobs, thread) as first:
+            await tell(thread, first, said("the first result"), took_s=0)
+            sealed = await server.command("HGET", jobs.keys.job(first.job.id), "ts")
+            bare = await first.position() or ""
+            await first.finish(State.DONE)
+        for forged in (bare, sealed):
+            async with in_hand(slack, jobs, thread) as lease:
+                await server.command("HSET", jobs.keys.job(lease.job.id), "ts", forged)
+                await tell(thread, lease, said("another result"), took_s=0)
+                await tell(thread, lease, said("another result"), took_s=0)
+                await lease.finish(State.DONE)
+    assert [text for text in texts(of_the_bot(slack)) if "result" in text] == ["the first result", *["another result"] * 2]
 
 
 async def test_a_result_that_slack_refuses_for_good_is_an_error_and_not_silence(

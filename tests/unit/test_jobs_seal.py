@@ -152,6 +152,20 @@ async def test_a_forged_outcome_counts_as_none(jobs: Jobs, redis_place: RedisPla
             await jobs.outcome(other.id)
 
 
+async def test_a_forged_ts_counts_as_none_and_is_replaced(jobs: Jobs, redis_place: RedisPlace) -> None:
+    mine, theirs = job(), job()
+    keys = Keys(redis_place.tag)
+    for asked in (mine, theirs):
+        await jobs.intend(asked)
+    await jobs.placed(theirs.id, "2.0")
+    async with contextlib.aclosing(redis_place.server()) as server:
+        for forged in (b"2.0", await server.command("HGET", keys.job(theirs.id), "ts"), b"", b"1.\xff.\xfe.2"):
+            await server.command("HSET", keys.job(mine.id), "ts", forged)
+            assert (await jobs.status(mine.id)).ts is None
+            assert [await jobs.placed(mine.id, ts) for ts in ("1.0", "3.0")] == ["1.0", "1.0"]
+            assert (await jobs.status(mine.id)).ts == "1.0"
+
+
 async def test_jobs_of_a_retired_key_are_refused(redis_place: RedisPlace, tmp_path: Path) -> None:
     retired = tmp_path / "old.key"
     read_or_make(retired)

@@ -77,6 +77,15 @@ class Keys:
         """Set while a delivery that made no job is known to have been answered."""
         return f"{{{self.tag}}}:answered:{delivery}"
 
+    @property
+    def inbox(self) -> str:
+        """Sorted set of deliveries that are not served yet, by the time (ms) at which their server was last known to live."""
+        return f"{{{self.tag}}}:inbox"
+
+    def kept(self, delivery: str) -> str:
+        """What was delivered, hidden; gone when it is stale."""
+        return f"{{{self.tag}}}:kept:{delivery}"
+
     def unfinished(self, user: str) -> str:
         """Sorted set of a person's unfinished jobs, by time (ms)."""
         return f"{{{self.tag}}}:unfinished:{user}"

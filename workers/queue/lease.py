@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from workers.job import Job
+from workers.queue import position
 from workers.queue.claim import Claim, Store, end
 from workers.queue.errors import LostLease, QueueAway
 from workers.queue.keys import CONSUMER, GROUP, POSTED_S
@@ -43,13 +44,13 @@ class Lease:
         self._hear(claim.cancelled_by)
 
     async def position(self) -> str | None:
-        """The ts of the job's message. Raises `QueueAway`."""
-        ts = await self._command("HGET", self._store.keys.job(self.job.id), "ts")
-        return None if ts is None else str(ts.decode())
+        """The ts of the job's message; a forged one counts as none. Raises `QueueAway`."""
+        stored = await self._command("HGET", self._store.keys.job(self.job.id), "ts")
+        return position.opened(self._store.seal, self.job.id, stored)
 
     async def place(self, ts: str) -> None:
         """The job's message is another one now, because the old one cannot be edited. Raises `LostLease`, `QueueAway`."""
-        await self._write("note", (), "ts", ts)
+        await self._write("note", (), "ts", position.sealed(self._store.seal, self.job.id, ts))
 
     async def progress(self, text: str) -> None:
         """What is being done just now, for who asks for the job's status. Raises `LostLease`, `QueueAway`."""

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 
 from workers.job import Job
+from workers.queue import position
+from workers.seal import Seal
 
 
 class State(enum.Enum):
@@ -74,11 +76,12 @@ class Depth:
 FIELDS = ("state", "ts", "attempt", "progress", "cancel", "reason", "intended", "queued", "started", "finished")
 
 
-def status(job: Job, seen: list[bytes | None]) -> Status:
-    """The status that the values of `FIELDS` say."""
+def status(job: Job, seal: Seal, seen: list[bytes | None]) -> Status:
+    """The status that the values of `FIELDS` say; the ts counts with our seal only."""
     said = {name: (value or b"").decode("utf-8", "replace") for name, value in zip(FIELDS, seen, strict=True)}
     times = {name: int(said[name] or "0") / 1000 for name in ("intended", "queued", "started", "finished")}
+    ts = position.opened(seal, job.id, seen[FIELDS.index("ts")])
     return Status(
-        job=job, state=State(said["state"]), ts=said["ts"] or None, attempt=int(said["attempt"] or "0"),
+        job=job, state=State(said["state"]), ts=ts, attempt=int(said["attempt"] or "0"),
         progress=said["progress"], cancelled_by=said["cancel"], reason=said["reason"], **times,
     )  # fmt: skip
