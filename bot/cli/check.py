@@ -59,6 +59,8 @@ def command(words: tuple[str, ...], output: str, record: Path | None, folder: Pa
     if files:
         _write(report, files)
     click.echo(shown(report, output))
+    if report.shown.files and output == "text" and not files:
+        click.echo("With --files DIRECTORY the raw output is written there.", err=True)
     sys.exit(EXIT[report.verdict])
 
 

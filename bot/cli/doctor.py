@@ -14,7 +14,10 @@ from workers.settings import Settings, load
 
 @click.command()
 def command() -> None:
-    """Try configuration, Slack, Redis, Kubernetes and SSH to each node. Exit status 1 if something is to be mended."""
+    """Try every part and say what to mend.
+
+    Configuration, Slack, Redis, the audit, Kubernetes, SSH to each node. Exit status 1 if something is to be mended.
+    """
     settings = load(Settings)
     log.configure("error", "doctor")
     sys.exit(asyncio.run(_examine(settings)))
