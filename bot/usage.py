@@ -10,6 +10,7 @@ from workers.params import (
     Duration,
     HostPort,
     Namespace,
+    NodeOrPodTarget,
     NodeTarget,
     PodTarget,
     ServiceOrNodeTarget,
@@ -22,6 +23,7 @@ _METAVARS = {
     NodeTarget: "NODE",
     ServiceTarget: "SERVICE",
     ServiceOrNodeTarget: "SERVICE|NODE",
+    NodeOrPodTarget: "NODE|POD",
     Namespace: "NAMESPACE|all",
     Address: "IP",
     HostPort: "HOST:PORT",
@@ -32,6 +34,9 @@ _METAVARS = {
     SettingName: "conntrack_max",
     NodesTarget: "NODE,…|KEY=VALUE|pool=NAME|all",
 }
+
+_CHOICES_SHOWN = 4
+"""More than so many are told by the argument's help and by the refusal of a wrong one."""
 
 
 def usage(entry: Entry) -> str:
@@ -45,7 +50,11 @@ def form(argument: Argument) -> str:
     """How one argument is said."""
     if argument.flag:
         return f"[{argument.name}]"
-    value = "|".join(argument.choices) or _METAVARS.get(argument.kind or str, argument.name.upper())
+    value = _choices(argument.choices) or _METAVARS.get(argument.kind or str, argument.name.upper())
     before = f"{argument.arg.word} " if argument.arg.word else "" if argument.positional else f"{argument.name}="
     said = before + value + ("…" if argument.arg.rest else "")
     return said if argument.required else f"[{said}]"
+
+
+def _choices(choices: tuple[str, ...]) -> str:
+    return "|".join((*choices[:_CHOICES_SHOWN], "…") if len(choices) > _CHOICES_SHOWN + 1 else choices)

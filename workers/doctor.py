@@ -68,7 +68,7 @@ async def _policy(settings: Settings) -> AsyncIterator[Seen]:
     except UsageError as e:
         yield Seen("policy", e.problem, "Correct the file that NETCHECK_POLICY_FILE names; deploy/policy.toml shows its form.")
     else:
-        yield Seen("policy", f"{len(rules.rules)} rules from {rules.source}")
+        yield Seen("policy", f"{rules.source}, rules: {len(rules.rules)}")
 
 
 async def _slack(settings: Settings) -> AsyncIterator[Seen]:
@@ -97,7 +97,7 @@ async def _redis(settings: Settings) -> AsyncIterator[Seen]:
         async with opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
             await jobs.ping()
             depth = await jobs.depth()
-            yield Seen("Redis", f"{where}; {depth}")
+            yield Seen("Redis", f"{where}; jobs: {depth.waiting} waiting, {depth.running} running, {depth.dead} given up")
     except (QueueError, BadKeyFile, OSError) as e:
         yield Seen("Redis", f"{where}: {e}", "See whether it runs, and NETCHECK_REDIS_URL, _DATA_DIR and _JOB_KEY_FILE.")
 
@@ -110,7 +110,7 @@ async def _audit(settings: Settings) -> AsyncIterator[Seen]:
         yield Seen("audit", e.problem, "See deploy/README.md, Audit.")
         return
     where = settings.audit_sink or ", ".join(map(str, sinks.files(sink)))
-    said = f"heads go to {where}; {len(keys)} keys are known"
+    said = f"heads go to {where}; keys known: {len(keys)}"
     if settings.audit_sink is None:
         fix = "Set NETCHECK_AUDIT_SINK, so that whoever owns this machine cannot rewrite what was done."
         yield Seen("audit", f"{said}; ON THIS MACHINE ONLY", fix, warning=True)

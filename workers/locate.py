@@ -151,7 +151,7 @@ def _by_ip(view: View, ip: str) -> Located:
             if host
             else f"it is the cluster IP of service {services[0]}"
             if services
-            else "nobody's here"
+            else "nothing known here has it"
         )
         raise Unresolved(f"No pod has the address {ip}; {whose}")
     first, *others = sorted(found, key=lambda p: (p.phase != "Running", p.key))

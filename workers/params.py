@@ -19,6 +19,7 @@ from workers.values import (
     Duration,
     HostPort,
     Namespace,
+    NodeOrPodTarget,
     NodeTarget,
     PodTarget,
     ServiceOrNodeTarget,
@@ -39,6 +40,7 @@ __all__ = [
     "Duration",
     "HostPort",
     "Namespace",
+    "NodeOrPodTarget",
     "NodeTarget",
     "PodTarget",
     "Preposition",
@@ -145,9 +147,10 @@ def _choice(name: str, choices: tuple[str, ...], text: str) -> str:
     for choice in choices:
         if text.lower() == choice.lower():
             return choice
+    near = difflib.get_close_matches(text.lower(), [choice.lower() for choice in choices])
     raise UsageError(
         f"{name}={shown(text)}: must be one of {', '.join(choices)}",
-        nearest=tuple(difflib.get_close_matches(text.lower(), choices)) or choices,
+        nearest=tuple(c for c in choices if c.lower() in near),
     )
 
 

@@ -80,6 +80,10 @@ class ServiceOrNodeTarget(Target):
     """A target that must mean one service or one node."""
 
 
+class NodeOrPodTarget(Target):
+    """A target that must mean one node or one pod."""
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A namespace, or "all" of them."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from bot.cli._help import of_slack
 from bot.commands import Invocation, parse
 from workers import log
 from workers.catalogue import all_changes, catalogue
@@ -41,11 +42,15 @@ EXIT = {Severity.HEALTHY: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.PRO
 )
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Write the raw output into this folder.")
 def command(words: tuple[str, ...], output: str, record: Path | None, folder: Path | None, files: Path | None) -> None:
-    """Run a check: `check pod hello-world`. The grammar is the one of /netcheck.
+    """Run a check: `check pod hello-world`; `check help` lists them. The grammar is the one of /netcheck.
 
     Exit status: 0 healthy, 1 something is wrong, 3 could not tell, 2 the command was not understood.
     """
-    invocation = parse(" ".join(words), catalogue())
+    checks = catalogue()
+    if (said := of_slack(" ".join(words).split(), checks)) is not None:
+        click.echo(said)
+        return
+    invocation = parse(" ".join(words), checks)
     report, recording = asyncio.run(_saved(invocation, folder) if folder else _run(invocation))
     if invocation.entry.name in all_changes():
         report = replace(report, shown=replace(report.shown, notes=(*report.shown.notes, PLAN_ONLY)))
@@ -54,6 +59,8 @@ def command(words: tuple[str, ...], output: str, record: Path | None, folder: Pa
     if files:
         _write(report, files)
     click.echo(shown(report, output))
+    if report.shown.files and output == "text" and not files:
+        click.echo("With --files DIRECTORY the raw output is written there.", err=True)
     sys.exit(EXIT[report.verdict])
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @click.command()
 def command() -> None:
-    """Try configuration, Slack, Redis, the approver, Kubernetes, SSH to each node. Exit status 1 if something is to be mended."""
+    """Try every part and say what to mend.
+
+    Configuration, Slack, Redis, the audit, the approver, Kubernetes, SSH to each node. Exit status 1 if something is to be mended.
+    """
     settings = load(Settings)
     log.configure("error", "doctor")
     sys.exit(asyncio.run(_examine(settings)))

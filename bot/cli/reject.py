@@ -13,7 +13,10 @@ from workers.errors import UsageError
 @click.argument("approval", metavar="ID")
 @click.option("--reason", required=True, help="Why; everybody sees it.")
 def command(approval: str, reason: str) -> None:
-    """Print a code that says no to a change when you confirm it in Slack. Exit status 0 if it counted, 1 if not."""
+    """Say no to a change, by a code.
+
+    It counts when you confirm the code in Slack. Exit status 0 if it counted, 1 if not.
+    """
     from bot.cli._deciding import decided
 
     if not reason.strip() or not reason.isprintable():

@@ -33,21 +33,21 @@ def _reporting(command: Callable[_Args, None]) -> Callable[_Args, None]:
 
 @click.group()
 def lab() -> None:
-    """A cluster of real parts on this machine, for trying out and for tests."""
+    """Run a cluster of real parts on this machine."""
 
 
 @lab.command()
 @_name
 @_reporting
 def up(name: str) -> None:
-    """Start the lab; it stays until `lab down`."""
+    """Start the lab; it stays until `lab down`. `eval "$(netcheck-bot lab up)"` lets this shell use it."""
     machine.require()
     status = control.ask(name, "status")
     if status is not None:
-        click.echo(f"lab {name} is already up")
+        click.echo(f"lab {name} is already up", err=True)
     else:
         status = _start(name)
-        click.echo(f"lab {name} is up")
+        click.echo(f"lab {name} is up", err=True)
     for key, value in status["settings"].items():
         click.echo(f"export {key}={value}")
 
@@ -56,7 +56,7 @@ def up(name: str) -> None:
 @_name
 @_reporting
 def status(name: str) -> None:
-    """Show the lab's parts and the settings with which bot and worker use it."""
+    """Show the lab's parts and settings."""
     found = _required(name)
     click.echo(f"lab {name} is up, process {found['owner']}, files in {found['folder']}")
     for title in ("nodes", "pods", "services", "settings"):
@@ -101,7 +101,7 @@ def _start(name: str) -> control.Answer:
     os.close(pipe)
     with os.fdopen(said, encoding="utf-8") as progress:
         for line in progress:
-            click.echo(line.rstrip("\n"))
+            click.echo(line.rstrip("\n"), err=True)
     status = control.ask(name, "status")
     if status is None:
         raise LabError("the lab did not start; the last line above says why")

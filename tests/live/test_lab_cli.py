@@ -31,15 +31,20 @@ def started() -> Iterator[subprocess.CompletedProcess[str]]:
 def test_up_says_each_part_and_its_address(started: subprocess.CompletedProcess[str]) -> None:
     assert started.returncode == 0, started.stderr
     for part in ("node node-one: 10.199.0.11", "pod default/hello-world-", "Kubernetes API: https://127.0.0.1:", "ssh -F "):
-        assert part in started.stdout
-    assert f"lab {NAME} is up" in started.stdout
+        assert part in started.stderr
+    assert f"lab {NAME} is up" in started.stderr
+
+
+def test_what_it_prints_is_for_a_shell_to_evaluate(started: subprocess.CompletedProcess[str]) -> None:
+    lines = started.stdout.splitlines()
+    assert lines
+    assert all(line.startswith("export NETCHECK_") for line in lines)
 
 
 def test_a_second_up_changes_nothing(started: subprocess.CompletedProcess[str]) -> None:
     again = run("up")
-    settings = [line for line in started.stdout.splitlines() if line.startswith("export ")]
     assert again.returncode == 0
-    assert again.stdout.splitlines() == [f"lab {NAME} is already up", *settings]
+    assert (again.stderr, again.stdout) == (f"lab {NAME} is already up\n", started.stdout)
 
 
 def test_labs_stand_side_by_side(started: subprocess.CompletedProcess[str], lab: Lab) -> None:

@@ -134,6 +134,7 @@ def test_a_bare_name_asks_about_its_pod_and_says_that_it_was_guessed(typed: str,
         ("pod", "pod is missing: the pod: name, namespace/name, prefix, app=label, deploy/name or IP", ()),
         ("pod web route", "'route' is one word too many", ("raw=route",)),
         ("pod web raw=rout", "raw='rout': must be one of addr, route, neigh, sockets", ("route",)),
+        ("pod web raw=XYZ", "raw='XYZ': must be one of addr, route, neigh, sockets", ()),
         ("pod web rwa=route", "'rwa' is not an argument here", ("raw=",)),
         ("pod web --rwa=route", "'--rwa' is not an argument here", ("raw=",)),
         ("pod web raw=addr raw=route", "'raw=route': raw is said twice", ()),
@@ -207,6 +208,7 @@ def test_usage_says_how_each_argument_is_given() -> None:
     assert usage(ENTRIES["capture"]) == "capture POD [filter=tcp|udp]"
     assert usage(ENTRIES["cancel"]) == "cancel [JOB]"
     assert usage(ENTRIES["pods"]) == "pods [in NAMESPACE|all]"
+    assert usage(catalogue()["conntrack"]).startswith("conntrack NODE|POD [dst=IP] [src=IP] [proto=tcp|udp|icmp|icmpv6|…]")
 
 
 def test_a_job_is_run_again_with_the_namespace_and_cluster_that_it_had() -> None:

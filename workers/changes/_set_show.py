@@ -24,7 +24,7 @@ from workers.check import View
 from workers.model import Shown, Table
 from workers.render.numbers import size, span
 
-_CHANGE = ("node", "maximum", "lists", "in use now", "in use after", "memory when full", "of the node's memory")
+_CHANGE = ("node", "maximum", "buckets", "in use now", "in use after", "memory when full", "of the node's memory")
 _LASTS = ("node", "kube-proxy sets at its start", "set at boot by", "machine-id")
 _UNKNOWN = "?"
 
@@ -113,7 +113,7 @@ def _undo(wish: Wish) -> tuple[tuple[str, str], ...]:
 def _notes(wish: Wish, seen: Seen) -> tuple[str, ...]:
     notes = []
     if wish.buckets is None and any(_lists(wish, state) for _, state in seen.states):
-        notes.append("Lists: a quarter of the maximum, as kube-proxy has it, and no fewer than now; buckets=keep leaves them.")
+        notes.append("Buckets: a quarter of the maximum, as kube-proxy has it, and no fewer than now; buckets=keep leaves them.")
     told = sorted({state.entry_bytes for _, state in seen.states if state.entry_bytes is not None})
     each = f"{' or '.join(map(str, told))} bytes by the nodes' own allocator" if told else f"about {ENTRY_BYTES} bytes"
     notes.append(f"Memory: an entry takes {each}, and about {EXTENSION_BYTES} for what hangs on it.")

@@ -89,4 +89,4 @@ def said(end: NodeEnd) -> str:
 def words(setting: Setting) -> str:
     """A setting for people."""
     file = {None: "", "": ", in no file"}.get(setting.persisted, ", in a file")
-    return f"{setting.value:,} with {setting.buckets:,} lists{file}"
+    return f"{setting.value:,} with {setting.buckets:,} buckets{file}"

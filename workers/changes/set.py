@@ -35,7 +35,9 @@ class Params:
     value: Annotated[Count, Arg("the new value; 256k is 262144")]
     nodes: Annotated[NodesTarget, Arg("names with commas, labels, a pool of the policy, or all", word="on")]
     hold: Annotated[Duration | None, Arg("each node puts it back by itself after so long, at most 30d", word="for")] = None
-    buckets: Annotated[Buckets | None, Arg("the table's lists; unsaid, a quarter of the value and no fewer than now")] = None
+    buckets: Annotated[Buckets | None, Arg("the table's hash buckets; unsaid, a quarter of the value and no fewer than now")] = (
+        None
+    )
     persist: Annotated[bool, Arg("write it into /etc/sysctl.d as well, so that it outlasts a reboot")] = False
 
 

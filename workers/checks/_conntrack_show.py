@@ -86,7 +86,11 @@ def _contents(view: View, table: Conntrack) -> tuple[Table, ...]:
     tables = (
         Table("By protocol and state", states[:_ROWS], ("protocol", "state", "flows", "unreplied", "assured")),
         Table("Top destinations", to[:_ROWS], ("protocol", "destination", "flows", "unreplied")),
-        Table("Flows", flows[:_ROWS], ("protocol", "state", "from", "to", "answers from", "status")),
+        Table(
+            "Flows" if table.flows <= _ROWS else f"Flows, {_ROWS} of {table.flows:,}",
+            flows[:_ROWS],
+            ("protocol", "state", "from", "to", "answers from", "status"),
+        ),
     )
     return tuple(t for t in tables if t.rows)
 

@@ -33,9 +33,9 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
 
 def _steps(seen: Seen) -> Table:
     tried = seen.tried
-    marks = {seen.stop: "→", **{name: "not tried" for name in seen.names if name not in tried}}
+    marks = {seen.stop: "→", **{name: "not needed" for name in seen.names if name not in tried}}
     rows = [(marks.get(step.name, ""), str(step), *_row(tries)) for step, tries in seen.steps.items()]
-    title = f"Search path: {len(tried)} of {len(seen.names)} names tried, {seen.queries} queries"
+    title = f"Search path: {len(tried)} of {len(seen.names)} names needed, which costs the pod {seen.queries} queries"
     return Table(title, tuple(rows), ("", "query", "rcode", "answer", "time"))
 
 

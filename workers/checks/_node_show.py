@@ -35,7 +35,7 @@ _DEVICES_SHOWN = 20
 def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (every show has this shape)
     """Everything that was seen of one node."""
     tables = (_node(seen), _movers(seen), *_settings(seen), *_counted(seen), *_devices(seen))
-    return Shown(f"node {seen.node.name}", _facts(seen), tables)
+    return Shown(seen.node.name, _facts(seen), tables)
 
 
 def _node(seen: Seen) -> Table:
@@ -80,7 +80,9 @@ def _in_kernel(found: Backends) -> str:
 
 
 def _health(proxy: KubeProxy) -> str:
-    return str(proxy.health.status) if proxy.health.outcome == "answered" else proxy.health.outcome
+    if proxy.health.outcome != "answered":
+        return proxy.health.outcome
+    return f"{'well' if proxy.health.status == 200 else 'not well'}, HTTP {proxy.health.status}"  # noqa: PLR2004  (OK)
 
 
 def mode(seen: Seen) -> str:

@@ -23,9 +23,11 @@ def show(params: object, view: View, seen: tuple[Each, ...]) -> Shown:  # noqa: 
     """One row a node; then one row for each thing that is not the same on all of them."""
     ranked = sorted(seen, key=lambda each: (-worst(view, each).rank, each.node.name))
     differing = differences(seen)
+    told = sum(not isinstance(each.summary, CannotLook) for each in seen)
+    among = "" if told == len(seen) else f" among the {told} that could be looked at"
     tables = (
         Table("Nodes", tuple(_row(view, each) for each in ranked), _COLUMNS),
-        Table("What differs", tuple(_differing(differing))),
+        *((Table(f"What differs{among}", tuple(_differing(differing))),) if told else ()),
     )
     facts = {
         "nodes": [_facts(view, each) for each in ranked],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from node_helper.facts import dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.protocol import CannotLook
 from workers.check import View
+from workers.checks import _pod_life
 from workers.locate import Located
 from workers.objects import Pod
 
@@ -47,6 +48,5 @@ class Seen:
         return self.pod.phase in ("Succeeded", "Failed")
 
     def node_deleted(self, view: View) -> bool:
-        """Whether the pod names a node that a current list of nodes does not have."""
-        current = not any(b.kind == "nodes" for b in view.cluster.behind)
-        return current and bool(self.pod.node) and self.pod.node not in view.cluster.nodes
+        """Whether the pod's node is gone from the cluster."""
+        return _pod_life.node_deleted(view, self.pod)

@@ -22,17 +22,27 @@ _FAMILIES = {"ip": "IPv4", "ip6": "IPv6"}
 _TREE = ("rule", "packets")
 _WAYS = ("destination", "from", "goes to", "how")
 _LINES_SHOWN = 60
+_NODES_NAMED = 6
 
 
 def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -> Shown:
     """A service's ways and trees, a chain's tree, or what a node holds."""
     used = sorted({place[1] for place in (*seen.found, *seen.texts)})
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
-    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what} on {_counted(seen)}"
+    where = f" on {_counted(seen)}" if seen.service else ""
+    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{_nothing(params, seen)}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
     facts = {"service": str(seen.service) if seen.service else None, "nodes": {n: _facts(seen, n) for n in seen.nodes}}
     return Shown(headline, facts, tuple(tables), files, tuple(_notes(params, seen, of)))
+
+
+def _nothing(params: Params, seen: Seen) -> str:
+    """That the table or chain which was asked for is nowhere, where that was seen."""
+    if next(_absent(params, seen), ""):
+        return f": no table {params.table}"
+    gone = [isinstance(a, CannotLook) and a.kind == "gone" for a in seen.found.values()]
+    return f": no chain {params.chain}" if params.chain and gone and all(gone) else ""
 
 
 def _counted(seen: Seen) -> str:
@@ -81,7 +91,9 @@ def _trees(params: Params, seen: Seen) -> Iterator[Table]:
             found = _lines(params, answer)
             rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
             if rows:
-                yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows[:_LINES_SHOWN], _TREE)
+                width = 2 if any(packets for _, packets in rows) else 1  # kube-proxy's nftables rules have no counters
+                shown = tuple(row[:width] for row in rows[:_LINES_SHOWN])
+                yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", shown, _TREE[:width])
 
 
 def _lines(params: Params, answer: Ruleset) -> tuple[Line, ...]:
@@ -147,14 +159,12 @@ def _file_name(backend: str, family: str) -> str:
 
 def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
     yield from _absent(params, seen)
+    yield from _unused(seen, of)
     yield from _shortened(params, seen)
     for node in seen.nodes:
         known = seen.backends[node]
         if not isinstance(known, Backends):
             continue
-        for backend in of:
-            if not any(t.backend == backend for t in known.tables):
-                yield f"{backend} is not in use on {node}: it has no table there."
         if known.ipvs:
             yield f"{node} has virtual servers in IPVS: `ipvs {seen.service or node}` shows them."
     for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
@@ -169,6 +179,17 @@ def _absent(params: Params, seen: Seen) -> Iterator[str]:
     named = {t.name for node in seen.nodes for t in seen.tables(node)}
     if params.table and named and params.table.name not in named:
         yield f"There is no table {params.table}: there are {', '.join(sorted(named))}."
+
+
+def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+    """One sentence for each backend, however many nodes do not use it."""
+    known = {node: held for node, held in seen.backends.items() if isinstance(held, Backends)}
+    for backend in of:
+        without = [node for node, held in known.items() if not any(t.backend == backend for t in held.tables)]
+        if without:
+            more = f" and {len(without) - _NODES_NAMED} more nodes" if len(without) > _NODES_NAMED else ""
+            there = "there" if len(without) == 1 else "on any of them"
+            yield f"{backend} is not in use on {', '.join(without[:_NODES_NAMED])}{more}: it has no table {there}."
 
 
 def _shortened(params: Params, seen: Seen) -> Iterator[str]:

@@ -12,6 +12,7 @@ from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, batch
 from workers.checks._from_pod import Inside, Resolved, enter, not_resolved, resolve
 from workers.model import Evidence, Finding, Severity, Shown, Table
+from workers.objects import Service
 from workers.params import Arg, HostPort, PodTarget
 
 MOST_ADDRESSES = 4
@@ -52,11 +53,15 @@ def plan(params: Params, view: View) -> Plan[Seen]:
 
 
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
-    """One finding for each address that did not accept."""
+    """A port that the service does not have, else one finding for each address that did not accept."""
     pod = seen.inside.pod
     yield from seen.inside.unseen(view.now)
     yield from not_resolved(seen.inside, seen.resolved, view.now)
+    portless = _portless(params, view, seen)
+    yield from (_no_such_port(params, view, seen, service) for service in {s.key: s for s in portless.values()}.values())
     for address, ended in seen.handshakes.items():
+        if address in portless:
+            continue
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
         elif ended.outcome != "answered":
@@ -70,6 +75,37 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
                 subject=str(params.target),
                 node=pod.node,
             )
+
+
+def _portless(params: Params, view: View, seen: Seen) -> dict[str, Service]:
+    """By address, the service of whose cluster IP an unanswered port was tried that it does not have."""
+    unanswered = (a for a, e in seen.handshakes.items() if isinstance(e, connect.Connected) and e.outcome != "answered")
+    found = {address: findings.address_of(view, address) for address in unanswered}
+    return {a: s for a, s in found.items() if s and params.target.port not in _tcp_ports(s)}
+
+
+def _no_such_port(params: Params, view: View, seen: Seen, service: Service) -> Finding:
+    """What answers at a cluster IP are the service's ports; nobody is behind any other."""
+    has = ", ".join(map(str, _tcp_ports(service))) or "none"
+    tried = tuple(
+        Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now)
+        for address, ended in seen.handshakes.items()
+        if isinstance(ended, connect.Connected) and address in service.cluster_ips
+    )
+    return Finding(
+        id="connect-no-such-port",
+        severity=Severity.PROBLEM,
+        claim=f"Service {service} has no TCP port {params.target.port}; it has {has}",
+        evidence=(Evidence(f"Kubernetes API, service {service}, spec.ports", has, view.cluster.as_of), *tried),
+        disprove=f"A port {params.target.port} in the service's spec.ports.",
+        fix="Connect to a port that it has, or add the port to the service.",
+        subject=str(service),
+        node=seen.inside.pod.node,
+    )
+
+
+def _tcp_ports(service: Service) -> tuple[int, ...]:
+    return tuple(p.port for p in service.ports if p.protocol == "TCP")
 
 
 def show(params: Params, _view: View, seen: Seen) -> Shown:

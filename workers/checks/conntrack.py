@@ -12,7 +12,7 @@ from workers.checks._conntrack_judge import judge
 from workers.checks._conntrack_seen import Seen, Watched, Where, find
 from workers.checks._conntrack_show import show
 from workers.errors import UsageError
-from workers.params import Address, Arg, Duration, Target
+from workers.params import Address, Arg, Duration, NodeOrPodTarget
 
 Protocol = Literal["tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "gre"]
 State = Literal[
@@ -29,12 +29,14 @@ _MAXIMUM = "net.netfilter.nf_conntrack_max"
 class Params:
     """Whose table, which flows, and for how long to watch."""
 
-    target: Annotated[Target, Arg("a node, or a pod whose flows are meant")]
+    target: Annotated[NodeOrPodTarget, Arg("a node, or a pod whose flows are meant")]
     dst: Annotated[Address | None, Arg("where first packets went, before translation")] = None
     src: Annotated[Address | None, Arg("where first packets came from")] = None
-    proto: Annotated[Protocol | None, Arg("the protocol")] = None
+    proto: Annotated[Protocol | None, Arg("the protocol: tcp, udp, icmp, sctp and so on")] = None
     port: Annotated[int | None, Arg("the port that first packets went to, before or after translation")] = None
-    state: Annotated[State | None, Arg("a state of TCP, or UNREPLIED, ASSURED, SRC_NAT, DST_NAT")] = None
+    state: Annotated[
+        State | None, Arg("a state of TCP such as SYN_SENT or TIME_WAIT, or UNREPLIED, ASSURED, SRC_NAT, DST_NAT")
+    ] = None
     time: Annotated[Duration | None, Arg("watch events for so long, at most 5m", word="for")] = None
 
 

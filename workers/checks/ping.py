@@ -106,7 +106,8 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
     }  # fmt: skip
     tables = (Table("Echoes", rows, ("sequence", "outcome", "time", "sender")),) if rows else ()
     notes = (seen.inside.note,) if seen.inside.note else ()
-    return Shown(f"{params.host} ({address or 'no address'}) from inside {seen.inside.pod}", facts, tables, notes=notes)
+    known_as = "" if address == str(params.host) else f" ({address or 'no address'})"
+    return Shown(f"{params.host}{known_as} from inside {seen.inside.pod}", facts, tables, notes=notes)
 
 
 def _words(echo: ping.Echo) -> str:

@@ -1,19 +1,22 @@
-"""The pods of a namespace as `kubectl get pod -o wide` lists them, and those that share an address."""
+"""The pods of a namespace as `kubectl get pod -o wide` lists them, those that do not work, and those that share an address."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from workers import findings
 from workers.check import Access, Check, Plan, View
+from workers.checks import _pod_life
 from workers.checks._listing import age, listing, within
 from workers.model import Finding, Shown
 from workers.objects import Pod
 from workers.params import Arg, Namespace
 
 COLUMNS = ("namespace", "name", "ready", "status", "restarts", "age", "IP", "node")
+_USUAL = frozenset({"pod-finished", "pod-terminating"})
+"""States that come with every job and every rollout: said of a pod that somebody asks about, not in a list."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,11 @@ def plan(params: Params, view: View) -> Plan[tuple[Pod, ...]]:
 
 
 def judge(_params: Params, view: View, seen: tuple[Pod, ...]) -> Iterator[Finding]:
-    """Kinds that are not current, and addresses that two pods have."""
-    yield from findings.cluster_gaps(view, "pods")
+    """Kinds that are not current, pods that do not work, and addresses that two pods have."""
+    yield from findings.cluster_gaps(view, "pods", "nodes")
     told: set[str] = set()
     for pod in seen:
+        yield from (replace(f, look_further=f"pod {pod}") for f in _pod_life.judge(view, pod) if f.id not in _USUAL)
         for finding in findings.duplicate_ip(view, pod):
             if finding.look_further not in told:
                 yield finding
@@ -66,7 +70,7 @@ def _row(view: View, pod: Pod) -> tuple[str, ...]:
 
 CHECK = Check(
     name="pods",
-    summary="The pods of a namespace: ready, status, restarts, age, IP, node",
+    summary="The pods of a namespace: ready, status, restarts, age, IP, node, and those that do not work",
     access=Access.READ,
     params=Params,
     plan=plan,

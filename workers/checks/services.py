@@ -69,4 +69,5 @@ CHECK = Check(
     judge=judge,
     show=show,
     examples=("services", "services in shop", "services in all"),
+    aliases=("svc",),
 )

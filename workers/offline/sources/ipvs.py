@@ -14,7 +14,7 @@ _UNTOLD = Timeouts(0, 0, 0)  # neither form tells timeouts and buckets, and no c
 def read(files: OfNode, query: ipvs.Query) -> ipvs.Ipvs:
     """Where the node's rules were saved and no virtual servers among them, IPVS is not in use there."""
     if not files.has(FILE):
-        return ipvs.Ipvs(None, (f"{files.file(FILE)} was not saved, {', '.join(files.backends())} was",), "", {})
+        return ipvs.Ipvs(None, (f"{files.file(FILE)} was not saved, other rules were: {', '.join(files.backends())}",), "", {})
     servers = files.parsed(FILE, parse)
     if query.only is not None:
         wanted = {(v.protocol, v.address, v.port) for v in query.only}

@@ -1,0 +1,30 @@
+"""`netcheck-bot check help`: what can be asked, and where Slack's other commands are."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli
+from workers.catalogue import catalogue
+
+
+def test_help_names_every_check() -> None:
+    said = CliRunner().invoke(cli, ["check", "help"])
+    assert said.exit_code == 0
+    assert {line.split()[0] for line in said.stdout.splitlines() if not line.startswith(" ")} == set(catalogue())
+
+
+@pytest.mark.parametrize("verb", ["conntrack", "CONNTRACK"])
+def test_help_explains_one(verb: str) -> None:
+    said = CliRunner().invoke(cli, ["check", "help", verb])
+    assert "usage: conntrack NODE|POD [dst=IP]" in said.stdout
+    assert "example: conntrack node-one for 30s" in said.stdout
+
+
+def test_another_command_of_slack_is_refused_as_one() -> None:
+    said = CliRunner().invoke(cli, ["check", "whoami"])
+    assert (said.exit_code, said.stderr) == (
+        2,
+        "netcheck-bot: whoami is for Slack; `netcheck-bot --help` shows what a terminal has\n",
+    )
