@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """Try every part and say what to mend.
 
-    Configuration, Slack, Redis, the audit, the approver, Kubernetes, SSH to each node. Exit status 1 if something is to be mended.
+    Configuration, Slack, Redis, the audit, the approver, Kubernetes, SSH to each node. Exit status 1 if one is to be mended.
     """
     settings = load(Settings)
     log.configure("error", "doctor")
