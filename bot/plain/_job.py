@@ -49,8 +49,8 @@ def said(job: Job, ctx: Context) -> str:
         return job.command
     try:
         invocation = again(job, ctx.entries)
-    except UsageError:
-        return job.text
+    except UsageError:  # a step of an approval is no command
+        return job.text.replace(job.command, job.command.replace("_", " "), 1)
     return line(job.command, invocation.params, job.namespace)
 
 

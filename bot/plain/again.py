@@ -9,8 +9,11 @@ from bot.plain._job import Params, meant
 
 async def answer(params: Params, ctx: Context) -> None:
     """The new job's own message speaks for itself. Raises `UsageError`."""
-    status = await meant(params, ctx)
-    await ctx.run(again(status.job, ctx.entries))
+    job = (await meant(params, ctx)).job
+    if params.job is None and job.command not in ctx.entries:
+        commands = [s.job for s in await ctx.jobs.recent(ctx.who.user) if s.job.command in ctx.entries]
+        job = commands[0] if commands else job
+    await ctx.run(again(job, ctx.entries))
 
 
 COMMAND = Command(

@@ -227,6 +227,15 @@ async def test_what_cannot_be_done_is_said(text: str, problem: str) -> None:
     assert e.value.problem == problem
 
 
+async def test_the_steps_of_an_approval_are_listed_and_not_run_again() -> None:
+    step = job("ab12-undo", State.DONE)
+    step = replace(step, job=replace(step.job, command="carry_out", words={"approval": "ab12"}))
+    bot = Bot(Queue((step, job("j-1", State.DONE))))
+    assert "`ab12-undo` `carry out " in await bot.say("jobs")
+    assert await bot.say("again") == ""
+    assert bot.ran == ["pod web raw=addr namespace=shop cluster=lab"]
+
+
 async def test_without_jobs_there_is_nothing_to_cancel() -> None:
     with pytest.raises(UsageError, match="you have no jobs yet"):
         await Bot().say("cancel")
