@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from node_helper.conntrack import asking
@@ -23,12 +24,14 @@ from node_helper.kernel import Netns
 from node_helper.linux import Linux, iptables_legacy, netns
 from node_helper.stop import Stop
 
+_MINE = Path("/proc/self/ns/net")
+
 
 class _Here(Linux):
     """The namespace of this process is the node's."""
 
     def own_netns(self) -> Netns:
-        return netns.at("/proc/self/ns/net")
+        return Netns(str(_MINE), _MINE.stat().st_ino)
 
 
 def _dump(kernel: _Here) -> None:
@@ -69,10 +72,10 @@ def _all_rules(kernel: _Here, backend: Any) -> None:
     assert all_rules.collect(kernel, all_rules.Query(backend, "ip")).tables
 
 
-def _interfaces(kernel: _Here, *paths: str) -> None:  # noqa: ARG001  (each question has a kernel of its own)
-    for path in paths:
+def _interfaces(kernel: _Here, *pods: tuple[str, int]) -> None:  # noqa: ARG001  (each question has a kernel of its own)
+    for path, inode in pods:
         with closing(_Here(Stop(600))) as own:
-            found = interfaces.collect(own, interfaces.Query(netns.at(path)))
+            found = interfaces.collect(own, interfaces.Query(Netns(path, inode)))
             assert any(one.peer and one.addresses for one in found.interfaces)
 
 

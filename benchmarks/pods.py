@@ -57,11 +57,11 @@ def _interfaces(few: tuple[Pods, Ours], many: tuple[Pods, Ours], tool: Tool) -> 
 
 
 def _looked_at(node: Pods, our: Ours) -> float:
-    return our("interfaces", *(pod.path for pod in node.pods))[0]
+    return our("interfaces", *((pod.path, pod.inode) for pod in node.pods))[0]
 
 
 def _one(node: Pods, our: Ours) -> float:
-    return our("interfaces", *[node.pods[0].path] * _QUERIES)[0]
+    return our("interfaces", *[(node.pods[0].path, node.pods[0].inode)] * _QUERIES)[0]
 
 
 def _query(pod: Netns, our: Ours, tool: Tool) -> Row:

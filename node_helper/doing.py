@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from typing import Any, Callable
 
 from node_helper import codec, wire
@@ -35,6 +34,8 @@ def carry_out(deed: Deed[Any, Any], asked: wire.Asked, why_not: WhyNot, stop: St
     except CannotLook as e:
         to.finish(wire.cannot_line(asked.id, e.kind, e.reason, e.fix), e.kind)
     except Exception as e:  # noqa: BLE001  (the edge of the helper, as in `look`)
+        import traceback
+
         log("bug", trace=asked.trace, deed=deed.name, traceback=traceback.format_exc())
         reason = f"the helper failed at {deed.name}: {type(e).__name__}: {e}"
         to.finish(wire.cannot_line(asked.id, "bug", reason, f"Report this with trace {asked.trace or 'and time'}."), "bug")

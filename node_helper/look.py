@@ -6,7 +6,6 @@ Whatever goes wrong ends as one `Cannot`: the reader is never left without a las
 from __future__ import annotations
 
 import time
-import traceback
 from contextlib import closing
 from typing import Any, Callable, Protocol, Union, cast
 
@@ -43,6 +42,8 @@ def answer(fact: AnyFact, asked: wire.Asked, make_kernel: MakeKernel, stop: Stop
         reason = f"the answer needs more than {asked.memory_mb} MiB on the node"
         to.finish(wire.cannot_line(asked.id, "budget", reason, "Ask for less."), "budget")
     except Exception as e:  # noqa: BLE001  (the edge of the helper: a bug is an answer too, and its traceback goes to the log)
+        import traceback
+
         log("bug", trace=asked.trace, fact=fact.name, traceback=traceback.format_exc())
         reason = f"the helper failed at {fact.name}: {type(e).__name__}: {e}"
         to.finish(wire.cannot_line(asked.id, "bug", reason, f"Report this with trace {asked.trace or 'and time'}."), "bug")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import Optional
 
 from node_helper.protocol import CannotLook
 
@@ -24,7 +25,7 @@ class Stop:
         self.changed = threading.Condition()
         self.late = ""  # why nothing came of it yet, should its time end now
         self._kind = ""
-        self._readable, self._writable = os.pipe()
+        self._pipe: Optional[tuple[int, int]] = None  # made for the first who polls: most questions wait for nothing
         self._closed = False
 
     @property
@@ -39,14 +40,18 @@ class Stop:
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when `end` is called, for `select.poll`. Poll for at most `left` seconds."""
-        return self._readable
+        with self.changed:
+            if self._pipe is None:
+                self._pipe = os.pipe()
+                self._wake()
+            return self._pipe[0]
 
     def end(self, kind: str) -> None:
         """Say that nobody waits any more: `CANCELLED` or `TIMEOUT`; the first reason counts. Wakes whoever waits with this."""
         with self.changed:
             if not self._kind and not self._closed:
                 self._kind = kind
-                os.write(self._writable, b"x")
+                self._wake()
             self.changed.notify_all()
 
     def check(self) -> None:
@@ -72,7 +77,12 @@ class Stop:
     def close(self) -> None:
         """Give the descriptors back; only when nobody polls them any more."""
         with self.changed:
-            if not self._closed:
-                self._closed = True
-                os.close(self._readable)
-                os.close(self._writable)
+            self._closed = True
+            if self._pipe is not None:
+                for descriptor in self._pipe:
+                    os.close(descriptor)
+                self._pipe = None
+
+    def _wake(self) -> None:
+        if self._kind and self._pipe is not None:
+            os.write(self._pipe[1], b"x")

@@ -9,7 +9,13 @@ from typing import Any
 
 from node_helper.changes.standing import Standing
 from node_helper.ipvs import Connections, Table, Virtual
-from node_helper.kernel import (
+from node_helper.kernel import Netns
+from node_helper.linux import ipvs_connections
+from node_helper.netfilter.records import FilterTable, Wanted
+from node_helper.netfilter.records import Table as RuleTable
+from node_helper.programs import Programs
+from node_helper.protocol import CannotLook
+from node_helper.records import (
     Address,
     Completed,
     Counters,
@@ -18,18 +24,12 @@ from node_helper.kernel import (
     Link,
     Neighbour,
     NeighbourTable,
-    Netns,
     Page,
     Process,
     Reply,
     Route,
     Socket,
 )
-from node_helper.linux import ipvs_connections
-from node_helper.netfilter.records import FilterTable, Wanted
-from node_helper.netfilter.records import Table as RuleTable
-from node_helper.programs import Programs
-from node_helper.protocol import CannotLook
 
 NODE = Netns("/proc/1/ns/net", 4026531840)
 ZERO = Counters(0, 0, 0, 0, 0, 0, 0, 0)
@@ -138,6 +138,9 @@ class PretendKernel:
     def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
         self.asked.extend(f"{netns.path}: link {index}" for index in indexes)
         return tuple(one for one in self.devices[netns.inode] if one.ifindex in indexes)
+
+    def link_names(self, netns: Netns, indexes: tuple[int, ...]) -> dict[int, str]:
+        return {one.ifindex: one.name for one in self.links_at(netns, indexes)}
 
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         return self.address_table.get(netns.inode, ())

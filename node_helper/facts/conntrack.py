@@ -12,6 +12,7 @@ from node_helper.conntrack.flow import Flow, flow
 from node_helper.conntrack.layout import Layout, Values
 from node_helper.conntrack.matching import EVERYTHING
 from node_helper.conntrack.reading import Reader, Tally
+from node_helper.conntrack.searching import Search
 from node_helper.conntrack.text import Lines
 from node_helper.conntrack.totals import COUNTED, Destination, Total, Totals
 from node_helper.conntrack.wants import Which
@@ -71,7 +72,7 @@ def collect(kernel: Kernel, query: Query) -> Conntrack:
         if wanted.everything:
             cut = _read_all(kernel, found, kernel.now() + query.seconds)
             return found.answer(found.totals.flows, by_kernel=False, cut=cut)
-        search = asking.Search(kernel, wanted)
+        search = Search(kernel, wanted)
         for layout, values in search.flows():
             found.add(layout, values)
         found.count()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Iterator, Optional
 
 from node_helper.conntrack import asking, names
-from node_helper.conntrack.asking import Tests
 from node_helper.conntrack.events import Events
 from node_helper.conntrack.flow import address
 from node_helper.conntrack.layout import Layout, Values
+from node_helper.conntrack.searching import Tests
 from node_helper.conntrack.text import Lines
 from node_helper.conntrack.wants import Which
 from node_helper.kernel import Kernel

@@ -12,8 +12,9 @@ from typing import Optional
 
 from node_helper.dns import message
 from node_helper.dns.names import Malformed
-from node_helper.kernel import Datagram, Kernel, Netns, Reply
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import Fact
+from node_helper.records import Datagram, Reply
 
 _LARGEST_PORT = 65535
 _LONGEST = 30.0  # seconds

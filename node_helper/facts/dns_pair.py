@@ -12,8 +12,9 @@ from typing import Optional
 
 from node_helper.dns import message
 from node_helper.facts import conntrack_stats, dns
-from node_helper.kernel import Datagram, Kernel, Netns
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import CannotLook, Fact
+from node_helper.records import Datagram
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node_helper.kernel import ForwardChain, Kernel
+from node_helper.kernel import Kernel
 from node_helper.protocol import Fact
+from node_helper.records import ForwardChain
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from node_helper.kernel import Address, Kernel, Link, Netns
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import Fact
+from node_helper.records import Address, Link
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class _Sides:
     """Both sides: the devices that matter by index, and by which id each side knows the other."""
 
     links: dict[int, Link]
+    masters: dict[int, str]
     pod_links: dict[int, Link]
     known_to_pod_as: Optional[int]
     knows_pod_as: Optional[int]
@@ -68,9 +70,9 @@ def collect(kernel: Kernel, query: Query) -> Interfaces:
         link.link for link in links if link.link and link.link_netnsid is not None and link.link_netnsid == known_to_pod_as
     )
     there = kernel.links_at(node, across)
-    masters = kernel.links_at(node, tuple({link.master for link in there if link.master}))
     sides = _Sides(
-        links=_by_index((*masters, *there)),
+        links=_by_index(there),
+        masters=kernel.link_names(node, tuple({link.master for link in there if link.master})),
         pod_links=_by_index(links),
         known_to_pod_as=known_to_pod_as,
         knows_pod_as=kernel.netnsid(node, query.netns),
@@ -91,9 +93,8 @@ def _interface(link: Link, addresses: tuple[str, ...], sides: _Sides) -> Interfa
     if why:
         return Interface(link, addresses, None, why)
     there = sides.links[link.link or 0]
-    master = sides.links.get(there.master or 0)
     mutual = there.link == link.ifindex and there.link_netnsid is not None and there.link_netnsid == sides.knows_pod_as
-    return Interface(link, addresses, Peer(there, master.name if master else None, mutual))
+    return Interface(link, addresses, Peer(there, sides.masters.get(there.master or 0), mutual))
 
 
 def _pairless(link: Link, sides: _Sides) -> str:

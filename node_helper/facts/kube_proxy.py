@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Iterator
 
-from node_helper.kernel import Kernel, Page
+from node_helper.kernel import Kernel
 from node_helper.protocol import CannotLook, Fact
+from node_helper.records import Page
 
 _NAMES = frozenset({"kube-proxy", "k3s", "k3s-server", "k3s-agent", "kubelite"})
 _HEALTH_PORT, _METRICS_PORT = 10256, 10249  # k8s.io/kubernetes/pkg/cluster/ports

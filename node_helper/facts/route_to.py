@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from node_helper.kernel import Kernel, NextHop
+from node_helper.kernel import Kernel
 from node_helper.protocol import Fact
+from node_helper.records import NextHop
 
 
 @dataclass(frozen=True)

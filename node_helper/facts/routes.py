@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node_helper.kernel import Kernel, Netns, Route
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import Fact
+from node_helper.records import Route
 
 _LOCAL_TABLE = 255  # RT_TABLE_LOCAL in linux/rtnetlink.h
 _NOISE = frozenset({"local", "broadcast", "multicast", "anycast"})

@@ -14,10 +14,10 @@ import struct
 from contextlib import closing
 from typing import Iterator, Optional
 
-from node_helper.kernel import ForwardChain
 from node_helper.linux import files, nfnetlink
 from node_helper.linux.netlink import Malformed, Netlink, attribute, attributes, unpack
 from node_helper.linux.rtnetlink.links import text
+from node_helper.records import ForwardChain
 
 _GET_TABLE, _GET_CHAIN = nfnetlink.kind(nfnetlink.NFTABLES, 1), nfnetlink.kind(nfnetlink.NFTABLES, 4)
 _FAMILIES = {1: "inet", 2: "ip", 10: "ip6"}

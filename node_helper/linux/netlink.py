@@ -11,16 +11,16 @@ from typing import Any, Iterator, Protocol
 from node_helper.protocol import CannotLook
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
-_ATTRIBUTE = struct.Struct("=HH")  # length, type
+ATTRIBUTE = struct.Struct("=HH")  # length, type
 _ERROR = struct.Struct("=i")
 _NOOP, _FAILED, _DONE, _OVERRUN = 1, 2, 3, 4
-_REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
-_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+_REQUEST, _DUMP, _INTERRUPTED = 0x1, 0x300, 0x10
+TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
 _TRUNCATED = int(socket.MSG_TRUNC)  # an enum costs a microsecond at each use
 _ANSWER = 1 << 16
 _TRIES = 5
-_SECONDS = 5.0
+_TIMEOUT = struct.pack("@ll", 5, 0)  # struct timeval
 _MOST_BYTES = 64 << 20
 
 
@@ -32,28 +32,30 @@ class _Interrupted(Exception):
     """The table changed while it was read: what came is not one picture of it."""
 
 
-def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def messages(data: bytes) -> list[tuple[int, int, int, bytes]]:
     """Type, flags, sequence and body of each message of a datagram. Raises `Malformed`."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size or at + length > len(data):
-            raise Malformed(f"a netlink message says {length} of {len(data) - at} bytes")
-        yield kind, flags, sequence, data[at + _HEADER.size : at + length]
-        at += _aligned(length)
-    if at < len(data):
+    found = []
+    at, end, header = 0, len(data), _HEADER.unpack_from
+    while at + 16 <= end:
+        length, kind, flags, sequence, _ = header(data, at)
+        if length < 16 or at + length > end:  # noqa: PLR2004  (struct nlmsghdr)
+            raise Malformed(f"a netlink message says {length} of {end - at} bytes")
+        found.append((kind, flags, sequence, data[at + 16 : at + length]))
+        at += (length + 3) & ~3
+    if at < end:
         raise Malformed("bytes are left after the last netlink message")
+    return found
 
 
 def attributes(body: bytes, at: int = 0) -> dict[int, bytes]:
     """Attributes by type, the last of each. Raises `Malformed`."""
     found = {}
-    end, header = len(body), _ATTRIBUTE.unpack_from  # a device has fifty of them, so this loop is most of the reading
+    end, header = len(body), ATTRIBUTE.unpack_from  # a device has fifty of them, so this loop is most of the reading
     while at + 4 <= end:
         length, kind = header(body, at)
         if length < 4 or at + length > end:  # noqa: PLR2004  (struct nlattr)
             raise Malformed(f"a netlink attribute says {length} of {end - at} bytes")
-        found[kind & _TYPE] = body[at + 4 : at + length]
+        found[kind & TYPE] = body[at + 4 : at + length]
         at += (length + 3) & ~3
     return found
 
@@ -67,7 +69,7 @@ def unpack(form: struct.Struct, data: bytes, at: int = 0) -> tuple[int, ...]:
 
 def attribute(kind: int, value: bytes) -> bytes:
     """One attribute, padded."""
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (_aligned(len(value)) - len(value))
+    return ATTRIBUTE.pack(ATTRIBUTE.size + len(value), kind) + value + b"\0" * (_aligned(len(value)) - len(value))
 
 
 class Channel(Protocol):
@@ -87,7 +89,7 @@ def connect() -> Netlink:
     """Reach NETLINK_ROUTE of the calling thread's namespace."""
     channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     channel.bind((0, 0))
-    channel.settimeout(_SECONDS)
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)  # settimeout would poll before each call
     try:
         channel.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
     except OSError as e:
@@ -111,18 +113,28 @@ class Netlink:
         """The bodies of a whole table in one consistent picture; read again when it changed meanwhile, then `CannotLook`."""
         for _ in range(_TRIES):
             try:
-                return list(self._ask(kind, _REQUEST | _DUMP, body))
+                return list(self._ask(kind, body))
             except _Interrupted:
                 continue
         raise CannotLook(f"the kernel's table changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
 
     def get(self, kind: int, body: bytes) -> bytes:
-        """The body of the one answer."""
-        return next(iter(list(self._ask(kind, _REQUEST | _ACK, body))), b"")
+        """The body of the one answer, which needs no acknowledgement: the kernel refuses, or answers."""
+        self._send(kind, _REQUEST, body)
+        while True:
+            for message, _, sequence, content in messages(self._receive()):
+                if sequence == self._sequence and message != _NOOP:
+                    if message == _FAILED:
+                        _raise_for(content)
+                        return b""
+                    return content
 
-    def _ask(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+    def _send(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+
+    def _ask(self, kind: int, body: bytes) -> Iterator[bytes]:
+        self._send(kind, _REQUEST | _DUMP, body)
         read, interrupted, done = 0, False, False
         while not done:
             data = self._receive()
@@ -145,6 +157,8 @@ class Netlink:
         while True:
             try:
                 data, _, flags, sender = self._socket.recvmsg(_ANSWER)
+            except BlockingIOError as e:
+                raise TimeoutError from e
             except OSError as e:
                 if e.errno == errno.ENOBUFS:
                     raise _Interrupted from e

@@ -21,11 +21,13 @@ class Netlinks:
 
     def ask(self, where: Netns, ask: Callable[[Netlink], T]) -> T:
         """What a namespace answers. `CannotLook` of kind ``gone`` once its path opens another."""
-        verify(where)
         with self._one_at_a_time:
-            if where.inode not in self._by_inode:
-                self._by_inode[where.inode] = inside(where, connect)
-            return ask(self._by_inode[where.inode])
+            known = self._by_inode.get(where.inode)
+            if known is None:
+                known = self._by_inode[where.inode] = inside(where, connect)
+            else:
+                verify(where)
+            return ask(known)
 
     def close(self) -> None:
         """Close every socket; the next question opens its own again."""

@@ -6,11 +6,11 @@ here it is always thread-self). A socket stays where it was made, and a process 
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
-from typing import Callable, TypeVar
+from functools import cache
+from typing import Any, Callable, TypeVar
 
 from node_helper.kernel import Netns
 from node_helper.linux.errors import translated
@@ -21,12 +21,12 @@ _CLONE_NEWNET = 0x40000000
 _GET_TYPE = 0xB703  # NS_GET_NSTYPE, ioctl_ns(2)
 _NODE = "/proc/1/ns/net"
 _MINE = "/proc/thread-self/ns/net"
-_libc = ctypes.CDLL(None, use_errno=True)  # os.setns exists since Python 3.12 only
 
 
 def own() -> Netns:
     """The namespace of the node: that of PID 1."""
-    return at(_NODE)
+    with translated(f"the network namespace {_NODE}"):
+        return Netns(_NODE, os.stat(_NODE).st_ino)
 
 
 def of(pid: int) -> Netns:
@@ -52,10 +52,10 @@ def inside(netns: Netns, work: Callable[[], T]) -> T:
     """What `work` returns when the calling thread runs it in a namespace; afterwards the thread is where it was."""
     descriptor = open_verified(netns)
     try:
-        if os.stat(_MINE).st_ino == netns.inode:
-            return work()
         home = os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if os.fstat(home).st_ino == netns.inode:
+                return work()
             with translated(netns.path):
                 _enter(descriptor)
             try:
@@ -103,6 +103,15 @@ def _open(path: str) -> int:
 
 
 def _enter(descriptor: int) -> None:
-    if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
+    import ctypes  # os.setns exists since Python 3.12 only; many a question enters no namespace
+
+    if _libc().setns(descriptor, _CLONE_NEWNET) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+@cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)

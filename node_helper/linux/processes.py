@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Iterator, Optional
 
-from node_helper.kernel import Process
 from node_helper.linux.errors import translated
+from node_helper.records import Process
 
 _GONE = (FileNotFoundError, ProcessLookupError)
 _PARENT, _STARTED = 1, 19  # fields of /proc/PID/stat after the name, which may hold blanks and brackets

@@ -9,27 +9,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, TypeVar
 
-from node_helper.kernel import (
-    Address,
-    Completed,
-    Datagram,
-    ForwardChain,
-    Link,
-    Neighbour,
-    NeighbourTable,
-    Netns,
-    Page,
-    Process,
-    Reply,
-    Route,
-    Socket,
-)
-from node_helper.linux import files, netns, processes, sockets
+from node_helper.kernel import Netns
+from node_helper.linux import files, netns
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink
 from node_helper.linux.netlinks import Netlinks
 from node_helper.linux.netns import inside, open_verified
-from node_helper.linux.rtnetlink import addresses, links, neighbours, nsids, routes
 from node_helper.stop import Stop
 
 if TYPE_CHECKING:
@@ -38,6 +23,20 @@ if TYPE_CHECKING:
     from node_helper.netfilter.records import FilterTable, Wanted
     from node_helper.netfilter.records import Table as RuleTable
     from node_helper.programs import Programs
+    from node_helper.records import (
+        Address,
+        Completed,
+        Datagram,
+        ForwardChain,
+        Link,
+        Neighbour,
+        NeighbourTable,
+        Page,
+        Process,
+        Reply,
+        Route,
+        Socket,
+    )
 
 T = TypeVar("T")
 
@@ -63,6 +62,8 @@ class Linux:
         return netns.at(path)
 
     def processes(self, mentioning: tuple[str, ...] = ()) -> Iterator[Process]:
+        from node_helper.linux import processes
+
         return processes.read(mentioning)
 
     def read(self, path: str, limit: int = 1 << 20) -> Optional[str]:
@@ -96,15 +97,28 @@ class Linux:
         return unix_http.get(socket, path, limit)
 
     def links(self, netns: Netns) -> tuple[Link, ...]:
+        from node_helper.linux.rtnetlink import links
+
         return self._asked(netns, "the devices", links.read)
 
     def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
+        from node_helper.linux.rtnetlink import links
+
         return self._asked(netns, "devices", lambda netlink: links.read_at(netlink, indexes))
 
+    def link_names(self, netns: Netns, indexes: tuple[int, ...]) -> dict[int, str]:
+        from node_helper.linux.rtnetlink import links
+
+        return self._asked(netns, "devices", lambda netlink: links.names_at(netlink, indexes)) if indexes else {}
+
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
+        from node_helper.linux.rtnetlink import addresses
+
         return self._asked(netns, "the addresses", addresses.read)
 
     def netnsid(self, netns: Netns, of: Netns) -> Optional[int]:
+        from node_helper.linux.rtnetlink import nsids
+
         descriptor = open_verified(of)
         try:
             return self._asked(netns, "the id of a namespace", lambda netlink: nsids.read(netlink, descriptor))
@@ -112,12 +126,18 @@ class Linux:
             os.close(descriptor)
 
     def routes(self, netns: Netns) -> tuple[Route, ...]:
+        from node_helper.linux.rtnetlink import routes
+
         return self._asked(netns, "the routes", _with_names(routes.read))
 
     def route_to(self, netns: Netns, address: str) -> Route:
+        from node_helper.linux.rtnetlink import routes
+
         return self._asked(netns, "a route", lambda netlink: routes.lookup(netlink, address))
 
     def neighbours(self, netns: Netns) -> tuple[Neighbour, ...]:
+        from node_helper.linux.rtnetlink import neighbours
+
         return self._asked(netns, "the neighbour tables", _with_names(neighbours.read))
 
     def neighbour_tables(self, netns: Netns) -> tuple[NeighbourTable, ...]:
@@ -126,6 +146,8 @@ class Linux:
         return self._asked(netns, "the neighbour tables", neighbour_tables.read)
 
     def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+        from node_helper.linux import sockets
+
         return self._inside(netns, "the sockets", sockets.read)
 
     def ipvs(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None) -> Optional[Table]:
@@ -236,6 +258,8 @@ class Linux:
 
 
 def _with_names(ask: Callable[[Netlink, Mapping[int, str]], T]) -> Callable[[Netlink], T]:
+    from node_helper.linux.rtnetlink import links
+
     return lambda netlink: ask(netlink, links.names(netlink))
 
 

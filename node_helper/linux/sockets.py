@@ -6,10 +6,10 @@ import socket
 import struct
 from typing import Iterator
 
-from node_helper.kernel import Socket
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Malformed
 from node_helper.protocol import CannotLook
+from node_helper.records import Socket
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6")
 _STATES = {

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import IO, Sequence
 
-from node_helper.kernel import Completed
 from node_helper.linux import files
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed
 from node_helper.stop import Stop
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from node_helper.kernel import Kernel, Netns, Process
+from node_helper.kernel import Kernel, Netns
+from node_helper.records import Process
 from node_helper.runtime.listed import Pod
 
 _MONITORS = frozenset({"conmon", "conmonrs"})  # they start first, sit in the pod's cgroup and live in the node's namespace

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from node_helper.kernel import Kernel, Netns, Process
+from node_helper.kernel import Kernel, Netns
 from node_helper.protocol import CannotLook
+from node_helper.records import Process
 from node_helper.runtime import cgroups, containerd, crictl, crio, docker
 from node_helper.runtime.listed import Listed, Pod
 

@@ -15,8 +15,9 @@ import pytest
 
 from deploy.lab import packages
 from node_helper.facts import interfaces, neighbours, routes, sockets
-from node_helper.kernel import Link, Netns, Route, Socket
+from node_helper.kernel import Netns
 from node_helper.linux import netns
+from node_helper.records import Link, Route, Socket
 from tests.throwaway import LinuxWhere, namespace
 
 pytestmark = pytest.mark.live

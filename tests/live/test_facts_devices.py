@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pytest
 
 from node_helper.facts import interfaces, neighbours, routes
-from node_helper.kernel import Link, Netns, NextHop
+from node_helper.kernel import Netns
 from node_helper.linux import files, netns
 from node_helper.protocol import CannotLook
+from node_helper.records import Link, NextHop
 from tests.throwaway import LinuxWhere, address, configure, namespace, pid_of, veth
 
 pytestmark = pytest.mark.live

@@ -13,10 +13,11 @@ from deploy.lab.kubeproxy.iptables import render_iptables
 from deploy.lab.kubeproxy.model import Family
 from deploy.lab.kubeproxy.nftables import render_nftables
 from node_helper.facts import all_rules, backends, chain_rules, rules_text, service_rules
-from node_helper.kernel import Completed, Netns
+from node_helper.kernel import Netns
 from node_helper.netfilter import save
 from node_helper.netfilter.records import Destination, Ruleset, Table
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed
 from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
 from tests.rule_samples import LARGE, SMALL, large, small
 from tests.rules_loaded import Loaded, namespace

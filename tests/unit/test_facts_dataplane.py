@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.facts import dataplane, forward_policy, kube_proxy
-from node_helper.kernel import ForwardChain, Page
 from node_helper.linux import forward_chains, programs
 from node_helper.linux.netlink import Malformed
 from node_helper.linux.probes import http
 from node_helper.linux.rtnetlink import classifiers
 from node_helper.programs import Program, Programs
 from node_helper.protocol import CannotLook
+from node_helper.records import ForwardChain, Page
 from tests.pretend_kernel import PretendKernel, process
 
 UID = "0b6c2a7e-11aa-4c6b-9a3e-000000000001"

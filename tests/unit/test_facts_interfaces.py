@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from node_helper.facts import interfaces
-from node_helper.kernel import Address, Link, Netns
+from node_helper.kernel import Netns
+from node_helper.records import Address, Link
 from tests.pretend_kernel import NODE, PretendKernel, link
 
 POD = Netns("/var/run/netns/cni-1", 4026532890)

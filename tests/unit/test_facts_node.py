@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.facts import devices, neighbour_stats, netstat, softnet, sysctls
-from node_helper.kernel import Address, NeighbourTable, Netns
+from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
+from node_helper.records import Address, NeighbourTable
 from tests.pretend_kernel import NODE, PretendKernel, link
 
 POD = Netns("/proc/144/ns/net", 4026532890)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from node_helper.facts import connect, dns, dns_pair, ping
-from node_helper.kernel import Datagram, Netns, Reply
+from node_helper.kernel import Netns
+from node_helper.records import Datagram, Reply
 from tests.pretend_kernel import PretendKernel
 
 POD = Netns("/proc/144/ns/net", 4026532890)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.facts import neighbours, raw, resolv_conf, routes, sockets
-from node_helper.kernel import Completed, Neighbour, Netns, NextHop, Route, Socket
+from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed, Neighbour, NextHop, Route, Socket
 from tests.pretend_kernel import PretendKernel
 
 POD = Netns("/proc/144/ns/net", 4026532890)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.facts import sandbox
-from node_helper.kernel import Completed, Process
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed, Process
 from tests.hostile_json import JSON, changed
 from tests.pretend_kernel import NODE, PretendKernel, process
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from node_helper.facts import ipvs
 from node_helper.ipvs import RealServer, Table, Timeouts, Traffic, Virtual, VirtualServer
-from node_helper.kernel import Completed
 from node_helper.linux.ipvs import virtual_server
 from node_helper.linux.netlink import Malformed, attribute
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed
 from tests.pretend_kernel import PretendKernel
 
 SERVICE: dict[int, bytes] = {

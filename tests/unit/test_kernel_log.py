@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from node_helper import kernel_log
 from node_helper.facts import kernel_log as fact
-from node_helper.kernel import Completed
 from node_helper.protocol import CannotLook
+from node_helper.records import Completed
 from tests.pretend_kernel import NODE, PretendKernel
 
 CLOCK = kernel_log.Clock(booted=1_767_225_600.0, now=1_767_229_200.0)  # 2026-01-01, one hour after midnight

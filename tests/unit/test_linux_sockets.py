@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.kernel import Socket
 from node_helper.linux.netlink import Malformed
 from node_helper.linux.sockets import parse
+from node_helper.records import Socket
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

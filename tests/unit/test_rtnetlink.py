@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.kernel import Address, Counters, Neighbour, NeighbourTable, NextHop, Route
 from node_helper.linux import netlink
 from node_helper.linux.netlink import Malformed, Netlink
 from node_helper.linux.rtnetlink import addresses, links, neighbour_tables, neighbours, nsids, routes
 from node_helper.protocol import CannotLook
+from node_helper.records import Address, Counters, Neighbour, NeighbourTable, NextHop, Route
 
 NAMES = {1: "lo", 2: "eth0", 3: "eth1"}
 MULTI, INTERRUPTED = 0x2, 0x10
@@ -307,9 +307,15 @@ def test_an_error_of_the_kernel_is_raised_wherever_it_stands(kind: int) -> None:
         Netlink(PretendChannel([(kind, MULTI, struct.pack("=i", -errno.EPERM))])).dump(18, b"")
 
 
-def test_an_acknowledgement_is_the_end_of_a_single_answer() -> None:
-    channel = PretendChannel([(NEWLINK, 0, b"body"), (ERROR, 0, bytes(20))])
+def test_a_single_answer_is_asked_for_without_an_acknowledgement() -> None:
+    channel = PretendChannel([(1, 0, b""), (NEWLINK, 0, b"body")])
     assert Netlink(channel).get(90, b"") == b"body"
+    assert channel.asked == [struct.pack("=IHHII", 16, 90, 0x1, 1, 0)]
+
+
+def test_a_single_question_that_the_kernel_refuses_is_an_error() -> None:
+    with pytest.raises(PermissionError):
+        Netlink(PretendChannel([(ERROR, 0, struct.pack("=i", -errno.EPERM))])).get(90, b"")
 
 
 def test_what_another_process_sends_is_not_heard() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from node_helper.facts import rules_text
-from node_helper.kernel import Completed
 from node_helper.netfilter.records import Chain, FilterTable, Rule, Table, Wanted
+from node_helper.records import Completed
 from tests.pretend_kernel import PretendKernel
 from workers.rules import saved_iptables
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_helper.facts.kernel_log import KernelLog
-from node_helper.kernel import NeighbourTable
+from node_helper.records import NeighbourTable
 from workers.check import Samples, View
 from workers.checks._node_seen import Counted, Seen
 from workers.model import Confidence, Evidence, Finding, Severity

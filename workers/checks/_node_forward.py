@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from node_helper.kernel import ForwardChain
 from node_helper.netfilter.records import Chain, Rule, Ruleset
+from node_helper.records import ForwardChain
 from workers.check import Samples, View
 from workers.checks._node_seen import Seen, dropping
 from workers.model import Confidence, Evidence, Finding, Severity

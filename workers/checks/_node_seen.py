@@ -19,9 +19,9 @@ from node_helper.facts import (
     sysctls,
 )
 from node_helper.facts.devices import Device
-from node_helper.kernel import ForwardChain
 from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
+from node_helper.records import ForwardChain
 from workers.check import Samples, View
 from workers.objects import Node, Pod
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from node_helper.facts import dns, interfaces, raw, resolv_conf, routes, sandbox, sockets
 from node_helper.facts.interfaces import Interface
-from node_helper.kernel import Link, Route
+from node_helper.records import Link, Route
 from workers.check import View
 from workers.checks._pod_seen import Seen
 from workers.findings import services_of

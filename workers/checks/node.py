@@ -19,9 +19,9 @@ from node_helper.facts import (
     softnet,
     sysctls,
 )
-from node_helper.kernel import ForwardChain
 from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
+from node_helper.records import ForwardChain
 from workers import locate
 from workers.check import Access, Ask, Check, Plan, Round, Samples, View, batch
 from workers.checks._node_judge import judge

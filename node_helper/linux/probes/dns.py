@@ -10,10 +10,10 @@ import time
 
 from node_helper.dns import message
 from node_helper.dns.names import Malformed
-from node_helper.kernel import Datagram, Reply
 from node_helper.linux.probes import refusal
 from node_helper.linux.probes.outcome import failed, place
 from node_helper.linux.probes.waiting import Attempt
+from node_helper.records import Datagram, Reply
 
 _LENGTH = struct.Struct("!H")
 _LARGEST = 1 << 16

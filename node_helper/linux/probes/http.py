@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import time
 
-from node_helper.kernel import Page
 from node_helper.linux.netlink import Malformed
 from node_helper.linux.probes.outcome import outcome, place
 from node_helper.linux.probes.waiting import Attempt
 from node_helper.protocol import CannotLook
+from node_helper.records import Page
 
 _CHUNK = 1 << 16
 _STATUS_WORDS = 2

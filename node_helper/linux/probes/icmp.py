@@ -7,10 +7,10 @@ import socket
 import struct
 import time
 
-from node_helper.kernel import Reply
 from node_helper.linux.probes import refusal
 from node_helper.linux.probes.outcome import failed, place
 from node_helper.linux.probes.waiting import Attempt
+from node_helper.records import Reply
 
 _REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 _REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}

@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Optional, Union
 
-from node_helper.kernel import Reply
+from node_helper.records import Reply
 
 _OUTCOMES = {
     errno.ECONNREFUSED: "refused",

@@ -6,9 +6,9 @@ import socket
 import struct
 import time
 
-from node_helper.kernel import Reply
 from node_helper.linux.probes.outcome import failed, place
 from node_helper.linux.probes.waiting import Attempt
+from node_helper.records import Reply
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: nothing lingers in TIME-WAIT in the pod
 

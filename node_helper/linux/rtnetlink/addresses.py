@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 
-from node_helper.kernel import Address
-from node_helper.linux.netlink import Malformed, Netlink, attributes, unpack
+from node_helper.linux.netlink import Malformed, Netlink, unpack
+from node_helper.linux.shapes import Shapes
+from node_helper.records import Address
 
 _GET = 22
 _HEADER = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 _ADDRESS, _LOCAL = 1, 2
+_SHAPES = Shapes(_HEADER.size, (_ADDRESS, _LOCAL))
 _SIZES = {int(socket.AF_INET): 4, int(socket.AF_INET6): 16}
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 
@@ -25,7 +27,7 @@ def read(netlink: Netlink) -> tuple[Address, ...]:
 def decode(body: bytes) -> Address:
     """The address of one RTM_NEWADDR. Raises `Malformed`."""
     family, length, _, level, index = unpack(_HEADER, body)
-    found = attributes(body, _HEADER.size)
+    found = _SHAPES.attributes(body)
     own = found.get(_LOCAL, found.get(_ADDRESS, b""))  # where they differ, IFA_ADDRESS is the other end's
     return Address(index, f"{address(family, own)}/{length}", scope(level))
 

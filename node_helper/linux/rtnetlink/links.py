@@ -5,18 +5,22 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from typing import Iterable, Optional
+from functools import lru_cache
+from typing import Iterable, Iterator, Optional
 
-from node_helper.kernel import Counters, Link
 from node_helper.linux.netlink import Malformed, Netlink, attribute, attributes, unpack
+from node_helper.linux.shapes import Shapes
+from node_helper.records import Counters, Link
 
 _GET = 18
 _HEADER = struct.Struct("=BxHiII")  # struct ifinfomsg: family, ARPHRD type, index, flags, change
 _ADDRESS, _NAME, _MTU, _LINK, _MASTER, _STATE, _INFO, _STATS, _EXT_MASK, _LINK_NETNSID = 1, 3, 4, 5, 10, 16, 18, 23, 29, 37
 _INFO_KIND = 1
+_SHAPES = Shapes(_HEADER.size, (_ADDRESS, _NAME, _MTU, _LINK, _MASTER, _STATE, _INFO, _STATS, _LINK_NETNSID))
 _SKIP_STATS = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 _STATS_FORM = struct.Struct("=8Q")  # the head of struct rtnl_link_stats64
 _U32, _I32 = struct.Struct("=I"), struct.Struct("=i")
+_NO_COUNTERS = attribute(_EXT_MASK, _U32.pack(_SKIP_STATS))
 _STATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 _UP, _RUNNING = 0x1, 0x40
 _FLAGS = (
@@ -50,28 +54,32 @@ def read(netlink: Netlink) -> tuple[Link, ...]:
 
 def read_at(netlink: Netlink, indexes: Iterable[int]) -> tuple[Link, ...]:
     """The devices of these indexes; those that are not there are left out."""
-    return tuple(link for link in (_at(netlink, index) for index in indexes) if link is not None)
+    return tuple(map(decode, _at(netlink, indexes, b"")))
 
 
-def _at(netlink: Netlink, index: int) -> Optional[Link]:
-    try:
-        return decode(netlink.get(_GET, _HEADER.pack(0, 0, index, 0, 0)))
-    except OSError as e:
-        if e.errno != errno.ENODEV:
-            raise
-        return None
+def names_at(netlink: Netlink, indexes: Iterable[int]) -> dict[int, str]:
+    """The names of these devices by ifindex; those that are not there are left out."""
+    return dict(map(_index_and_name, _at(netlink, indexes, _NO_COUNTERS)))
+
+
+def _at(netlink: Netlink, indexes: Iterable[int], more: bytes) -> Iterator[bytes]:
+    for index in indexes:
+        try:
+            yield netlink.get(_GET, _HEADER.pack(0, 0, index, 0, 0) + more)
+        except OSError as e:
+            if e.errno != errno.ENODEV:
+                raise
 
 
 def names(netlink: Netlink) -> dict[int, str]:
     """The names of devices by ifindex, without asking for their counters."""
-    request = _HEADER.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, _U32.pack(_SKIP_STATS))
-    return dict(map(_index_and_name, netlink.dump(_GET, request)))
+    return dict(map(_index_and_name, netlink.dump(_GET, _HEADER.pack(0, 0, 0, 0, 0) + _NO_COUNTERS)))
 
 
 def decode(body: bytes) -> Link:
     """The device of one RTM_NEWLINK. Raises `Malformed`."""
     _, hardware, index, flags, _ = unpack(_HEADER, body)
-    found = attributes(body, _HEADER.size)
+    found = _SHAPES.attributes(body)
     netnsid = _optional(_I32, found.get(_LINK_NETNSID))
     link = _optional(_I32, found.get(_LINK))
     if link is None and netnsid is not None:
@@ -97,7 +105,7 @@ def text(data: bytes) -> str:
 
 
 def _index_and_name(body: bytes) -> tuple[int, str]:
-    return unpack(_HEADER, body)[2], text(attributes(body, _HEADER.size).get(_NAME, b""))
+    return unpack(_HEADER, body)[2], text(_SHAPES.attributes(body).get(_NAME, b""))
 
 
 def _optional(form: struct.Struct, data: Optional[bytes]) -> Optional[int]:
@@ -110,6 +118,7 @@ def _state(data: bytes) -> str:
     return _STATES[data[0]]
 
 
+@lru_cache(maxsize=64)
 def _flag_names(flags: int) -> tuple[str, ...]:
     silent = ("NO-CARRIER",) if flags & _UP and not flags & _RUNNING else ()
     return silent + tuple(name for bit, name in _FLAGS if flags & bit)

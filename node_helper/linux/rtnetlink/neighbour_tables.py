@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Optional
 
-from node_helper.kernel import NeighbourTable
 from node_helper.linux.netlink import Malformed, Netlink, attributes, unpack
 from node_helper.linux.rtnetlink.links import text
+from node_helper.records import NeighbourTable
 
 _GET = 66
 _HEADER = struct.Struct("=Bxxx")  # struct ndtmsg: family

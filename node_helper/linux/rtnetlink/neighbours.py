@@ -6,9 +6,9 @@ import socket
 import struct
 from typing import Mapping
 
-from node_helper.kernel import Neighbour
 from node_helper.linux.netlink import Netlink, attributes, unpack
 from node_helper.linux.rtnetlink.addresses import address
+from node_helper.records import Neighbour
 
 _GET = 30
 _HEADER = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, index, state, flags, type

@@ -8,10 +8,10 @@ import socket
 import struct
 from typing import Iterator, Mapping, Optional
 
-from node_helper.kernel import NextHop, Route
 from node_helper.linux.netlink import Malformed, Netlink, attribute, attributes, unpack
 from node_helper.linux.rtnetlink import links
 from node_helper.linux.rtnetlink.addresses import address, scope
+from node_helper.records import NextHop, Route
 
 _GET = 26
 _HEADER = struct.Struct(
