@@ -19,10 +19,10 @@ from workers.check import View
 from workers.checks import catalogue
 from workers.cluster import list_once
 from workers.model import Report
-from workers.nodes import Nodes
+from workers.nodes.nodes import Nodes
 from workers.objects import Cluster
 from workers.runner import FromNodes, run
-from workers.ssh import Ssh, SshSettings
+from workers.ssh.connect import Ssh, SshSettings
 from workers.terminal import now
 
 _FLOWS = 1_000_000

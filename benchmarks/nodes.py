@@ -25,10 +25,10 @@ from node_helper import codec, wire
 from node_helper.facts import conntrack_stats
 from node_helper.linux import netns
 from workers.check import Ask
-from workers.helper import CREDIT, Helper
-from workers.nodes import Nodes
-from workers.replies import Answer
-from workers.ssh import Ssh, SshSettings
+from workers.nodes.helper import CREDIT, Helper
+from workers.nodes.nodes import Nodes
+from workers.nodes.replies import Answer
+from workers.ssh.connect import Ssh, SshSettings
 
 IDS = {
     "node-question": "one question to one node, warm: what the way there and back adds to what the question itself costs",

@@ -29,7 +29,7 @@ from bot.pressed import button as pressed_button
 from bot.pressed import modal as entered_modal
 from bot.reception import Reception
 from workers.render.buttons import CANCEL, RUN
-from workers.slack import Identity
+from workers.slack.client import Identity
 
 T = TypeVar("T")
 log = structlog.get_logger()

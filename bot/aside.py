@@ -10,8 +10,8 @@ import structlog
 from bot.asked import Asked
 from workers.jobs import Jobs, QueueAway
 from workers.render.message import Message
-from workers.slack_errors import SlackError
-from workers.thread import Position, Thread
+from workers.slack.errors import SlackError
+from workers.slack.thread import Position, Thread
 
 log = structlog.get_logger()
 

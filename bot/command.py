@@ -16,7 +16,7 @@ from workers.changes.letters import Act
 from workers.errors import UsageError
 from workers.job import Channel, Requester
 from workers.params import arguments
-from workers.policy import Decision, Rules
+from workers.policy.rules import Decision, Rules
 from workers.queue.status import State, Status
 from workers.render.message import Message
 

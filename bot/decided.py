@@ -7,11 +7,11 @@ from typing import Any
 
 from bot.commands import Invocation
 from bot.entry import Entry
-from workers.approval_rules import agreeable
 from workers.check import Access
 from workers.job import Channel, Requester
 from workers.phrase import namespaces
-from workers.policy import Decision, Rules, decide
+from workers.policy.approval import agreeable
+from workers.policy.rules import Decision, Rules, decide
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,17 @@ from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
 from bot.records import Records
-from workers import removal
 from workers.audit.entry import About, Kind
 from workers.audit.reading import Reader
 from workers.audit.trail import Trail, kept_if_possible
-from workers.discretion import REFUSED
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
 from workers.jobs import QueueAway
 from workers.params import words
-from workers.policy import Rules
+from workers.policy.rules import Rules
+from workers.redaction.discretion import REFUSED
 from workers.render import notices
+from workers.slack import removal
 
 log = structlog.get_logger()
 

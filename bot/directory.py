@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 import structlog
 
 from workers.job import Requester
-from workers.pace import Pace
-from workers.slack import Seat, Slack
-from workers.slack_errors import SlackError
+from workers.slack.client import Seat, Slack
+from workers.slack.errors import SlackError
+from workers.slack.pace import Pace
 
 T = TypeVar("T")
 log = structlog.get_logger()

@@ -15,10 +15,10 @@ from bot.aside import Asides
 from bot.asked import Asked
 from workers.job import Job
 from workers.jobs import QueueAway, TooMany
-from workers.policy import Limits
+from workers.policy.rules import Limits
 from workers.render import notices, progress
 from workers.render.progress import Progress
-from workers.slack_errors import NotInChannel, SlackAway, SlackRefused
+from workers.slack.errors import NotInChannel, SlackAway, SlackRefused
 
 log = structlog.get_logger()
 

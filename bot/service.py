@@ -29,10 +29,10 @@ from workers.audit.entry import About, Kind
 from workers.audit.reading import Reader
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
-from workers.policy_watch import PolicyFile
-from workers.slack import Identity, Slack
-from workers.slack_errors import SlackAway, SlackRefused
-from workers.thread import Thread
+from workers.policy.watch import PolicyFile
+from workers.slack.client import Identity, Slack
+from workers.slack.errors import SlackAway, SlackRefused
+from workers.slack.thread import Thread
 
 log = structlog.get_logger()
 

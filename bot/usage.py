@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.entry import Entry
-from workers.change_values import Buckets, Count, NodesTarget, SettingName
+from workers.changes.values import Buckets, Count, NodesTarget, SettingName
 from workers.params import (
     Address,
     Argument,

@@ -24,8 +24,8 @@ from workers.jobs import QueueAway
 from workers.render import notices
 from workers.render.bounds import section
 from workers.render.message import Message
-from workers.slack_errors import SlackError
-from workers.thread import Thread
+from workers.slack.errors import SlackError
+from workers.slack.thread import Thread
 
 log = structlog.get_logger()
 

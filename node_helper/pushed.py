@@ -1,6 +1,6 @@
 """Runs on a node before the helper is there: takes it from standard input into memory, checks it, and becomes it.
 
-Sent as text by `workers/push.py`. The helper lives in a file without a name (memfd_create(2)), so nothing stays behind.
+Sent as text by `workers/nodes/push.py`. The helper lives in a file without a name (memfd_create(2)), so nothing stays behind.
 """
 
 import hashlib

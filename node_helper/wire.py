@@ -1,7 +1,7 @@
 """The lines that worker and helper exchange: JSON objects, one a line, at most `MAX_LINE` bytes. Pure.
 
-What a worker says is read here; what a helper says is written by `node_helper.look` and read by `workers.replies`. Whatever a
-line holds, reading it costs time and memory proportional to its length.
+What a worker says is read here; what a helper says is written by `node_helper.look` and read by `workers.nodes.replies`. Whatever
+a line holds, reading it costs time and memory proportional to its length.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from bot.approver.approval import Approval, State
 from bot.approver.rules import Now
 from bot.approver.witness import Note, NotSealed
 from node_helper.changes.plan import KEYS, Setting, Target
-from workers.approval_rules import ApprovalRule, BreakGlass, Refusal, Stage
 from workers.changes.letters import Act, Voice
 from workers.changes.proposal import Draft, Proposal
 from workers.job import Channel, Job, Requester
 from workers.model import Table
-from workers.policy import Decision, Rule, Rules
+from workers.policy.approval import ApprovalRule, BreakGlass, Refusal, Stage
+from workers.policy.rules import Decision, Rule, Rules
 
 START = 1_800_000_000.0
 HERE = Channel("C0INCIDENTS", None, shared=False)

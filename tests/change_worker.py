@@ -25,19 +25,19 @@ from node_helper.changes.standing import standing
 from tests.pretend_changes import OLD, Pretended, state_of
 from tests.queue_parts import QUICK, jobs_at
 from tests.unit.audit_parts import Noted
-from workers import policy
-from workers.carrying import Carrying
 from workers.catalogue import all_changes, catalogue
 from workers.changes import signing
 from workers.changes.mail import Mail
 from workers.check import Access, Ask, Samples
 from workers.jobs import Jobs, Lease
 from workers.objects import Cluster
-from workers.proposing import Changing
-from workers.slack import Upload
-from workers.thread import Thread
-from workers.work import Work
-from workers.worker import Worker
+from workers.policy import rules as policy
+from workers.slack.client import Upload
+from workers.slack.thread import Thread
+from workers.work.carrying import Carrying
+from workers.work.proposing import Changing
+from workers.work.work import Work
+from workers.work.worker import Worker
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 RULES = policy.Rules((policy.Rule("all", ("U1",), frozenset(Access)),))

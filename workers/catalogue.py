@@ -7,7 +7,7 @@ import pkgutil
 from typing import Any
 
 from workers import changes, checks
-from workers.change import Change
+from workers.changes.change import Change
 from workers.check import Check
 
 

@@ -14,20 +14,20 @@ from node_helper.changes.verifying import SKEW_S
 from node_helper.facts import change_state
 from node_helper.facts.change_state import ChangeState
 from node_helper.protocol import CannotLook
-from workers import policy_file
 from workers.audit import opening, sinks
 from workers.check import Ask
 from workers.cluster import list_once
 from workers.errors import UsageError
 from workers.jobs import opened
 from workers.kubernetes.rights import rights
-from workers.nodes import Nodes
+from workers.nodes.nodes import Nodes
+from workers.policy import file as policy_file
 from workers.queue.errors import QueueError
 from workers.seal import BadKeyFile
 from workers.settings import Settings
-from workers.slack import Slack
-from workers.slack_errors import SlackError
-from workers.slack_methods import SCOPES
+from workers.slack.client import Slack
+from workers.slack.errors import SlackError
+from workers.slack.methods import SCOPES
 from workers.terminal import nodes_of
 
 _SECONDS = 20.0

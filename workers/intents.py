@@ -9,8 +9,8 @@ import structlog
 from workers.jobs import Intent, Jobs, NoSuchJob, QueueAway
 from workers.render import progress
 from workers.render.progress import Progress
-from workers.slack_errors import SlackAway, SlackRefused
-from workers.thread import Thread
+from workers.slack.errors import SlackAway, SlackRefused
+from workers.slack.thread import Thread
 
 log = structlog.get_logger()
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from workers import seal as sealing
 from workers.changes.mail import Mail
-from workers.embedded import Embedded
 from workers.job import Job
 from workers.queue import position, record
 from workers.queue.channels import Channels
 from workers.queue.claim import Store
+from workers.queue.embedded import Embedded
 from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
 from workers.queue.inbox import Inbox
 from workers.queue.keys import Keys

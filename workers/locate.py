@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workers.change_values import NodesTarget
+from workers.changes.values import NodesTarget
 from workers.check import View
 from workers.errors import Unresolved, UsageError
 from workers.objects import Key, Node, Owner, Pod, Service

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Asker(Protocol):
-    """The nodes, as `workers.nodes.Nodes` is; every method raises `CannotLook`."""
+    """The nodes, as `workers.nodes.nodes.Nodes` is; every method raises `CannotLook`."""
 
     async def ask(self, ask: Ask[Any, Any], *, trace: str, seconds: float) -> Any:
         """One answer."""

@@ -12,11 +12,11 @@ from workers.check import Check, View
 from workers.cluster import list_once
 from workers.enough import Enough
 from workers.model import Report
-from workers.nodes import Limits, Nodes
+from workers.nodes.nodes import Limits, Nodes
 from workers.recording import Recording, record
 from workers.runner import FromNodes
 from workers.settings import Settings
-from workers.ssh import Ssh, SshSettings
+from workers.ssh.connect import Ssh, SshSettings
 
 
 async def look(

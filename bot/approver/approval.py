@@ -9,9 +9,9 @@ import enum
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.approval_rules import ApprovalRule
 from workers.changes.proposal import NodeEnd, Proposal
 from workers.job import Requester
+from workers.policy.approval import ApprovalRule
 
 
 class State(enum.Enum):

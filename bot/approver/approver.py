@@ -21,13 +21,13 @@ from bot.approver.rules import Now
 from bot.approver.store import Code, Store
 from bot.approver.witness import Note
 from node_helper import codec
-from workers import policy
-from workers.approval_rules import rule_for
 from workers.changes.letters import CodeWanted, Letter, Voice
 from workers.changes.mail import Mail, Taken
 from workers.changes.proposal import CarriedOut, Proposal
 from workers.check import Access
 from workers.job import Channel
+from workers.policy import rules as policy
+from workers.policy.approval import rule_for
 
 log = structlog.get_logger()
 

@@ -22,8 +22,8 @@ from bot.approver.witness import Note, NotSealed, Witness
 from node_helper import codec
 from workers.jobs import Forged, Jobs, NoSuchJob, QueueAway
 from workers.render.message import Message
-from workers.slack_errors import MessageGone, SlackAway, SlackError, SlackRefused
-from workers.thread import Position, Thread
+from workers.slack.errors import MessageGone, SlackAway, SlackError, SlackRefused
+from workers.slack.thread import Position, Thread
 
 log = structlog.get_logger()
 

@@ -30,8 +30,8 @@ from workers.job import Channel, Job
 from workers.jobs import Forged, Jobs, QueueError
 from workers.render import progress
 from workers.render.progress import Progress
-from workers.slack_errors import SlackError
-from workers.thread import Position, Thread
+from workers.slack.errors import SlackError
+from workers.slack.thread import Position, Thread
 
 log = structlog.get_logger()
 

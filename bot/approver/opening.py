@@ -8,11 +8,11 @@ from bot.approver import rules
 from bot.approver.approval import Approval, Said, State
 from node_helper.changes import plan as plans
 from node_helper.codec import Malformed
-from workers import policy
-from workers.approval_rules import ApprovalRule, Refusal, Stage, may_request, rule_for
 from workers.changes.proposal import Proposal
 from workers.check import Access
 from workers.job import Requester
+from workers.policy import rules as policy
+from workers.policy.approval import ApprovalRule, Refusal, Stage, may_request, rule_for
 
 
 def opened(letter: Proposal, current: policy.Rules, now: float) -> Approval:

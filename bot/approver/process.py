@@ -17,9 +17,9 @@ from bot.settings import BotSettings
 from workers import health
 from workers.errors import UsageError
 from workers.jobs import Jobs, QueueAway, opened
-from workers.policy_watch import PolicyFile
-from workers.slack import Slack
-from workers.thread import Thread
+from workers.policy.watch import PolicyFile
+from workers.slack.client import Slack
+from workers.slack.thread import Thread
 
 log = structlog.get_logger()
 

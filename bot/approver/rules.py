@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.approver.approval import Approval, Said, Signed, State, outcome
-from workers.approval_rules import ApprovalRule, Refusal, may_approve, may_break_glass
 from workers.changes.letters import Act, Voice
 from workers.changes.proposal import CarriedOut, NodeEnd
 from workers.job import Requester
-from workers.policy import Decision
+from workers.policy.approval import ApprovalRule, Refusal, may_approve, may_break_glass
+from workers.policy.rules import Decision
 
 VOICE_S = 900.0
 """A voice that was held up for longer is not acted on: whoever could delay it would choose when it counts."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bot.approvals import Approvals, NoApprover
 from bot.approver import key
 from bot.settings import BotSettings
-from workers import policy_file, seal
+from workers import seal
 from workers.doctor import Seen
 from workers.errors import UsageError
 from workers.jobs import QueueError, opened
+from workers.policy import file as policy_file
 from workers.seal import BadKeyFile
 
 _PART = "approver"

@@ -23,8 +23,8 @@ from bot.approver.store import Store, Taken
 from bot.approver.witness import Witness
 from workers.changes.mail import Mail
 from workers.jobs import Forged, Jobs, QueueAway
-from workers.policy import Rules
-from workers.thread import Thread
+from workers.policy.rules import Rules
+from workers.slack.thread import Thread
 
 log = structlog.get_logger()
 

@@ -16,11 +16,12 @@ from bot.decided import Meaning, access_of, decided
 from bot.entry import Entry
 from bot.nearest import nearest
 from bot.settings import BotSettings
-from workers import catalogue, log, policy_file
+from workers import catalogue, log
 from workers.check import Access
 from workers.errors import UsageError
 from workers.job import Channel, Requester, Standing
-from workers.policy import ANY, Rules
+from workers.policy import file as policy_file
+from workers.policy.rules import ANY, Rules
 from workers.render.escape import visible
 from workers.settings import load
 
@@ -117,9 +118,9 @@ def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[
 async def _asked(settings: BotSettings, rules: Rules, user: str, channel: str) -> tuple[Requester, Channel]:
     """Who and where, as Slack says. Raises `UsageError` where it cannot be asked."""
     from bot.directory import Directory
-    from workers.pace import Pace
-    from workers.slack import Slack
-    from workers.slack_errors import SlackError
+    from workers.slack.client import Slack
+    from workers.slack.errors import SlackError
+    from workers.slack.pace import Pace
 
     if settings.slack_bot_token is None:
         raise UsageError("Slack cannot be asked without NETCHECK_SLACK_BOT_TOKEN: say --standing, --in and --shared")

@@ -13,7 +13,7 @@ from workers.settings import Settings, load
 @click.command()
 def command() -> None:
     """Run a worker. Settings come from NETCHECK_... variables and the file that NETCHECK_CONFIG names."""
-    from workers.worker import serve
+    from workers.work.worker import serve
 
     settings = load(Settings)
     log.configure(settings.log_level, "worker")

@@ -12,7 +12,7 @@ from workers.changes.letters import Act
 from workers.check import Access
 from workers.errors import UsageError, shown
 from workers.params import Arg
-from workers.policy import Decision, decide
+from workers.policy.rules import Decision, decide
 from workers.render import escape
 from workers.render.bounds import section
 from workers.render.message import Message

@@ -15,7 +15,7 @@ from workers.check import Access
 from workers.errors import UsageError, shown
 from workers.model import Table
 from workers.params import Arg, Duration
-from workers.policy import Decision, decide
+from workers.policy.rules import Decision, decide
 from workers.render import facts, notices
 from workers.render.bounds import Page, section
 from workers.render.message import Message

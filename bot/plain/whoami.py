@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.command import Command, Context
 from workers.check import Access
-from workers.policy import Decision, decide
+from workers.policy.rules import Decision, decide
 from workers.render import listing
 from workers.render.escape import code, mrkdwn
 from workers.render.message import Message

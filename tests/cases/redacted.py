@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from workers.discretion import Discretion
 from workers.job import Channel, Job, Requester
 from workers.model import Report
 from workers.objects import Cluster
 from workers.params import arguments
-from workers.pseudonyms import Pseudonyms
+from workers.redaction.discretion import Discretion
+from workers.redaction.pseudonyms import Pseudonyms
 from workers.render.message import Message
 
 _V4 = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])")

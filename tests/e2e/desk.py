@@ -14,9 +14,9 @@ from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, State
 from workers.render import progress, verdict
 from workers.render.progress import Progress
-from workers.slack import Slack
+from workers.slack.client import Slack
+from workers.slack.thread import Thread
 from workers.terminal import now
-from workers.thread import Thread
 
 SIGNS = tuple(verdict.SIGNS.values())
 POLL_S = 0.02

@@ -10,8 +10,8 @@ from pathlib import Path
 from deploy.lab import sshd
 from deploy.lab.forward import Forward, Place
 from deploy.lab.lab import Lab
-from workers.nodes import Nodes
-from workers.ssh import Ssh, SshSettings
+from workers.nodes.nodes import Nodes
+from workers.ssh.connect import Ssh, SshSettings
 
 ADDRESSES = {"node-one": "10.199.0.11", "node-two": "10.199.0.12"}
 _CONFIG = """Port {port}

@@ -25,21 +25,21 @@ from tests.unit.audit_parts import Noted
 from tests.unit.test_changing import AGREED
 from tests.unit.test_work import Remembered
 from workers import seal
-from workers.carrying import Carrying
 from workers.catalogue import all_changes, catalogue
 from workers.changes import signing
 from workers.changes.proposal import CarriedOut, Proposal
 from workers.cluster import list_once
 from workers.job import Channel, Requester
 from workers.jobs import Jobs, State, opened
-from workers.nodes import Nodes
+from workers.nodes.nodes import Nodes
 from workers.objects import Cluster
-from workers.proposing import Changing
 from workers.settings import Settings
+from workers.slack.thread import Thread
 from workers.terminal import nodes_of
-from workers.thread import Thread
-from workers.work import Work
-from workers.worker import Worker
+from workers.work.carrying import Carrying
+from workers.work.proposing import Changing
+from workers.work.work import Work
+from workers.work.worker import Worker
 
 pytestmark = pytest.mark.live
 

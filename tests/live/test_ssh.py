@@ -19,8 +19,8 @@ from node_helper.facts import connect, ping, routes
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers.check import Ask
-from workers.nodes import Limits, Nodes
-from workers.ssh import Ssh, SshSettings
+from workers.nodes.nodes import Limits, Nodes
+from workers.ssh.connect import Ssh, SshSettings
 
 pytestmark = pytest.mark.live
 

@@ -17,7 +17,7 @@ from deploy.lab.packages import Packages
 from node_helper.protocol import CannotLook
 from node_helper.wire import Hello
 from tests.live.ssh_ways import Ways, opened
-from workers.nodes import Nodes
+from workers.nodes.nodes import Nodes
 
 pytestmark = pytest.mark.live
 KEY = "ssh-ed25519"

@@ -14,8 +14,8 @@ from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, Lease
 from workers.render import progress
 from workers.render.message import Message
-from workers.slack import Slack
-from workers.thread import Position, Thread
+from workers.slack.client import Slack
+from workers.slack.thread import Position, Thread
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 BEGIN, UPLOAD, COMPLETE = "files.getUploadURLExternal", "upload", "files.completeUploadExternal"

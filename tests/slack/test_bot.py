@@ -29,8 +29,8 @@ from tests.queue_parts import wait_until_ended
 from tests.slack.parts import POST, of_the_bot, until
 from tests.unit.conftest import RedisPlace
 from workers.audit.store import Store
-from workers.embedded import Embedded
 from workers.jobs import Jobs, State, Status
+from workers.queue.embedded import Embedded
 
 POD = "pod hello-world"
 

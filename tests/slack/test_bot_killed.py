@@ -20,8 +20,8 @@ from tests.slack.parts import POST, of_the_bot, until
 from tests.slack.test_bot import running, settings_of, until_so
 from tests.unit.conftest import RedisPlace
 from workers import seal
-from workers.embedded import Embedded
 from workers.jobs import Jobs, State
+from workers.queue.embedded import Embedded
 from workers.queue.server import ANSWER_S
 
 Starting = Callable[[], Role]

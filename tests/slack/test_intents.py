@@ -13,7 +13,7 @@ from tests.slack.parts import POST, asked_in, of_the_bot, placeholder, said, wri
 from workers import intents
 from workers.job import Channel, Job
 from workers.jobs import Jobs, State
-from workers.thread import Thread
+from workers.slack.thread import Thread
 
 SOON_S = 0.1
 

@@ -15,9 +15,9 @@ from tests.slack.parts import BEGIN, COMPLETE, UPDATE, UPLOAD, in_hand, of_the_b
 from tests.unit.conftest import RedisPlace
 from workers.jobs import Jobs, State
 from workers.model import RawFile
-from workers.result import tell
-from workers.slack_errors import SlackAway, SlackRefused
-from workers.thread import Thread
+from workers.slack.errors import SlackAway, SlackRefused
+from workers.slack.thread import Thread
+from workers.work.result import tell
 
 RAW = "1: lo: <LOOPBACK,UP>\n<!channel> & ```\n"
 RESULT = replace(said("healthy"), files=(RawFile("addr.txt", RAW),))

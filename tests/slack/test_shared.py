@@ -13,13 +13,14 @@ from tests.queue_parts import queued
 from tests.slack.parts import UPDATE, asked_in, of_the_bot, said, texts, writing
 from tests.slack.test_bot import POD, Bot, running, settings_of
 from tests.unit.conftest import RedisPlace
-from workers import direct, result
 from workers.job import Channel, Job
 from workers.jobs import Jobs, State
 from workers.model import RawFile
-from workers.removal import remove_files
 from workers.render.message import Message
-from workers.thread import Thread
+from workers.slack import direct
+from workers.slack.removal import remove_files
+from workers.slack.thread import Thread
+from workers.work import result
 
 WHOLE = Message("whole", said("whole").blocks, (RawFile("report.txt", "everything"),))
 

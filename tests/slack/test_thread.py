@@ -12,10 +12,10 @@ import pytest_asyncio
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from tests.slack.parts import POST, UPDATE, at, of_the_bot, said, texts, until, writing
 from workers.job import Channel
-from workers.live import Live
 from workers.render import limits
-from workers.slack_errors import MessageGone, NotInChannel, SlackAway, SlackRefused
-from workers.thread import Thread
+from workers.slack.errors import MessageGone, NotInChannel, SlackAway, SlackRefused
+from workers.slack.thread import Thread
+from workers.work.live import Live
 
 
 @pytest_asyncio.fixture

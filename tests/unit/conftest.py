@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from tests.queue_parts import QUICK, jobs_at, wait_until_ended
 from workers import seal
-from workers.embedded import Embedded
 from workers.jobs import Jobs, Server, Terms
+from workers.queue.embedded import Embedded
 
 
 @dataclass(frozen=True)

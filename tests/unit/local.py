@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from workers.transport import Ended
+from workers.nodes.transport import Ended
 
 TOY = str(Path(__file__).with_name("toy_helper.py"))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from node_helper import wire
-from workers.transport import Ended
+from workers.nodes.transport import Ended
 
 Say = Callable[[dict[str, Any]], "bytes | None"]
 

@@ -12,11 +12,11 @@ from bot.approver import asking, rules
 from bot.approver.approval import Approval, Signed, State
 from bot.approver.rules import Heard
 from tests.approvals import ALICE, BOB, CAROL, RULE, START, approval, now, person, voice
-from workers.approval_rules import ApprovalRule, BreakGlass, Refusal, Stage
 from workers.changes.letters import Act
 from workers.changes.proposal import CarriedOut, NodeEnd
 from workers.job import Requester
-from workers.policy import Decision
+from workers.policy.approval import ApprovalRule, BreakGlass, Refusal, Stage
+from workers.policy.rules import Decision
 
 DAVE, EVE, MALLORY = person("U0DAVE"), person("U0EVE"), person("U0MALLORY")
 TWO = replace(RULE, needed=2)

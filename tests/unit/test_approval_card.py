@@ -19,10 +19,10 @@ from bot.approver.card import Standing
 from node_helper.changes.plan import Setting
 from tests.approvals import ALICE, BOB, RULE, START, approval, person
 from tests.slack_limits import refuse_what_slack_refuses
-from workers.approval_rules import ApprovalRule, Stage
 from workers.changes.letters import Act
 from workers.changes.proposal import Ended, NodeEnd
 from workers.model import Table
+from workers.policy.approval import ApprovalRule, Stage
 
 PEOPLE = ("U0ALICE", "U0BOB", "U0CAROL", "U0DAVE", "U0EVE")
 HOSTILE = [

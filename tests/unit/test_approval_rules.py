@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from workers.approval_rules import (
+from workers.job import Requester, Standing
+from workers.policy.approval import (
     ApprovalRule,
     BreakGlass,
     Refusal,
@@ -13,9 +14,8 @@ from workers.approval_rules import (
     may_request,
     rule_for,
 )
-from workers.job import Requester, Standing
-from workers.policy import Rules
-from workers.policy_file import BadPolicy, built_in, parse
+from workers.policy.file import BadPolicy, built_in, parse
+from workers.policy.rules import Rules
 
 EVERYWHERE = """
 version = 1

@@ -26,8 +26,8 @@ from workers.changes.mail import Mail
 from workers.changes.proposal import CarriedOut, NodeEnd
 from workers.jobs import Jobs, Server
 from workers.render.message import Block, Message
-from workers.slack import Slack
-from workers.thread import Thread
+from workers.slack.client import Slack
+from workers.slack.thread import Thread
 
 T = TypeVar("T")
 MANY = 1_000_000

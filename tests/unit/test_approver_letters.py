@@ -16,11 +16,11 @@ from bot.approver.approval import State
 from bot.approver.approver import Approver
 from bot.approver.store import Store
 from tests.approvals import ALICE, BOB, CAROL, RULE, START, Clock, person, policy, proposal, rfc, voice
-from workers.approval_rules import ApprovalRule
 from workers.changes.letters import CodeWanted, Letter
 from workers.changes.mail import Mail
 from workers.changes.proposal import CarriedOut, NodeEnd
 from workers.job import Channel
+from workers.policy.approval import ApprovalRule
 
 TWO = replace(RULE, needed=2)
 MEMORY = "/dev/shm"  # noqa: S108  (so many commits to a disk would take a minute)

@@ -26,8 +26,8 @@ from workers.changes import signing
 from workers.changes.proposal import CarriedOut
 from workers.job import Channel, Requester
 from workers.jobs import Jobs, State
-from workers.outcome import Outcome
 from workers.queue.server import patiently
+from workers.work.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.change_values import Buckets, Count, NodesTarget, SettingName
+from workers.changes.values import Buckets, Count, NodesTarget, SettingName
 from workers.errors import UsageError
 
 NUMBERS = st.integers(1, (1 << 31) - 1)

@@ -16,11 +16,9 @@ from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
 from tests.unit.conftest import RedisPlace
 from tests.unit.test_work import Remembered, until_over
-from workers import policy, seal
-from workers.approval_rules import ApprovalRule, Stage
+from workers import seal
 from workers.audit.entry import Kind
 from workers.audit.errors import SinkAway
-from workers.carrying import Carrying
 from workers.catalogue import all_changes, catalogue
 from workers.changes.letters import Letter
 from workers.changes.mail import Mail
@@ -29,12 +27,15 @@ from workers.check import Access
 from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, State
 from workers.objects import Cluster, Node
-from workers.proposing import Changing
+from workers.policy import rules as policy
+from workers.policy.approval import ApprovalRule, Stage
 from workers.queue.errors import LostLease
 from workers.seal import Key, Seal
-from workers.thread import Thread
-from workers.work import Work
-from workers.worker import Worker
+from workers.slack.thread import Thread
+from workers.work.carrying import Carrying
+from workers.work.proposing import Changing
+from workers.work.work import Work
+from workers.work.worker import Worker
 
 NAMES = ("n1", "n2", "n3")
 MAY = (policy.Rule("all", ("U1",), frozenset(Access)),)

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.queue_parts import wait_until_ended
-from workers.embedded import Embedded
 from workers.jobs import QueueAway, Server
+from workers.queue.embedded import Embedded
 
 ROOT = Path(__file__).parents[2]
 USER = """
 import asyncio, pathlib, sys
-from workers.embedded import Embedded
+from workers.queue.embedded import Embedded
 embedded = Embedded(pathlib.Path(sys.argv[1]))
 asyncio.run(embedded.start())
 print(embedded.pid, flush=True)

@@ -18,8 +18,8 @@ import redis.exceptions
 from tests.queue_parts import QUICK, job, queued, wait_until_ended
 from tests.unit.conftest import RedisPlace
 from workers import seal
-from workers.embedded import Embedded
 from workers.jobs import Jobs, QueueAway, Server, State
+from workers.queue.embedded import Embedded
 from workers.queue.errors import QueueRefused
 from workers.queue.server import _translated, patiently
 

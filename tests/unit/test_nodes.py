@@ -14,7 +14,7 @@ from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
 from tests.unit.local import Local, gone, until
 from workers.check import Ask
-from workers.nodes import Limits, Nodes
+from workers.nodes.nodes import Limits, Nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from tests.unit import toy_helper as toy
 from tests.unit.local import Local, until
 from tests.unit.scripted import Scripted, hello
 from workers.check import Ask
-from workers.nodes import Limits, Nodes
+from workers.nodes.nodes import Limits, Nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

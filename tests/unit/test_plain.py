@@ -11,15 +11,15 @@ from bot import plain
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, parse
 from tests.slack_limits import refuse_what_slack_refuses
-from workers.approval_rules import ApprovalRule, BreakGlass, Stage
 from workers.audit.entry import Entry, Kind
 from workers.audit.reading import Found, Seen, Wanted
 from workers.catalogue import catalogue
 from workers.check import Access
 from workers.errors import UsageError
 from workers.job import Channel, Job, Requester
-from workers.policy import Defaults, Rule, Rules
-from workers.policy_file import built_in
+from workers.policy.approval import ApprovalRule, BreakGlass, Stage
+from workers.policy.file import built_in
+from workers.policy.rules import Defaults, Rule, Rules
 from workers.queue.errors import NoSuchJob
 from workers.queue.status import State, Status
 

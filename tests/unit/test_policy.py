@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from workers.check import Access
 from workers.job import Channel, Requester, Standing
 from workers.objects import Cluster, Pod, Service
-from workers.policy import Decision, Defaults, Rules, decide, narrowed
-from workers.policy_file import BadPolicy, built_in, load, parse
+from workers.policy.file import BadPolicy, built_in, load, parse
+from workers.policy.rules import Decision, Defaults, Rules, decide, narrowed
 
 SHOP = """
 version = 1

@@ -13,7 +13,7 @@ from bot.decided import at_all
 from bot.entry import Entry
 from workers.check import Access
 from workers.job import Channel, Requester
-from workers.policy_file import parse
+from workers.policy.file import parse
 
 CHANGES = """
 version = 1

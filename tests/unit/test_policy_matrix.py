@@ -19,9 +19,9 @@ from workers.check import Access, Check
 from workers.checks import catalogue
 from workers.job import Channel, Requester
 from workers.phrase import namespaces
-from workers.policy import Decision
-from workers.policy_file import built_in, parse
-from workers.sight import Sight
+from workers.policy.file import built_in, parse
+from workers.policy.rules import Decision
+from workers.policy.sight import Sight
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "policy.txt"
 RULES = parse(

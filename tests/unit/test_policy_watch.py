@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from workers.policy_file import BadPolicy, built_in
-from workers.policy_watch import PolicyFile
+from workers.policy.file import BadPolicy, built_in
+from workers.policy.watch import PolicyFile
 
 ONE = 'version = 1\n[[rule]]\nname = "one"\nwho = ["members"]\nmay = ["READ"]\n'
 

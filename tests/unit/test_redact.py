@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reports import REPORTS, report
-from workers import names
 from workers.model import Evidence, Finding, Report, Severity, Shown, Table
 from workers.objects import Cluster, Container, Node, Owner, Pod, Service
-from workers.pseudonyms import Pseudonyms
-from workers.redact import NOTE, Redactor
+from workers.redaction import names
+from workers.redaction.pseudonyms import Pseudonyms
+from workers.redaction.redact import NOTE, Redactor
 from workers.render import blocks, terminal
 from workers.render.fallback import plain
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.sharing import shared
+from workers.slack.sharing import shared
 
 OWN = {
     "is_ext_shared": False, "is_pending_ext_shared": False, "is_org_shared": False, "is_shared": False,

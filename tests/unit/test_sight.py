@@ -8,8 +8,8 @@ from tests.queue_parts import job
 from workers.check import Access
 from workers.errors import Unresolved
 from workers.job import Channel, Requester
-from workers.policy import Rule, Rules
-from workers.sight import Sight
+from workers.policy.rules import Rule, Rules
+from workers.policy.sight import Sight
 
 ALL = Rule("everything", ("members",), frozenset({Access.READ}))
 SHOP = replace(ALL, name="the shop", namespaces=("shop",))

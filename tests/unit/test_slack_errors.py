@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from workers.slack import Slack, Upload
-from workers.slack_errors import (
+from workers.slack.client import Slack, Upload
+from workers.slack.errors import (
     BlocksRefused,
     MessageGone,
     NotInChannel,

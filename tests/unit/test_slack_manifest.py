@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workers.slack_methods import NEEDS, SCOPES
+from workers.slack.methods import NEEDS, SCOPES
 
 ROOT = Path(__file__).parents[2]
 METHOD = re.compile(r'"((?:apps|auth|chat|conversations|files|reactions|team|usergroups|users|views)\.[A-Za-z.]+)"')

@@ -18,11 +18,11 @@ from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
 from tests.unit.local import TOY, until
 from tests.unit.ssh_server import KEY, SshServer
-from workers import push
 from workers.check import Ask
-from workers.nodes import Limits, Nodes
-from workers.ssh import Ssh, SshSettings
-from workers.ssh_errors import FOREIGN, cannot
+from workers.nodes import push
+from workers.nodes.nodes import Limits, Nodes
+from workers.ssh.connect import Ssh, SshSettings
+from workers.ssh.errors import FOREIGN, cannot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from node_helper.protocol import CannotLook
 from tests.unit.ssh_server import KEY, SshServer
-from workers import ssh_keys
-from workers.ssh import Ssh
-from workers.ssh_options import SshSettings
-from workers.ssh_route import route
+from workers.ssh import keys as ssh_keys
+from workers.ssh.connect import Ssh
+from workers.ssh.options import SshSettings
+from workers.ssh.route import route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

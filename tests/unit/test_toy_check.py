@@ -18,8 +18,9 @@ from bot.usage import usage
 from node_helper import codec
 from tests.cases import test_cases
 from tests.cases.world import world
-from workers import policy, policy_file
 from workers.job import Channel, Requester
+from workers.policy import file as policy_file
+from workers.policy import rules as policy
 from workers.recording import Recording, record, replay
 from workers.render import as_json, blocks, terminal
 

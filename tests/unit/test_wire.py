@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from node_helper import parts, wire
 from node_helper.codec import Malformed
 from node_helper.log import _word
-from workers.replies import Answer, Cannot, End, Part, Rows, read_reply
+from workers.nodes.replies import Answer, Cannot, End, Part, Rows, read_reply
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

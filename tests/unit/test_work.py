@@ -18,7 +18,6 @@ from node_helper.facts import conntrack_events, sandbox
 from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
-from workers import policy
 from workers.audit.entry import About, Kind
 from workers.check import Access, Ask, Check, Plan, Samples, View, ask, batch, stream
 from workers.checks import catalogue
@@ -26,11 +25,12 @@ from workers.job import Channel, Job, Requester
 from workers.jobs import Jobs, LostLease, State
 from workers.model import Shown
 from workers.objects import Cluster, Pod
-from workers.slack_errors import SlackAway
-from workers.telling import age
-from workers.thread import Thread
-from workers.work import Work
-from workers.worker import Worker
+from workers.policy import rules as policy
+from workers.slack.errors import SlackAway
+from workers.slack.thread import Thread
+from workers.work.telling import age
+from workers.work.work import Work
+from workers.work.worker import Worker
 
 EVERYBODY = policy.Rules((policy.Rule("all", ("U1",), frozenset(Access)),))
 SHOP_ONLY = policy.Rules((policy.Rule("shop", ("U1",), frozenset(Access), namespaces=("shop",)),))

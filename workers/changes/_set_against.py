@@ -8,8 +8,8 @@ from datetime import datetime
 from node_helper.facts.change_state import ChangeState
 from node_helper.protocol import CannotLook
 from workers import findings
-from workers.change_values import NodesTarget
 from workers.changes._set_seen import FILE, One, Point, Seen, Wish, before_and_after, differs, memory, values
+from workers.changes.values import NodesTarget
 from workers.check import View
 from workers.model import Evidence, Finding, Severity
 from workers.render.numbers import size, span

@@ -12,8 +12,8 @@ from node_helper.facts.change_state import ChangeState
 from node_helper.facts.kube_proxy import KubeProxy
 from node_helper.facts.sysctl_files import Assignment, SysctlFiles, normal
 from node_helper.protocol import CannotLook
-from workers.change_values import Buckets
 from workers.changes import _kube_proxy as arithmetic
+from workers.changes.values import Buckets
 from workers.check import View
 from workers.model import Evidence, Finding, Severity
 from workers.objects import Node, ProxyConfig

@@ -9,13 +9,13 @@ from typing import Annotated
 from node_helper.changes.plan import LONGEST_HOLD_S
 from node_helper.facts import change_state, kube_proxy, sysctl_files
 from workers import locate
-from workers.change import Change
-from workers.change_values import Buckets, Count, NodesTarget, SettingName
 from workers.changes import _set_show
 from workers.changes._set_against import against
 from workers.changes._set_besides import besides, possible
 from workers.changes._set_seen import One, Seen, Wish
+from workers.changes.change import Change
 from workers.changes.proposal import Draft
+from workers.changes.values import Buckets, Count, NodesTarget, SettingName
 from workers.check import Access, Ask, Check, Plan, Round, View
 from workers.checks._node_seen import proxies
 from workers.errors import UsageError
