@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.lab import packages
 
-PATIENCE = 20.0  # seconds; a lab is gone in one, but a busy machine may need longer
+PATIENCE = 60.0  # seconds; a lab is gone in one, but a busy machine may need longer
 
 
 @dataclass(frozen=True)

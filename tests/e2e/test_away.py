@@ -24,10 +24,12 @@ def redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 
 def test_while_redis_is_away_people_are_told_and_what_was_underway_is_answered_later(
-    lab: Lab, start: Starting, redis: OwnRedis
+    lab: Lab, start: Starting, redis: OwnRedis, tmp_path: Path
 ) -> None:
     lab.slack.reset()
-    bot, worker = (start(name, NETCHECK_REDIS_URL=redis.url) for name in ("bot", "worker"))
+    bot, worker = (
+        start(name, NETCHECK_REDIS_URL=redis.url, NETCHECK_AUDIT_SINK=f"file:{tmp_path}/heads.log") for name in ("bot", "worker")
+    )
     office = Office(lab.slack, bot, worker)
     with faults.find()["dns-silent"].injected(lab):
         office.slack.command("pod client")

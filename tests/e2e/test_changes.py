@@ -51,7 +51,7 @@ def more_settings(node: GuestNode, tmp_path_factory: pytest.TempPathFactory) -> 
     del node  # it is there first
     file = tmp_path_factory.mktemp("policy") / "policy.toml"
     file.write_text(POLICY)
-    return {"NETCHECK_POLICY_FILE": str(file), "NETCHECK_WATCH_SECONDS": "1"}
+    return {"NETCHECK_POLICY_FILE": str(file), "NETCHECK_WATCH_SECONDS": "1", "NETCHECK_ANSWER_SECONDS": "30"}
 
 
 def held(node: GuestNode) -> int:

@@ -20,6 +20,7 @@ from deploy.lab.lab import Lab
 from deploy.lab.plan import CLUSTER
 from node_helper.changes import plan as plans
 from node_helper.changes.plan import VERSION, Plan
+from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
 from tests.unit.test_changing import AGREED
@@ -109,7 +110,18 @@ async def place(lab: Lab, node: GuestNode, tmp_path: Path) -> AsyncIterator[Plac
     async with opened(None, tmp_path) as jobs, contextlib.aclosing(nodes_of(settings)) as nodes:
         cluster = await list_once(CLUSTER, settings.kubeconfig)
         assert node.name in cluster.nodes
+        await reached(nodes)
         yield Place(jobs, nodes, cluster, approver.key(lab.folder), key, Remembered())
+
+
+async def reached(nodes: Nodes) -> None:
+    """On a busy machine its kernel takes long over the first login."""
+    async with asyncio.timeout(90):
+        while True:
+            with contextlib.suppress(CannotLook):
+                await nodes.hello(NAME)
+                return
+            await asyncio.sleep(1)
 
 
 def holds(node: GuestNode) -> list[int]:

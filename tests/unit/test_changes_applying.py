@@ -17,12 +17,11 @@ from node_helper.changes import apart, held
 from node_helper.changes import hands as hands_module
 from node_helper.changes import plan as plans
 from node_helper.changes.applying import apply
-from node_helper.changes.plan import Setting
+from node_helper.changes.plan import Plan, Setting
 from node_helper.protocol import CannotLook
 from node_helper.stop import Stop
 from tests.change_node import AFTER, BEFORE, FILE, FolderNode, Watched, broken, killed, make_key, plan_of
 
-LASTING = plan_of(replace(BEFORE, persisted=""), replace(AFTER, persisted=FILE))
 LARGER = Setting(524288, 131072)
 
 
@@ -37,6 +36,11 @@ def node(tmp_path: Path, key: Path) -> Iterator[FolderNode]:
     yield node
     for armed in Path(node.paths.state).glob("undo-*"):
         node.hands.disarm(armed.name.removeprefix("undo-"))
+
+
+def lasting() -> Plan:
+    """A change that outlives reboots, agreed to just now."""
+    return plan_of(replace(BEFORE, persisted=""), replace(AFTER, persisted=FILE))
 
 
 def words(watched: Watched) -> list[str]:
@@ -60,12 +64,13 @@ def test_lists_grow_before_the_limit_and_shrink_after_it(node: FolderNode) -> No
 
 
 def test_the_file_is_made_as_the_node_needs_it_and_taken_away_by_the_reverse(node: FolderNode) -> None:
-    said = node.apply(LASTING)
+    plan = lasting()
+    said = node.apply(plan)
     assert said.done is not None
     assert said.done.found == replace(AFTER, persisted=FILE)
     file = Path(node.paths.file)
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (FILE, 0o644)
-    back = plans.reverse(LASTING, ("node-a",), approval="undo", nonce="f" * 32, issued=LASTING.issued, expires=LASTING.expires)
+    back = plans.reverse(plan, ("node-a",), approval="undo", nonce="f" * 32, issued=plan.issued, expires=plan.expires)
     assert node.apply(back).refusal == ""
     assert not list(file.parent.iterdir())
     assert node.held() == (BEFORE.value, BEFORE.buckets, "")
@@ -74,13 +79,13 @@ def test_the_file_is_made_as_the_node_needs_it_and_taken_away_by_the_reverse(nod
 def test_what_is_not_ours_is_never_replaced(node: FolderNode, tmp_path: Path) -> None:
     file = Path(node.paths.file)
     file.write_text("net.netfilter.nf_conntrack_max = 5\n")
-    assert node.apply(LASTING).refusal == "changed"
+    assert node.apply(lasting()).refusal == "changed"
     file.chmod(0o600)
-    assert node.apply(LASTING).refusal == "unsupported"
+    assert node.apply(lasting()).refusal == "unsupported"
     file.unlink()
     (tmp_path / "elsewhere").write_text("")
     file.symlink_to(tmp_path / "elsewhere")
-    assert node.apply(LASTING).refusal == "unsupported"
+    assert node.apply(lasting()).refusal == "unsupported"
     assert (tmp_path / "elsewhere").read_text() == ""
     assert node.held()[0] == BEFORE.value
     assert node.recent() == ()
@@ -90,7 +95,7 @@ def test_files_that_win_over_ours_are_named(node: FolderNode) -> None:
     folder = Path(node.paths.file).parent
     (folder / "99-tuning.conf").write_text("# tuned\nnet/netfilter/nf_conntrack_max=1000\n")
     (folder / "10-first.conf").write_text("net.netfilter.nf_conntrack_max=7\n")
-    (warning,) = node.apply(LASTING).warnings
+    (warning,) = node.apply(lasting()).warnings
     assert warning.startswith("/etc/sysctl.d/99-tuning.conf:2 sets net.netfilter.nf_conntrack_max to 1000")
     assert node.apply(plan_of(replace(AFTER), BEFORE, 2)).warnings == ()
 

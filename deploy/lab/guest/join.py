@@ -5,6 +5,7 @@ It stands beside the lab's own nodes: no pods are placed on it. Services are don
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +53,7 @@ def joined(lab: Lab, name: str = NAME) -> Iterator[GuestNode]:
         if plugged:
             lab.fabric.unplug(plan)
         parts.close()
+        shutil.rmtree(lab.folder / name, ignore_errors=True)  # the name can join again
 
 
 def sync(lab: Lab, node: GuestNode) -> None:
