@@ -8,6 +8,7 @@ from deploy.lab.node import Node, Site
 from deploy.lab.plan import GATEWAY, GATEWAY6, NodePlan
 
 _BRIDGE = "fab0"
+_ADDRESS = "02:00:00:00:fa:b0"  # its own: else it is the lowest of its ports', and changes when a node comes or goes
 _LINKS_ONLY = ("--mount", "--net")  # in our own pid namespace, where ``netns PID`` names a node
 
 
@@ -20,6 +21,7 @@ class Fabric(Node):
         self.sysctl({"net.bridge.bridge-nf-call-iptables": 0, "net.bridge.bridge-nf-call-ip6tables": 0})
         self.ip(
             f"link add {_BRIDGE} type bridge",
+            f"link set {_BRIDGE} address {_ADDRESS}",
             f"addr add {GATEWAY}/24 dev {_BRIDGE}",
             f"addr add {GATEWAY6}/64 dev {_BRIDGE} nodad",
             f"link set {_BRIDGE} up",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.protocol import CannotLook
+from tests.leftovers import processes_with
 from tests.unit.ssh_server import KEY, SshServer
 from workers.ssh import keys as ssh_keys
 from workers.ssh.connect import Ssh
@@ -166,6 +168,15 @@ async def test_a_proxy_command_leads_to_the_node_which_is_still_verified(server:
     assert await reached(server) == b"reached\n"
     known_hosts(server)
     assert "is not known" in (await refused(server)).reason
+    await ended(f"{server.folder}/relay.py")
+
+
+async def ended(program: str) -> None:
+    """It ends with its connection; the loop is told a moment later, and must be there to hear it."""
+    async with asyncio.timeout(30):
+        while processes_with(program):  # noqa: ASYNC110  (other processes)
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
 
 
 async def test_jump_hosts_that_lead_in_a_circle_are_said_so(server: SshServer) -> None:
