@@ -15,7 +15,8 @@ from deploy.lab.guest.join import NAME, joined
 from deploy.lab.guest.node import GuestNode
 from deploy.lab.lab import Lab
 from deploy.lab.roles import Role
-from tests.e2e.office import Office, Said, buttons, eventually, read
+from tests.e2e.conftest import Starting
+from tests.e2e.office import Office, Said, buttons, eventually, jobs_of, read
 
 MAXIMUM = "net.netfilter.nf_conntrack_max"
 BOB, CAROL = "U0BOB", "U0CAROL"
@@ -169,8 +170,10 @@ def test_what_cannot_be_is_refused_before_anybody_is_asked(office: Office, node:
         assert "waiting for" not in said
 
 
-def test_it_goes_by_itself_when_everybody_else_is_gone(lab: Lab, node: GuestNode, bot_and_worker: tuple[Role, Role]) -> None:
-    """The last one: bot, approver and worker are killed, and so are sshd and the helper on the node."""
+def test_it_goes_by_itself_when_everybody_else_is_gone(
+    lab: Lab, node: GuestNode, bot_and_worker: tuple[Role, Role], start: Starting, more_settings: Mapping[str, str]
+) -> None:
+    """The last one: bot, approver and worker are killed, and so are sshd and the helper on the node; others end what is left."""
     lab.slack.reset()
     office = Office(lab.slack, *bot_and_worker)
     before = held(node)
@@ -181,3 +184,7 @@ def test_it_goes_by_itself_when_everybody_else_is_gone(lab: Lab, node: GuestNode
         role.kill()
     node.run(["sh", "-c", "kill -9 $(pgrep -f 'node-helper serve') $(pgrep -x sshd)"], check=False)
     eventually(lambda: held(node) == before, lambda: f"still {held(node)}")
+    left = jobs_of(office.worker, "job_taken") - jobs_of(office.worker, "job_ended")
+    _, others = (start(name, **more_settings) for name in ("bot", "worker"))
+    eventually(lambda: left <= jobs_of(others, "job_ended"), office.read)
+    eventually(lambda: "being carried out" not in read(card(office, it, NAME)), office.read)
