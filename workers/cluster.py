@@ -55,13 +55,12 @@ class ClusterView:
     async def aclose(self) -> None:
         """End the watches and their connections.
 
-        Connections are cut before the requests on them are cancelled: those would end TLS politely and wait for the server.
+        Connections are cut while the requests on them are cancelled: those would end TLS politely and wait for the server.
         """
         closing = asyncio.create_task(self._connection.aclose())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(closing, *self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop's turn in which sockets that were cut while connecting are closed
 
 
 async def list_once(name: str, kubeconfig: Path | None = None) -> Cluster:

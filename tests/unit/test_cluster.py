@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -18,6 +20,7 @@ from deploy.lab.kubeapi import KubeApi, Store, certificates
 from node_helper.protocol import CannotLook
 from tests import kube_objects
 from workers.cluster import ClusterView, list_once
+from workers.kubernetes.connection import Connection
 from workers.kubernetes.kinds import KINDS, Kind
 from workers.kubernetes.rights import rights
 from workers.kubernetes.watch import Patience
@@ -305,6 +308,28 @@ async def test_a_mistake_of_ours_is_said_and_the_watch_goes_on(api: KubeApi, mon
         await until(view, lambda c: "ZeroDivisionError" in lagging(c)["pods"].reason)
     await until(view, lambda c: c.pods and not c.behind)
     await view.aclose()
+
+
+async def test_a_request_that_ends_when_tls_has_just_been_agreed_leaves_no_socket(
+    api: KubeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library then ends TLS politely: its socket stays open until the server answers to that."""
+    connection = Connection(api.kubeconfig)
+    asking = asyncio.create_task(connection.get("/api/v1/pods", {}))
+    sockets = []
+    agreed = SSLProtocol._on_handshake_complete
+
+    def and_cancelled(protocol: Any, error: Exception | None) -> None:
+        agreed(protocol, error)
+        if not protocol._server_side:
+            sockets.append(protocol._transport.get_extra_info("socket"))
+            asking.cancel()
+
+    monkeypatch.setattr(SSLProtocol, "_on_handshake_complete", and_cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await connection.aclose()
+    assert [each.fileno() for each in sockets] == [-1]
 
 
 async def test_rights_are_told_one_by_one(api: KubeApi) -> None:

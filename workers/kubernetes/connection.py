@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from kubernetes.aio import client
+from kubernetes.aio.client.rest import RESTClientObject
 
 from workers.kubernetes import collecting, configuration
 from workers.kubernetes.errors import ApiTrouble, Expired, Malformed
@@ -24,6 +27,8 @@ from workers.kubernetes.errors import ApiTrouble, Expired, Malformed
 CONNECT_S = 10.0
 ANSWER_S = 60.0
 """What one page of a list may take from the server's first byte to the last."""
+_CLOSED_S = 1.0
+"""What the last sockets may take to close once they are cut: a few turns of the loop."""
 
 Query = Mapping[str, str | int]
 
@@ -54,10 +59,11 @@ class Connection:
             yield lines
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection; after it none is open."""
         if self._client is not None:
-            await self._client.close()
-            self._client = None
+            closing, self._client = self._client, None
+            await closing.close()
+            await closing.rest_client.cut()
 
     @asynccontextmanager
     async def _request(
@@ -75,7 +81,7 @@ class Connection:
 
     async def _answered(self, method: str, path: str, query: Query, body: Any, quiet_s: float) -> aiohttp.ClientResponse:
         async with self._opening:
-            self._client = self._client or client.ApiClient(await configuration.load(self._kubeconfig))
+            self._client = self._client or _client(await configuration.load(self._kubeconfig))
         response = await self._sent(method, path, query, body, quiet_s)
         if response.status == HTTPStatus.UNAUTHORIZED and await self._token_changed():
             response.close()
@@ -101,6 +107,42 @@ class Connection:
             return False
         now.api_key = fresh.api_key
         return True
+
+
+def _client(configured: Any) -> Any:
+    made = client.ApiClient(configured)
+    made.rest_client = _Connections(configured)
+    return made
+
+
+class _Connections(RESTClientObject):  # type: ignore[misc]  # the library says no types
+    """The client's own, whose sockets are known: its `close` leaves those open that were about to be connected.
+
+    A request that is cancelled when TLS has just been agreed ends it politely, and waits for a server that may be gone.
+    """
+
+    def __init__(self, configured: Any) -> None:
+        super().__init__(configured)
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+
+    async def cut(self) -> None:
+        """Cut what is still open, and wait until it is closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSED_S):
+                while still_open := [each for each in self._sockets if each.fileno() >= 0]:
+                    for each in still_open:
+                        with suppress(OSError):  # not connected yet, or not any more
+                            each.shutdown(socket.SHUT_RDWR)
+                    await asyncio.sleep(0.001)
+
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, socket_factory=self._socket)
+
+    def _socket(self, where: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = where
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
 
 def parsed(body: bytes) -> Any:
