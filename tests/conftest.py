@@ -13,6 +13,7 @@ from deploy.lab import machine
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
 from deploy.lab.plan import NODES, NodePlan, Proxy
+from workers.queue import embedded
 
 settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fuzz", settings.get_profile("netcheck"), max_examples=int(os.environ.get("EXAMPLES", "1000")))
@@ -35,6 +36,14 @@ def logs_as_they_are_by_default() -> Iterator[None]:
     """A command that a test ran in this process has configured its logs; the next test does not hear of it."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_servers_end_with_their_last_user() -> Iterator[None]:
+    """Whoever started one in this process has stopped using it by the end, so its keeper has ended it."""
+    yield
+    for keeper in embedded._keepers:
+        keeper.wait(timeout=10)
 
 
 @pytest.fixture(scope="session")
