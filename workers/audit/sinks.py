@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import time
@@ -45,6 +46,7 @@ class File:
         new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # of two who see half a line only one ends it
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # half a line: a disk was full, or a machine lost its power
                 data = b"\n" + data
