@@ -113,6 +113,11 @@ class FolderNode:
     def apply(self, plan: Plan, hands: Any = None) -> Applied:
         return apply(self.grant(plan), hands or self.hands)
 
+    def change(self, plan: Plan) -> None:
+        """Apply it, and it must be done."""
+        said = self.apply(plan)
+        assert (said.refusal, said.done and said.done.state) == ("", "done"), said
+
     def recent(self) -> tuple[Done, ...]:
         return standing.standing(self.paths, is_installed=True).recent
 

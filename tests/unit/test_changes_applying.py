@@ -54,7 +54,7 @@ def test_the_intent_is_written_down_first_and_the_undo_armed_before_anything_is_
 
 
 def test_lists_grow_before_the_limit_and_shrink_after_it(node: FolderNode) -> None:
-    node.apply(plan_of(after=LARGER))
+    node.change(plan_of(after=LARGER))
     watched = Watched(node)
     node.apply(plan_of(LARGER, BEFORE, 2), watched)
     assert words(watched) == ["intent", "write_value", "write_buckets", "done"]
@@ -170,12 +170,12 @@ def test_two_at_once_are_one_after_the_other(node: FolderNode, monkeypatch: pyte
 
 
 def test_a_line_that_was_cut_off_is_not_a_record_and_a_damaged_one_stops_all(node: FolderNode) -> None:
-    node.apply(plan_of())
+    node.change(plan_of())
     journal = Path(node.paths.state) / "journal"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"digest": "cut')
     assert [done.state for done in node.recent()] == ["done"]
-    node.apply(plan_of(AFTER, BEFORE, 2))
+    node.change(plan_of(AFTER, BEFORE, 2))
     assert journal.read_bytes().startswith(whole)
     assert [done.state for done in node.recent()] == ["done", "done"]
     journal.write_bytes(b"nonsense\n" + journal.read_bytes())

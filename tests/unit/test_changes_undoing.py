@@ -58,7 +58,8 @@ def systemd(node: FolderNode) -> Path:
 
 def due(node: FolderNode) -> Done:
     """What happens when the time of the oldest armed undo has come."""
-    armed = min(Path(node.paths.state).glob("undo-*"))
+    armed = min(Path(node.paths.state).glob("undo-*"), default=None)
+    assert armed, node.recent()
     undoing.undo(node.hands, arming.read(str(armed)))
     assert not armed.exists()
     return node.recent()[0]
@@ -75,7 +76,7 @@ def test_it_comes_by_itself_without_systemd(node: FolderNode) -> None:
 
 
 def test_what_waits_needs_neither_the_helper_nor_what_it_inherited(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
+    node.change(plan_of(hold_s=600))
     (folder,) = Path(node.paths.state).glob("undo-*")
     (pid,) = holders(folder)
     assert os.getsid(pid) != os.getsid(0)
@@ -99,7 +100,7 @@ def holders(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("other", [Setting(199999, 65536), Setting(198000, 16384)])
 def test_a_node_that_holds_something_else_by_then_is_left_alone(node: FolderNode, other: Setting) -> None:
-    node.apply(plan_of(hold_s=600))
+    node.change(plan_of(hold_s=600))
     node.hold(other)
     done = due(node)
     assert (done.state, done.found) == ("undo-refused", replace(other, persisted=""))
@@ -108,30 +109,30 @@ def test_a_node_that_holds_something_else_by_then_is_left_alone(node: FolderNode
 
 
 def test_a_node_that_holds_the_old_setting_already_is_left_alone(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
+    node.change(plan_of(hold_s=600))
     node.hold(BEFORE)
     assert due(node).state == "undone"
 
 
 def test_a_change_over_one_that_is_held_stands(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
-    node.apply(plan_of(AFTER, LATER, 2))
+    node.change(plan_of(hold_s=600))
+    node.change(plan_of(AFTER, LATER, 2))
     done = due(node)
     assert (done.state, done.found) == ("undo-refused", replace(LATER, persisted=""))
     assert "approval-2" in done.reason
 
 
 def test_a_change_that_makes_the_held_value_last_stands(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
-    node.apply(plan_of(replace(AFTER, persisted=""), replace(AFTER, persisted=FILE), 2))
+    node.change(plan_of(hold_s=600))
+    node.change(plan_of(replace(AFTER, persisted=""), replace(AFTER, persisted=FILE), 2))
     assert due(node).state == "undo-refused"
     assert node.held() == (AFTER.value, AFTER.buckets, FILE)
 
 
 def test_a_change_in_between_that_was_undone_is_as_if_it_had_not_been(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
-    node.apply(plan_of(AFTER, LATER, 2))
-    node.apply(plan_of(LATER, AFTER, 3, undoes=f"{2:08x}" * 4))
+    node.change(plan_of(hold_s=600))
+    node.change(plan_of(AFTER, LATER, 2))
+    node.change(plan_of(LATER, AFTER, 3, undoes=f"{2:08x}" * 4))
     assert due(node).state == "undone"
     assert node.held()[0] == BEFORE.value
 
@@ -147,12 +148,12 @@ def test_an_undo_that_was_asked_for_disarms_it(node: FolderNode) -> None:
 
 
 def test_one_that_was_killed_is_not_said_to_come(node: FolderNode) -> None:
-    node.apply(plan_of(hold_s=600))
+    node.change(plan_of(hold_s=600))
     (folder,) = Path(node.paths.state).glob("undo-*")
     for pid in holders(folder):
         os.kill(pid, signal.SIGKILL)
     node.wait(lambda: node.recent()[0].state == "undo-failed")
-    node.apply(plan_of(AFTER, BEFORE, 2))
+    node.change(plan_of(AFTER, BEFORE, 2))
     assert not folder.exists()
     assert [done.state for done in node.recent()] == ["done", "done"]
 
@@ -176,7 +177,7 @@ def test_a_change_that_was_cut_off_in_the_middle_is_put_back_at_its_time_also_af
 
 def test_an_undo_that_was_cut_off_is_finished_by_the_next(node: FolderNode) -> None:
     larger = Setting(524288, 131072)
-    node.apply(plan_of(after=larger, hold_s=600))
+    node.change(plan_of(after=larger, hold_s=600))
     (folder,) = Path(node.paths.state).glob("undo-*")
     (folder / "started").touch()
     node.hold(Setting(BEFORE.value, larger.buckets))
@@ -188,7 +189,7 @@ def test_an_undo_that_was_cut_off_is_finished_by_the_next(node: FolderNode) -> N
 @pytest.mark.parametrize("at", range(5))
 def test_killed_at_any_step_it_is_finished_by_the_next(node: FolderNode, systemd: Path, at: int, when: str) -> None:
     before, after = replace(BEFORE, persisted=""), Setting(524288, 131072, plans.text(524288, 131072))
-    node.apply(plan_of(before, after, hold_s=600))
+    node.change(plan_of(before, after, hold_s=600))
     assert systemd.exists()
     (folder,) = Path(node.paths.state).glob("undo-*")
     armed = arming.read(str(folder))
@@ -207,7 +208,7 @@ def test_killed_at_any_step_it_is_finished_by_the_next(node: FolderNode, systemd
 
 
 def test_without_conntrack_after_a_restart_the_file_is_put_back(node: FolderNode, systemd: Path) -> None:
-    node.apply(plan_of(replace(BEFORE, persisted=""), replace(AFTER, persisted=FILE), hold_s=600))
+    node.change(plan_of(replace(BEFORE, persisted=""), replace(AFTER, persisted=FILE), hold_s=600))
     Path(node.paths.value).unlink()
     done = due(node)
     assert (done.state, done.found) == ("undone", None)
@@ -255,7 +256,7 @@ def test_where_systemd_does_not_take_the_timer_nothing_is_written(node: FolderNo
 
 
 def test_a_timer_that_somebody_took_away_is_not_said_to_come(node: FolderNode, systemd: Path) -> None:
-    node.apply(plan_of(hold_s=600))
+    node.change(plan_of(hold_s=600))
     assert systemd.exists()
     (Path(node.paths.units) / "timers.target.wants/netcheck-undo-00000001.timer").unlink()
     assert node.recent()[0].state == "undo-failed"
