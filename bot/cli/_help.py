@@ -5,7 +5,6 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 
-from bot import plain
 from bot.commands import named
 from bot.entry import Entry
 from bot.usage import form, usage
@@ -16,7 +15,11 @@ from workers.params import arguments
 def of_slack(words: list[str], checks: Mapping[str, Entry]) -> str | None:
     """The answer to `help [COMMAND]`; None where a check is meant. Raises `UsageError` for another command of Slack's."""
     verb = words[0].lower() if words else ""
-    if verb in checks or verb not in {module.name for module in pkgutil.iter_modules(plain.__path__)}:
+    if verb in checks:
+        return None
+    from bot import plain
+
+    if verb not in {module.name for module in pkgutil.iter_modules(plain.__path__)}:
         return None
     if verb != "help":
         raise UsageError(f"{verb} is for Slack; `netcheck-bot --help` shows what a terminal has")

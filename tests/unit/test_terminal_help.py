@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -28,3 +31,18 @@ def test_another_command_of_slack_is_refused_as_one() -> None:
         2,
         "netcheck-bot: whoami is for Slack; `netcheck-bot --help` shows what a terminal has\n",
     )
+
+
+def test_a_check_at_a_terminal_waits_for_no_library_of_redis_or_slack() -> None:
+    done = subprocess.run([sys.executable, "-c", _IMPORTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+_IMPORTED = """
+import sys
+import bot.cli.check
+from bot.cli._help import of_slack
+from workers.catalogue import catalogue
+of_slack(["pod"], catalogue())
+print(*{"redis", "slack_bolt", "slack_sdk", "prometheus_client"} & set(sys.modules))
+"""

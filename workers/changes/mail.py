@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,9 +17,11 @@ from node_helper import codec
 from node_helper.changes.grant import Grant
 from workers.changes.letters import CodeWanted, Letter, Voice
 from workers.changes.proposal import CarriedOut, Proposal
-from workers.queue.keys import Keys
-from workers.queue.server import Server
 from workers.seal import Forged, Seal
+
+if TYPE_CHECKING:  # the catalogue imports this module, and who asks at a terminal needs no Redis
+    from workers.queue.keys import Keys
+    from workers.queue.server import Server
 
 log = structlog.get_logger()
 
