@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # hundreds of processes of ours start in the demo and the tests
 STAMP := .venv/.installed
 
 .PHONY: help demo test lint format fuzz bench install lock clean
@@ -27,8 +28,15 @@ demo: root install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends
 root:
 	@[ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ] || { echo 'make demo needs root on Linux (Debian 12): its cluster is made of namespaces.'; exit 1; }
 
+APART := tests/cases tests/unit  # those that need no lab, so that two at once are in nobody's way
+
 test: lint  ## everything; as root on Debian 12 nothing is skipped
-	@$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST))
+ifdef PYTEST
+	@$(BIN)/python -m pytest $(PYTEST)
+else
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART)
+	@$(BIN)/python -m pytest $(APART:%=--ignore=%)
+endif
 
 lint: install  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }

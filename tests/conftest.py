@@ -1,4 +1,7 @@
-"""What all tests share: who needs real parts, the lab, once for all tests that need it, and no clock in properties."""
+"""What all tests share: who needs real parts, the lab, once for all tests that need it; properties without a clock or chance.
+
+`make test` tries the same examples every time, so that it says something about a change; `make fuzz` looks for new ones.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,10 @@ from deploy.lab.lab import Lab
 from deploy.lab.plan import NODES, NodePlan, Proxy
 from workers.queue import embedded
 
-settings.register_profile("netcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("netcheck"), max_examples=int(os.environ.get("EXAMPLES", "1000")))
+settings.register_profile("netcheck", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "fuzz", settings.get_profile("netcheck"), derandomize=False, max_examples=int(os.environ.get("EXAMPLES", "1000"))
+)
 settings.load_profile("netcheck")
 
 
