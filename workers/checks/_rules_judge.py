@@ -10,7 +10,7 @@ from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
 from workers.checks._rules_drift import drifted, unhandled
-from workers.checks._rules_seen import Params, Seen, of_service
+from workers.checks._rules_seen import Params, Seen, absent, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -27,6 +27,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     if seen.service and params.node is None:
         yield from findings.nodes_gap(view)
     yield from _unseen(view, seen)
+    yield from _not_there(params, view, seen)
     for node in seen.nodes:
         yield from _mixed(view, seen, node)
     yield from unhandled(view, seen)
@@ -42,6 +43,27 @@ def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
     for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
         if isinstance(answer, CannotLook) and answer.kind not in _EMPTY:
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
+
+
+def _not_there(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
+    """What was asked for by a name that no node knows was not looked at: not a fault, and no reason to call anything healthy."""
+    if not (what := absent(params, seen)):
+        return
+    there = {node: sorted({t.name for t in seen.tables(node)}) for node in seen.nodes}
+    known = (
+        f": there are {', '.join(sorted({name for names in there.values() for name in names}))}"
+        if what.startswith("table ")
+        else ""
+    )
+    yield Finding(
+        id="no-such-rules",
+        severity=Severity.INFO,
+        claim=f"There is no {what}{known}",
+        evidence=tuple(Evidence(f"tables of {node}", ", ".join(tables) or "none", view.now) for node, tables in there.items()),
+        disprove=f"A listing of these tables that has the {what}.",
+        fix=f"`rules {seen.nodes[0]}` shows what is there.",
+        subject=what,
+    )
 
 
 def _mixed(view: View, seen: Seen, node: str) -> Iterator[Finding]:

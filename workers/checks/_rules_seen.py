@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, cast
 
 from node_helper.facts import backends, chain_rules, dataplane, rules_text, service_rules
@@ -59,6 +59,15 @@ class Seen:
         return known.tables if isinstance(known, backends.Backends) else ()
 
 
+def absent(params: Params, seen: Seen) -> str:
+    """The table or chain that was asked for and is nowhere, where that was seen; "" for none."""
+    named = {t.name for node in seen.nodes for t in seen.tables(node)}
+    if params.table and named and params.table.name not in named:
+        return f"table {params.table}"
+    gone = [isinstance(answer, CannotLook) and answer.kind == "gone" for answer in seen.found.values()]
+    return f"chain {params.chain}" if params.chain and gone and all(gone) else ""
+
+
 def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[Seen]:
     """Ask every node which backends it uses, then those for the service, the chain, or the whole text."""
     meant = locate.service_or_node(view, params.target)
@@ -66,18 +75,21 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
     nodes = tuple(node.name for node in _nodes(params, view, meant))
     known = yield from batch({node: Ask(node, backends.FACT, backends.Query()) for node in nodes})
     seen = Seen(service, nodes, known)
-    look, slots, texts = Round(), dict[Place, Slot[Ruleset]](), dict[Place, Slot[rules_text.Text]]()
+    look, slots, texts = Round(), dict[Place, list[Slot[Ruleset]]](), dict[Place, Slot[rules_text.Text]]()
     for place in _places(seen, params, of):
         key = " ".join(place)
         if params.chain is not None:
-            slots[place] = look.add(f"chain {key}", _chain_ask(place, params, params.chain, seen))
+            asks = {
+                t: Ask(place[0], chain_rules.FACT, _chain_query(place, t, params.chain)) for t in _tables(place, params, seen)
+            }
+            slots[place] = [look.add(f"chain {key} {table}", ask) for table, ask in asks.items()]
         elif service is None:
             texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
         elif only := destinations(service, place[2]):
-            slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
+            slots[place] = [look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))]
     others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
-    found = {place: slot.of(got) for place, slot in slots.items()}
+    found = {place: _together([slot.of(got) for slot in several]) for place, several in slots.items()}
     saves = {place: slot.of(got) for place, slot in texts.items()}
     return Seen(service, nodes, known, found, saves, {node: slot.of(got) for node, slot in others.items()})
 
@@ -108,12 +120,25 @@ def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
         yield from dict.fromkeys((node, t.backend, t.family) for t in used)
 
 
-def _chain_ask(place: Place, params: Params, chain: RuleName, seen: Seen) -> Ask[chain_rules.Query, Ruleset]:
+def _tables(place: Place, params: Params, seen: Seen) -> tuple[str, ...]:
+    """Those in which a chain of that name may be."""
     node, backend, family = place
-    native = "kube-proxy" if any(t.backend == backend == "nftables" and t.services for t in seen.tables(node)) else "nat"
-    table = params.table.name if params.table else native
-    query = chain_rules.Query(cast("Backend", backend), cast("IpFamily", family), table, chain.name)
-    return Ask(node, chain_rules.FACT, query)
+    mine = (t.name for t in seen.tables(node) if (t.backend, t.family) == (backend, family))
+    return tuple(name for name in mine if params.table is None or name == params.table.name)
+
+
+def _together(answers: list[Ruleset | CannotLook]) -> Ruleset | CannotLook:
+    """What was asked of several tables, as one: what could not be looked at counts more than what is not there."""
+    refused = [a for a in answers if isinstance(a, CannotLook)]
+    worse = [a for a in refused if a.kind != "gone"]
+    there = [a for a in answers if isinstance(a, Ruleset)]
+    if worse or not there:
+        return (worse or refused)[0]
+    return replace(there[0], tables=tuple(table for each in there for table in each.tables))
+
+
+def _chain_query(place: Place, table: str, chain: RuleName) -> chain_rules.Query:
+    return chain_rules.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table, chain.name)
 
 
 def _text_query(place: Place, params: Params) -> rules_text.Query:

@@ -11,7 +11,7 @@ from node_helper.facts.rules_text import Text
 from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers.check import View
-from workers.checks._rules_seen import EVERY, Params, Place, Seen, of_service
+from workers.checks._rules_seen import EVERY, Params, Place, Seen, absent, of_service
 from workers.model import RawFile, Shown, Table
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -30,19 +30,13 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     used = sorted({place[1] for place in (*seen.found, *seen.texts)})
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
     where = f" on {_counted(seen)}" if seen.service else ""
-    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{_nothing(params, seen)}"
+    missing = absent(params, seen)
+    nothing = f": no {missing}" if missing else ""
+    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
     facts = {"service": str(seen.service) if seen.service else None, "nodes": {n: _facts(seen, n) for n in seen.nodes}}
     return Shown(headline, facts, tuple(tables), files, tuple(_notes(params, seen, of)))
-
-
-def _nothing(params: Params, seen: Seen) -> str:
-    """That the table or chain which was asked for is nowhere, where that was seen."""
-    if next(_absent(params, seen), ""):
-        return f": no table {params.table}"
-    gone = [isinstance(a, CannotLook) and a.kind == "gone" for a in seen.found.values()]
-    return f": no chain {params.chain}" if params.chain and gone and all(gone) else ""
 
 
 def _counted(seen: Seen) -> str:
@@ -158,7 +152,6 @@ def _file_name(backend: str, family: str) -> str:
 
 
 def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
-    yield from _absent(params, seen)
     yield from _unused(seen, of)
     yield from _shortened(params, seen)
     for node in seen.nodes:
@@ -167,18 +160,13 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
             continue
         if known.ipvs:
             yield f"{node} has virtual servers in IPVS: `ipvs {seen.service or node}` shows them."
-    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
+    for (node, backend, family), answer in (*seen.found.items(), *seen.texts.items()):
         if isinstance(answer, CannotLook) and answer.kind == "gone":
-            yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
+            in_table = f" in table {params.table}" if params.table else ""
+            none = f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
+            yield none if params.chain else f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."
-
-
-def _absent(params: Params, seen: Seen) -> Iterator[str]:
-    """A table that was asked for and is on no node of those that were seen."""
-    named = {t.name for node in seen.nodes for t in seen.tables(node)}
-    if params.table and named and params.table.name not in named:
-        yield f"There is no table {params.table}: there are {', '.join(sorted(named))}."
 
 
 def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
