@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from deploy.lab import machine
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
-from deploy.lab.plan import NODES, NodePlan, Proxy
+from deploy.lab.plan import WITH_DOCKER
 from workers.queue import embedded
 
 settings.register_profile("netcheck", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -61,5 +61,5 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def lab_with_docker() -> Iterator[Lab]:
     """Another, whose first node runs docker; its tests break nothing."""
-    with Lab(plans=(NodePlan("node-one", 1, Proxy.IPTABLES, runtime="docker"), NODES[1])) as cluster:
+    with Lab(plans=WITH_DOCKER) as cluster:
         yield cluster

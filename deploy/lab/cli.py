@@ -38,15 +38,16 @@ def lab() -> None:
 
 @lab.command()
 @_name
+@click.option("--runtime", type=click.Choice(["containerd", "docker"]), default="containerd", help="What runs node-one's pods.")
 @_reporting
-def up(name: str) -> None:
+def up(name: str, runtime: str) -> None:
     """Start the lab; it stays until `lab down`. `eval "$(netcheck-bot lab up)"` lets this shell use it."""
     machine.require()
     status = control.ask(name, "status")
     if status is not None:
         click.echo(f"lab {name} is already up", err=True)
     else:
-        status = _start(name)
+        status = _start(name, runtime)
         click.echo(f"lab {name} is up", err=True)
     for key, value in status["settings"].items():
         click.echo(f"export {key}={value}")
@@ -92,10 +93,10 @@ def _required(name: str) -> control.Answer:
     return found
 
 
-def _start(name: str) -> control.Answer:
+def _start(name: str, runtime: str) -> control.Answer:
     """Start the owner and show what it says, until the lab is up. Raises :class:`LabError` where it cannot be."""
     said, pipe = os.pipe()
-    owner = [sys.executable, "-m", "deploy.lab.owner", name, str(pipe)]
+    owner = [sys.executable, "-m", "deploy.lab.owner", name, str(pipe), runtime]
     null = subprocess.DEVNULL
     subprocess.Popen(owner, stdin=null, stdout=null, stderr=null, pass_fds=[pipe], start_new_session=True)
     os.close(pipe)

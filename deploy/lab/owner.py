@@ -10,15 +10,15 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
 from types import FrameType
 
 from deploy.lab import control
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
+from deploy.lab.plan import NODES, WITH_DOCKER
 
 
-def main(name: str, pipe: int) -> int:
+def main(name: str, pipe: int, runtime: str = "containerd") -> int:
     """Hold the lab until it is asked to end, by ``down`` or by a signal. Status 1: the lab could not start."""
     os.set_inheritable(pipe, False)  # noqa: FBT003 - its only form
     server = control.listen(name)
@@ -26,7 +26,7 @@ def main(name: str, pipe: int) -> int:
         return 0  # somebody else's lab of this name is starting: whoever asks for it waits for that
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
-    lab = Lab(lambda line: _say(pipe, line))
+    lab = Lab(lambda line: _say(pipe, line), plans=WITH_DOCKER if runtime == "docker" else NODES)
     try:
         if not _is_up(lab, pipe):
             return 1
@@ -67,10 +67,5 @@ def _say(pipe: int, line: str) -> None:
         os.write(pipe, line.encode() + b"\n")
 
 
-def _arguments(argv: Sequence[str]) -> tuple[str, int]:
-    name, pipe = argv
-    return name, int(pipe)
-
-
 if __name__ == "__main__":
-    sys.exit(main(*_arguments(sys.argv[1:])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

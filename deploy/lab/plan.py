@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from deploy.lab.cgroups import Driver
@@ -57,3 +57,5 @@ class NodePlan:
 
 
 NODES = (NodePlan("node-one", 1, Proxy.IPTABLES), NodePlan("node-two", 2, Proxy.NFTABLES))
+WITH_DOCKER = (replace(NODES[0], runtime="docker"), NODES[1])
+"""The same, and one of them with docker as its runtime."""

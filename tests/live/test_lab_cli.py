@@ -24,7 +24,7 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[subprocess.CompletedProcess[str]]:
-    yield run("up")
+    yield run("up", "--runtime", "docker")
     run("down")
 
 
@@ -53,6 +53,12 @@ def test_labs_stand_side_by_side(started: subprocess.CompletedProcess[str], lab:
     machine_id = mine.run(["cat", "/etc/machine-id"]).stdout
     assert machine_id not in other.stdout
     assert lab.settings()["NETCHECK_SSH_CONFIG"] not in run("status").stdout
+
+
+@pytest.mark.usefixtures("started")
+def test_pods_run_in_the_runtime_that_was_asked_for() -> None:
+    assert run("shell", "node-one", stdin="ls /run/docker.sock\n").stdout == "/run/docker.sock\n"
+    assert run("shell", "node-two", stdin="ls /run/docker.sock\n").stdout == ""
 
 
 @pytest.mark.usefixtures("started")
