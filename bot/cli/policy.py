@@ -44,7 +44,7 @@ def check(file: Path | None) -> None:
     rules = policy_file.load(file or load(BotSettings).policy_file)
     for warning in warnings(rules, _entries()):
         click.echo(f"⚠  {visible(warning)}", err=True)
-    said = (f"{len(rules.rules)} rules", f"{len(rules.approvals)} approval rules", f"{len(rules.channels)} channels")
+    said = (f"rules: {len(rules.rules)}", f"approval rules: {len(rules.approvals)}", f"channels: {len(rules.channels)}")
     click.echo(visible(f"{rules.source}: {', '.join(said)}"))
 
 

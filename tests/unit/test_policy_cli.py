@@ -44,7 +44,7 @@ def policy(tmp_path: Path) -> Path:
 
 def test_a_good_policy_is_counted(policy: Path) -> None:
     done = run("check", str(policy))
-    assert (done.exit_code, done.stdout) == (0, f"{policy}: 1 rules, 0 approval rules, 0 channels\n")
+    assert (done.exit_code, done.stdout) == (0, f"{policy}: rules: 1, approval rules: 0, channels: 0\n")
 
 
 def test_a_good_policy_may_still_be_odd(policy: Path) -> None:
