@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,24 @@ def test_a_chain_is_found_in_whatever_table_it_is() -> None:
     nowhere = said("node1", "chain=KUBE-NOPE")
     assert " info · rules" in nowhere.splitlines()[0]
     assert "iptables-nft IPv6 on node1 has no chain KUBE-NOPE." in nowhere
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["rules shop/web on node1 chain=FORWARD", "rules shop/web on node2 chain=services", "iptables shop/web chain=KUBE-NOPE"],
+)
+def test_a_chain_beside_a_service_is_shown_and_the_service_judged_as_without(words: str) -> None:
+    said = report(words, DATA / "kube-proxy-1.36")
+    assert {finding["id"] for finding in said["findings"]} <= {"no-such-rules"}
+    assert any(node["ways"] for node in said["facts"]["nodes"].values())
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.36"])
+def test_as_many_rules_of_nftables_are_counted_as_there_are(version: str) -> None:
+    place = DATA / f"kube-proxy-{version}"
+    rules = [each["rule"]["family"] for each in json.loads((place / "node2.nft.json").read_text())["nftables"] if "rule" in each]
+    said = CliRunner().invoke(cli, ["check", "nftables", "node2", "--from", str(place)]).stdout
+    assert re.findall(r"^  rules +(\d+)$", said, re.MULTILINE) == [str(rules.count(family)) for family in ("ip", "ip6")]
 
 
 def test_a_tree_that_is_too_long_ends_and_says_so(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
     for node, known in seen.backends.items():
         if isinstance(known, CannotLook):
             yield findings.unknown(known, node=node, what="packet filters", now=view.now)
-    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
+    for (node, backend, _), answer in seen.answers:
         if isinstance(answer, CannotLook) and answer.kind not in _EMPTY:
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
 

@@ -37,15 +37,21 @@ class Params:
 
 @dataclass(frozen=True)
 class Seen:
-    """The answers: `found` by place for a service or a chain, `texts` by place for a node."""
+    """The answers by place: `found` about a service, `chains` with the chain that was named, `texts` for all of a node."""
 
     service: Service | None
     nodes: tuple[str, ...]
     backends: dict[str, backends.Backends | CannotLook]
     found: dict[Place, Ruleset | CannotLook] = field(default_factory=dict)
+    chains: dict[Place, Ruleset | CannotLook] = field(default_factory=dict)
     texts: dict[Place, rules_text.Text | CannotLook] = field(default_factory=dict)
     programs: dict[str, dataplane.Programs | CannotLook] = field(default_factory=dict)
     """By node: what else may handle services, where no rules do."""
+
+    @property
+    def answers(self) -> tuple[tuple[Place, Ruleset | rules_text.Text | CannotLook], ...]:
+        """All of them."""
+        return (*self.found.items(), *self.chains.items(), *self.texts.items())
 
     @property
     def without_rules(self) -> tuple[str, ...]:
@@ -64,7 +70,7 @@ def absent(params: Params, seen: Seen) -> str:
     named = {t.name for node in seen.nodes for t in seen.tables(node)}
     if params.table and named and params.table.name not in named:
         return f"table {params.table}"
-    gone = [isinstance(answer, CannotLook) and answer.kind == "gone" for answer in seen.found.values()]
+    gone = [isinstance(answer, CannotLook) and answer.kind == "gone" for answer in seen.chains.values()]
     return f"chain {params.chain}" if params.chain and gone and all(gone) else ""
 
 
@@ -75,23 +81,27 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
     nodes = tuple(node.name for node in _nodes(params, view, meant))
     known = yield from batch({node: Ask(node, backends.FACT, backends.Query()) for node in nodes})
     seen = Seen(service, nodes, known)
-    look, slots, texts = Round(), dict[Place, list[Slot[Ruleset]]](), dict[Place, Slot[rules_text.Text]]()
+    look, slots, texts = Round(), dict[Place, Slot[Ruleset]](), dict[Place, Slot[rules_text.Text]]()
     for place in _places(seen, params, of):
         key = " ".join(place)
-        if params.chain is not None:
-            asks = {
-                t: Ask(place[0], chain_rules.FACT, _chain_query(place, t, params.chain)) for t in _tables(place, params, seen)
-            }
-            slots[place] = [look.add(f"chain {key} {table}", ask) for table, ask in asks.items()]
-        elif service is None:
+        if service is None:
             texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
         elif only := destinations(service, place[2]):
-            slots[place] = [look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))]
+            slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
+    chains: dict[Place, list[Slot[Ruleset]]] = {}
+    for place, table, query in _chain_queries(seen, params, of):
+        chains.setdefault(place, []).append(look.add(f"chain {' '.join(place)} {table}", Ask(place[0], chain_rules.FACT, query)))
     others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
-    found = {place: _together([slot.of(got) for slot in several]) for place, several in slots.items()}
-    saves = {place: slot.of(got) for place, slot in texts.items()}
-    return Seen(service, nodes, known, found, saves, {node: slot.of(got) for node, slot in others.items()})
+    return Seen(
+        service,
+        nodes,
+        known,
+        found={place: slot.of(got) for place, slot in slots.items()},
+        chains={place: _together([slot.of(got) for slot in several]) for place, several in chains.items()},
+        texts={place: slot.of(got) for place, slot in texts.items()},
+        programs={node: slot.of(got) for node, slot in others.items()},
+    )
 
 
 def of_service(service: Service) -> Iterator[Frontend]:
@@ -108,23 +118,29 @@ def destinations(service: Service, family: str) -> tuple[Destination, ...]:
 
 
 def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
-    """Where to look: for a service backends that hold service rules, else whatever has tables of the wanted name."""
+    """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables."""
+    if seen.service is None and params.chain is not None:
+        return
     for node in seen.nodes:
         used = [t for t in seen.tables(node) if t.backend in of]
-        if params.chain is not None or (params.table is not None and seen.service is None):
-            used = [t for t in used if params.table is None or t.name == params.table.name]
-        elif seen.service is not None:
+        if seen.service is not None:
             used = [t for t in used if t.services]
+        elif params.table is not None:
+            used = [t for t in used if t.name == params.table.name]
         else:
             used = [t for t in used if t.backend != "nftables" or t.services]
         yield from dict.fromkeys((node, t.backend, t.family) for t in used)
 
 
-def _tables(place: Place, params: Params, seen: Seen) -> tuple[str, ...]:
-    """Those in which a chain of that name may be."""
-    node, backend, family = place
-    mine = (t.name for t in seen.tables(node) if (t.backend, t.family) == (backend, family))
-    return tuple(name for name in mine if params.table is None or name == params.table.name)
+def _chain_queries(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[tuple[Place, str, chain_rules.Query]]:
+    """The chain that was named, of each table in which it may be."""
+    if params.chain is None:
+        return
+    for node in seen.nodes:
+        for t in seen.tables(node):
+            if t.backend in of and (params.table is None or t.name == params.table.name):
+                backend, family = cast("Backend", t.backend), cast("IpFamily", t.family)
+                yield (node, backend, family), t.name, chain_rules.Query(backend, family, t.name, params.chain.name)
 
 
 def _together(answers: list[Ruleset | CannotLook]) -> Ruleset | CannotLook:
@@ -135,10 +151,6 @@ def _together(answers: list[Ruleset | CannotLook]) -> Ruleset | CannotLook:
     if worse or not there:
         return (worse or refused)[0]
     return replace(there[0], tables=tuple(table for each in there for table in each.tables))
-
-
-def _chain_query(place: Place, table: str, chain: RuleName) -> chain_rules.Query:
-    return chain_rules.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table, chain.name)
 
 
 def _text_query(place: Place, params: Params) -> rules_text.Query:

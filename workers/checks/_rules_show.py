@@ -27,7 +27,7 @@ _NODES_NAMED = 6
 
 def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -> Shown:
     """A service's ways and trees, a chain's tree, or what a node holds."""
-    used = sorted({place[1] for place in (*seen.found, *seen.texts)})
+    used = sorted({place[1] for place, _ in seen.answers})
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
     where = f" on {_counted(seen)}" if seen.service else ""
     missing = absent(params, seen)
@@ -79,15 +79,21 @@ def _how(path: Path) -> str:
     return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted)))
 
 
-def _trees(params: Params, seen: Seen) -> Iterator[Table]:
-    for place, answer in seen.found.items():
+def _drawn(params: Params, seen: Seen) -> Iterator[tuple[Place, Ruleset]]:
+    """What is shown as a tree: the chain where one was named, else what is about the service."""
+    for place, answer in (seen.chains if params.chain else seen.found).items():
         if isinstance(answer, Ruleset):
-            found = _lines(params, answer)
-            rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
-            if rows:
-                width = 2 if any(packets for _, packets in rows) else 1  # kube-proxy's nftables rules have no counters
-                shown = tuple(row[:width] for row in rows[:_LINES_SHOWN])
-                yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", shown, _TREE[:width])
+            yield place, answer
+
+
+def _trees(params: Params, seen: Seen) -> Iterator[Table]:
+    for place, answer in _drawn(params, seen):
+        found = _lines(params, answer)
+        rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
+        if rows:
+            width = 2 if any(packets for _, packets in rows) else 1  # kube-proxy's nftables rules have no counters
+            shown = tuple(row[:width] for row in rows[:_LINES_SHOWN])
+            yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", shown, _TREE[:width])
 
 
 def _lines(params: Params, answer: Ruleset) -> tuple[Line, ...]:
@@ -125,18 +131,24 @@ def _counts(listed: list[str], backend: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rules(listed: list[str], backend: str) -> int:
-    """Rules in a listing: `-A`, with or without its counters; in nft whatever stands in a chain is counted by its indent."""
-    if backend == "nftables":
-        return sum(line.startswith("\t\t") and not line.startswith(("\t\t\t", "\t\ttype ", "\t\tcomment ")) for line in listed)
-    return sum(line.startswith("-A ") or "] -A " in line[:60] for line in listed)
+    """Rules in a listing: `-A`, with or without its counters; of nft the lines of chains, less their type, policy and comment."""
+    if backend != "nftables":
+        return sum(line.startswith("-A ") or "] -A " in line[:60] for line in listed)
+    rules, in_chain = 0, False
+    for line in listed:
+        if line.startswith("\t") and not line.startswith("\t\t"):
+            in_chain = line.startswith("\tchain ")
+        elif in_chain and line.startswith("\t\t") and not line.startswith(("\t\t\t", "\t\ttype ", "\t\tcomment ")):
+            rules += 1
+    return rules
 
 
 def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
     for (node, backend, family), text in seen.texts.items():
         if isinstance(text, Text):
             yield RawFile(f"{node}.{_file_name(backend, family)}.txt", text.text)
-    for (node, backend, family), answer in seen.found.items():
-        if isinstance(answer, Ruleset) and (found := _lines(params, answer)):
+    for (node, backend, family), answer in _drawn(params, seen):
+        if found := _lines(params, answer):
             said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
             yield RawFile(f"{node}.{_file_name(backend, family)}.tree.txt", said)
 
@@ -160,11 +172,13 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
             continue
         if known.ipvs:
             yield f"{node} has virtual servers in IPVS: `ipvs {seen.service or node}` shows them."
-    for (node, backend, family), answer in (*seen.found.items(), *seen.texts.items()):
-        if isinstance(answer, CannotLook) and answer.kind == "gone":
+    for (node, backend, family), chain in seen.chains.items():
+        if isinstance(chain, CannotLook) and chain.kind == "gone":
             in_table = f" in table {params.table}" if params.table else ""
-            none = f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
-            yield none if params.chain else f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
+            yield f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
+    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
+        if isinstance(answer, CannotLook) and answer.kind == "gone":
+            yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."
 
@@ -181,8 +195,8 @@ def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
 
 
 def _shortened(params: Params, seen: Seen) -> Iterator[str]:
-    for (node, backend, family), answer in seen.found.items():
-        count = len(_lines(params, answer)) if isinstance(answer, Ruleset) else 0
+    for (node, backend, family), answer in _drawn(params, seen):
+        count = len(_lines(params, answer))
         what = f"{backend} {_FAMILIES[family]} on {node}"
         if count >= MOST:
             yield f"The tree of {what} ends after {MOST:,} lines: ask for one service, or chain=."
