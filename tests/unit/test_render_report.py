@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tests.reports import RAW, REPORTS, UNSEEN, VETH, report
 from tests.slack_limits import refuse_what_slack_refuses
-from workers.render import as_json, blocks, terminal
+from workers.model import Table
+from workers.render import as_json, blocks, columns, terminal
 from workers.render.message import Message
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -89,3 +92,18 @@ def test_a_stored_message_is_the_same_message() -> None:
 def test_colour_is_for_terminals_only() -> None:
     assert "\x1b[" in terminal.text(report(VETH), colour=True)
     assert "\x1b" not in terminal.text(REPORTS["hostile"])
+
+
+def test_columns_are_aligned_by_what_letters_take_on_a_screen() -> None:
+    rows = (("中文名", "."), ("abc", "."), ("🔴🔴", "."), ("e\u0301e\u0301", "."))
+    lines = list(columns.lines(Table("", rows), 40))
+    assert {cell_len(line.rpartition(".")[0]) for line in lines} == {8}
+
+
+@pytest.mark.parametrize(
+    "table", [Table("T", (("\x07" * 30 + "END", "b"),), ("a", "b")), Table("T", (("a", "b"),), ("h" * 70 + "END", "b"))]
+)
+def test_whatever_cell_is_cut_is_whole_in_the_file(table: Table) -> None:
+    message = blocks.message(replace(REPORTS["healthy"], shown=replace(REPORTS["healthy"].shown, tables=(table,))))
+    assert "END" not in shown(message)
+    assert any("END" in file.text for file in message.files)
