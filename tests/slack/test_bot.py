@@ -85,7 +85,7 @@ def settings_of(slack: SlackStandIn, place: RedisPlace, url: str = "", **more: A
 
 
 async def until_so(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):  # a new bot has to start, perhaps beside other tests
         while not await true():  # noqa: ASYNC110  (other processes have no event to wait for)
             await asyncio.sleep(0.01)
 
@@ -553,7 +553,7 @@ async def test_what_was_asked_is_audited_by_ids_and_as_it_was_understood(bot: Bo
     (status,) = await bot.queued()
     opened, policy, command, decision = (await audited(bot)).splitlines()
     assert ('"kind":"opened"' in opened, '"source":"built-in policy.toml"' in policy) == (True, True)
-    for part in ('"kind":"command"', '"line":"pod hello-world namespace=shop"', status.job.requester.user, status.job.trace):
+    for part in ('"kind":"command"', '"line":"pod shop/hello-world"', status.job.requester.user, status.job.trace):
         assert part in command
     for part in ('"kind":"decision"', f'"subject":"{status.job.id}"', "rule 'members may look and probe'", status.job.channel.id):
         assert part in decision
