@@ -18,7 +18,7 @@ from bot.words import words
 from workers.errors import UsageError, shown
 from workers.job import Job
 from workers.params import ALL, ClusterName, Namespace, PodTarget, Target, arguments, build
-from workers.phrase import line, namespace_matters
+from workers.phrase import line, namespace_matters, placed
 
 _ABOUT = {"node": "node", "svc": "service"}
 """Which command a bare name asks for, by its kind; a name of any other kind asks for the pod behind it."""
@@ -93,7 +93,7 @@ def _verb(verb: str, entries: Mapping[str, E]) -> E | None:
 def _bare(said: list[str], entries: Mapping[str, E]) -> Invocation[E]:
     """A line that starts with a name: what it asks for, unless it looks like a mistyped verb."""
     about = _asks_about(said[0], entries)
-    near = _near(said[0].lower(), entries)
+    near = _near(said[0].lower(), entries) if "/" not in said[0] else ()
     unknown = UsageError(f"there is no command {shown(said[0])}", nearest=near or ("help",))
     if about is None or not _alone(about, said):
         raise unknown
@@ -129,12 +129,14 @@ def _read(entry: E, said: list[str]) -> Invocation[E]:
     try:
         sentence = Sentence.of(entry.params, said)
         params = build(entry.params, sentence.arguments())
-        namespace = Namespace.parse(sentence.namespace).name if sentence.namespace else None
-        cluster = ClusterName.parse(sentence.cluster).name if sentence.cluster else None
+        cluster = None if sentence.cluster is None else ClusterName.parse(sentence.cluster).name
+        namespace = None if sentence.namespace is None else Namespace.parse(sentence.namespace).name
         _consistent(entry, params, namespace)
     except UsageError as e:
         raise UsageError(e.problem, usage=usage(entry), nearest=e.nearest) from e
-    return Invocation(entry, params, namespace, cluster)
+    if namespace is not None:
+        params = placed(params, namespace)
+    return Invocation(entry, params, namespace if namespace_matters(params) else None, cluster)
 
 
 def _consistent(entry: Entry, params: Any, namespace: str | None) -> None:

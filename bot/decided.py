@@ -8,6 +8,7 @@ from typing import Any
 from bot.commands import Invocation
 from bot.entry import Entry
 from workers.check import Access
+from workers.errors import UsageError, shown
 from workers.job import Channel, Requester
 from workers.phrase import namespaces
 from workers.policy.approval import agreeable
@@ -26,6 +27,11 @@ class Meaning:
         """`home` is what the settings say."""
         usual = rules.defaults(channel)
         return cls(invocation.cluster or usual.cluster or home.cluster, invocation.namespace or usual.namespace or home.namespace)
+
+
+def no_cluster(named: str, here: str) -> UsageError:
+    """One installation looks at one cluster; an answer about another than the one that was named would be a wrong one."""
+    return UsageError(f"there is no cluster {shown(named)} here, only {shown(here)}", nearest=(f"cluster={here}",))
 
 
 def access_of(entry: object) -> Access | None:

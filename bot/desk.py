@@ -17,7 +17,7 @@ from bot.aside import ANSWERED, Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
 from bot.commands import Invocation, from_home, parse
-from bot.decided import Meaning, decided
+from bot.decided import Meaning, decided, no_cluster
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
@@ -214,7 +214,7 @@ class _Turn:
         home = self.desk.home.cluster
         cluster = named or self.desk.rules().defaults(self.channel.id).cluster or home
         if cluster != home:
-            raise UsageError(f"there is no cluster {cluster!r} here, only {home!r}", nearest=(f"cluster={home}",))
+            raise no_cluster(cluster, home)
         return cluster
 
     def _namespace(self, invocation: Invocation[Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from workers.changes.values import NodesTarget
@@ -208,10 +208,11 @@ def _workload(view: View, pod: Pod) -> Owner:
 
 
 def _no(what: str, target: PodTarget | ServiceTarget, view: View) -> str:
+    named = replace(target, namespace=None)
     where = f"in namespace {target.namespace}" if target.namespace else "in any namespace"
     behind = [b for b in view.cluster.behind if b.kind == f"{what}s"]
     doubt = f"; but the list of {what}s is not current: {behind[0].reason}" if behind else ""
-    return f"There is no {what} {target} {where}{doubt}"
+    return f"There is no {what} {named} {where}{doubt}"
 
 
 def _nearest(name: str, objects: Mapping[Key, object], namespace: str) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 from workers.params import (
     ALL,
     PREPOSITIONS,
@@ -16,6 +19,7 @@ from workers.params import (
     words,
 )
 
+P = TypeVar("P")
 MODIFIERS = frozenset({"namespace", "ns", "n", "cluster"})
 """What every command understands beside its own arguments: where bare names are looked for, and in which cluster."""
 
@@ -36,6 +40,13 @@ def phrase(params: object) -> str:
 def namespace_matters(params: object) -> bool:
     """Whether any of the parameters means something else in another namespace."""
     return any(_depends(getattr(params, a.name), a.kind) for a in arguments(type(params)))
+
+
+def placed(params: P, namespace: str) -> P:
+    """The same with every name that stands alone meant in this namespace, and nowhere else."""
+    bare = {a.name: value for a in arguments(type(params)) if isinstance(value := getattr(params, a.name), Target)}
+    found = {name: replace(target, namespace=namespace) for name, target in bare.items() if _depends(target, None)}
+    return replace(params, **found)  # type: ignore[type-var]  # every Params is a dataclass
 
 
 def namespaces(params: object, default: str) -> tuple[str, ...]:

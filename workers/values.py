@@ -16,6 +16,8 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _SELECTOR = re.compile(r"[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63}(,[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63})*")
+_SPACE = "metadata.namespace="
+"""As in kubectl's field selectors: pods of one namespace, whatever else a selector wants."""
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,254}}$)({_DNS_LABEL}\.)*{_DNS_LABEL}\.?")
 _DOTTED = re.compile(r"[0-9]+(\.[0-9]+){3}")
@@ -41,13 +43,16 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`name`, `namespace/name`, `kind/name`, both in either order before the name, `key=value[,...]`, an IP address."""
-        if _is_ip(text):
-            return cls("ip", str(ipaddress.ip_address(text)))
+        """`name`, `namespace/name`, `kind/name`, both in either order before the name, `key=value[,...]`, an IP address.
+
+        Among the pairs of a selector may be metadata.namespace=NAMESPACE, for a slash belongs to the names of labels.
+        """
+        if _is_ip(_unbracketed(text)):
+            return cls("ip", str(ipaddress.ip_address(_unbracketed(text))))
         if _DOTTED.fullmatch(text):
             raise UsageError(f"{shown(text)} is not an IPv4 address: each of its four numbers is from 0 to 255")
         if _SELECTOR.fullmatch(text):
-            return cls("selector", text)
+            return cls._selected(text.split(","))
         *before, name = text.lower().split("/")
         if not _NAME.fullmatch(name):
             raise UsageError(f"{shown(text)} is not a name, namespace/name, selector (app=web), workload (deploy/web) or IP")
@@ -58,8 +63,18 @@ class Target:
             raise UsageError(f"{shown(text)}: {shown(spaces[0])} is not a valid namespace")
         return cls(kind, name, spaces[0] if spaces else None)
 
+    @classmethod
+    def _selected(cls, pairs: list[str]) -> Self:
+        spaces = [pair.removeprefix(_SPACE) for pair in pairs if pair.startswith(_SPACE)]
+        labels = [pair for pair in pairs if not pair.startswith(_SPACE)]
+        if not labels or len(spaces) > 1:
+            raise UsageError(f"{shown(','.join(pairs))} is no selector: it names labels, and at most one {_SPACE}NAMESPACE")
+        return cls("selector", ",".join(labels), Namespace.parse(spaces[0]).name if spaces else None)
+
     def __str__(self) -> str:
-        if self.kind in ("ip", "selector"):
+        if self.kind == "selector":
+            return ",".join([self.name, *([f"{_SPACE}{self.namespace}"] if self.namespace else [])])
+        if self.kind == "ip":
             return self.name
         return "/".join(part for part in (self.namespace, self.kind, self.name) if part)
 
@@ -127,6 +142,7 @@ class DnsName:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Letters, digits, `-` and `_` in labels of at most 63, 253 in all (RFC 1035 2.3.4), or an IP address."""
+        text = _unbracketed(text)
         if not _is_ip(text) and not _DNS_NAME.fullmatch(text):
             raise UsageError(f"{shown(text)} is not a host name")
         return cls(text)
@@ -144,7 +160,9 @@ class HostPort:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The port is required."""
+        """The port is required, and so are the brackets of an IPv6 address: without them it has no telling end."""
+        if text.count(":") > 1 and not text.startswith("["):
+            raise UsageError(f"{shown(text)} could end in a port or not", nearest=_bracketed(text))
         host, _, port = text.rpartition(":")
         host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
@@ -163,7 +181,8 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Any spelling that RFC 4291 allows."""
+        """Any spelling that RFC 4291 allows, also in brackets."""
+        text = _unbracketed(text)
         if not _is_ip(text):
             raise UsageError(f"{shown(text)} is not an IP address")
         return cls(str(ipaddress.ip_address(text)))
@@ -208,6 +227,17 @@ def _kind_and_namespaces(before: list[str]) -> tuple[str, list[str]]:
     if before and before[0] in _KINDS:
         return _KINDS[before[0]], before[1:]
     return "", before
+
+
+def _unbracketed(text: str) -> str:
+    """An IPv6 address without the brackets in which links and ports need it."""
+    return text[1:-1] if text.startswith("[") and text.endswith("]") and ":" in text else text
+
+
+def _bracketed(text: str) -> tuple[str, ...]:
+    """How an IPv6 address and a port that were written together could have been meant."""
+    host, _, port = text.rpartition(":")
+    return (*([f"[{host}]:{port}"] if _is_ip(host) and port.isdigit() else []), *([f"[{text}]:80"] if _is_ip(text) else []))
 
 
 def _is_ip(text: str) -> bool:

@@ -15,10 +15,12 @@ from rich.console import Console
 
 from bot.cli._help import of_slack
 from bot.commands import Invocation, parse
+from bot.decided import no_cluster
 from workers import log
 from workers.catalogue import all_changes, catalogue
 from workers.check import Check
 from workers.enough import Enough
+from workers.errors import UsageError
 from workers.model import Report, Severity
 from workers.recording import Recording
 from workers.render import as_json, terminal
@@ -51,14 +53,20 @@ def command(words: tuple[str, ...], output: str, record: Path | None, folder: Pa
         click.echo(said)
         return
     invocation = parse(" ".join(words), checks)
-    report, recording = asyncio.run(_saved(invocation, folder) if folder else _run(invocation))
+    settings = load(Settings)
+    if invocation.cluster not in (None, settings.cluster):
+        raise no_cluster(invocation.cluster, settings.cluster)
+    report, recording = asyncio.run(_saved(invocation, settings, folder) if folder else _run(invocation, settings))
     if invocation.entry.name in all_changes():
         report = replace(report, shown=replace(report.shown, notes=(*report.shown.notes, PLAN_ONLY)))
-    if record:
-        record.write_text(recording.dumps())
-    if files:
-        _write(report, files)
     click.echo(shown(report, output))
+    try:
+        if record:
+            record.write_text(recording.dumps())
+        if files:
+            _write(report, files)
+    except OSError as e:
+        raise UsageError(f"the report is above, but {e.filename} cannot be written: {e.strerror}") from e
     if report.shown.files and output == "text" and not files:
         click.echo("With --files DIRECTORY the raw output is written there.", err=True)
     sys.exit(EXIT[report.verdict])
@@ -69,10 +77,9 @@ def shown(report: Report, output: str) -> str:
     return as_json.dumps(report) if output == "json" else terminal.text(report, colour=sys.stdout.isatty()).rstrip("\n")
 
 
-async def _run(invocation: Invocation[Check[object, object]]) -> tuple[Report, Recording]:
+async def _run(invocation: Invocation[Check[object, object]], settings: Settings) -> tuple[Report, Recording]:
     from workers.terminal import look
 
-    settings = load(Settings)
     log.configure("warning", "check")
     console = Console(stderr=True)
     with console.status("reading the cluster") as status:
@@ -104,10 +111,10 @@ def _interruptible() -> Iterator[Enough]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def _saved(invocation: Invocation[Check[object, object]], folder: Path) -> tuple[Report, Recording]:
+async def _saved(invocation: Invocation[Check[object, object]], settings: Settings, folder: Path) -> tuple[Report, Recording]:
     from workers.offline.look import look
 
-    return await look(load(Settings), invocation.entry, invocation.params, invocation.namespace, folder)
+    return await look(settings, invocation.entry, invocation.params, invocation.namespace, folder)
 
 
 def _write(report: Report, folder: Path) -> None:

@@ -21,7 +21,7 @@ def command(file: Path, output: str) -> None:
     """Judge a recording anew and print its report. Exit status as of `check`."""
     try:
         report = asyncio.run(replay(Recording.loads(file.read_text()), catalogue()))
-    except Misfit as e:
+    except (Misfit, UnicodeDecodeError) as e:
         raise UsageError(f"{file}: {e}") from e
     click.echo(shown(report, output))
     sys.exit(EXIT[report.verdict])

@@ -47,6 +47,35 @@ def test_pods_are_listed_as_kubectl_saved_them() -> None:
     assert {"name": "coredns-1", "IP": "10.244.0.53", "node": "node1"}.items() <= said["facts"]["pods"][0].items()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pod crash-1 in kube-system", "There is no pod crash-1 in namespace kube-system"),
+        ("pod crash in nosuch", "There is no pod crash in namespace nosuch"),
+        ("rules web in kube-system", "There is no service web in namespace kube-system"),
+        ("rules node1 in shop", "There is no service node1 in namespace shop"),
+        ("ping 10.96.0.1 from crash-1 in kube-system", "There is no pod crash-1 in namespace kube-system"),
+        ("services in all cluster=production", "there is no cluster 'production' here, only 'kubernetes'"),
+    ],
+)
+def test_what_was_said_of_where_to_look_is_kept_to(words: str, said: str) -> None:
+    done = asked(words, SAMPLES)
+    assert done.exit_code == 2
+    assert f"netcheck-bot: {said}\n" in done.stderr
+
+
+def test_a_name_alone_is_looked_for_everywhere() -> None:
+    assert report("pod crash-1", SAMPLES)["facts"]["pod"] == "shop/crash-1"
+    assert "could be any of 3 pods" in asked("pod app=web in shop", SAMPLES).stderr
+    assert "There is no pod app=web in namespace kube-system\n" in asked("pod app=web in kube-system", SAMPLES).stderr
+
+
+def test_where_nothing_can_be_written_the_report_is_printed_all_the_same() -> None:
+    done = asked("pods in all", SAMPLES, "--files", "/proc/x")
+    assert (done.exit_code, "the report is above, but /proc/x cannot be written" in done.stderr) == (2, True)
+    assert "crash-1" in done.stdout
+
+
 def test_services_without_ready_endpoints_are_found_in_saved_lists() -> None:
     said = report("services in all", SAMPLES)
     found = {(f["id"], f["subject"]) for f in said["findings"]}

@@ -97,7 +97,7 @@ def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
         f"  policy: {policy}",
         "  who: U0ANN, member, in T0OWN, in S0OPS",
         "  where: C0A, not shared, answers redacted",
-        "  what: pod web namespace=shop (READ) in the cluster west",
+        "  what: pod shop/web (READ) in the cluster west",
     ]
 
 
