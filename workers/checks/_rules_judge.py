@@ -9,6 +9,7 @@ from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
+from workers.checks import _ipvs_drift
 from workers.checks._rules_drift import drifted, unhandled
 from workers.checks._rules_seen import Params, Seen, absent, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
@@ -34,6 +35,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     if seen.service:
         yield from _of_service(view, seen, seen.service)
         yield from drifted(view, seen, seen.service)
+        yield from _in_ipvs(view, seen, seen.service)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
@@ -104,6 +106,15 @@ def _of_service(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
             yield _not_understood(view, (node, backend, said), path, service)
 
 
+def _in_ipvs(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
+    """Where no rules send it anywhere, the virtual servers do: they are judged as `ipvs` does."""
+    for node, one in seen.in_ipvs.items():
+        if isinstance(one.servers, CannotLook):
+            yield findings.unknown(one.servers, node=node, what="IPVS", now=view.now, subject=str(service))
+        elif one.in_use:
+            yield from _ipvs_drift.drifted(view, service, node, one.virtual_servers)
+
+
 def _not_understood(view: View, where: tuple[str, str, str], path: Path, service: Service) -> Finding:
     node, backend, said = where
     return Finding(
@@ -122,6 +133,8 @@ def _not_understood(view: View, where: tuple[str, str, str], path: Path, service
 def _paths(seen: Seen, service: Service) -> Iterator[tuple[str, str, str, Path]]:
     """Node, backend, frontend and what becomes of a pod's connection to it."""
     for (node, backend, family), answer in seen.found.items():
+        if node in seen.in_ipvs and seen.in_ipvs[node].in_use:
+            continue
         if isinstance(answer, Ruleset) and any(t.name in ("nat", "kube-proxy") for t in answer.tables):
             rules = Rules(answer)
             for frontend in of_service(service):

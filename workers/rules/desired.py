@@ -72,6 +72,13 @@ class Desired:
             yield Wanted(service, port, frontend, kind, ends, service.affinity_s if service.affinity == "ClientIP" else None)
 
 
+def comparable(cluster: Cluster, service: Service) -> bool:
+    """Whether the objects are current from which is told what a node should do for a service."""
+    behind = {b.kind for b in cluster.behind}
+    hinted = any(e.hinted_zones or e.hinted_nodes for s in cluster.slices_of.get(service.key, ()) for e in s.endpoints)
+    return not (behind & {"services", "slices"} or (hinted and "nodes" in behind))
+
+
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:
     """Every address of a service port, and what kind of address it is."""
     if not service.cluster_ips or service.other_proxy:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from node_helper.facts import backends
+from workers.ipvs.saved import parse
 from workers.offline.rules import saved
 from workers.offline.source import OfNode, Source
+from workers.offline.sources.ipvs import FILE as IPVS
 
 
 def read(files: OfNode, _query: backends.Query) -> backends.Backends:
     """The tables that the files hold. ``missing`` where no rules were saved."""
     tables = tuple(table for each in saved.of_node(files) for table in saved.filter_tables(each))
-    return backends.Backends(tables, ipvs=True if files.has("ipvsadm.txt") else None)
+    return backends.Backends(tables, ipvs=bool(files.parsed(IPVS, parse)) if files.has(IPVS) else None)
 
 
 SOURCE = Source(backends.FACT, read)
