@@ -262,3 +262,38 @@ def test_node_ports_of_a_node_whose_addresses_were_not_saved_cannot_be_told(tmp_
     services = json.loads((tmp_path / "services.json").read_text())["items"]
     name = next(s["metadata"]["name"] for s in services if s["spec"]["type"] == "NodePort" and s["spec"].get("selector"))
     assert "unknown-fact" in [f["id"] for f in report(f"rules shop/{name} on node1", tmp_path)["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("saves", "verdict", "value"),
+    [
+        (("node1.iptables-save.txt",), "unknown", "node1.ip6tables-save.txt was not saved"),
+        (("node2.nft.txt",), "unknown", "node2.nft.txt does not hold table ip6 kube-proxy"),
+        (("node1.iptables-save.txt", "node1.ip6tables-save.txt"), "warning", "no rule is about it; wanted: refused at once"),
+    ],
+)
+def test_a_family_of_which_nothing_was_saved_is_not_healthy(
+    tmp_path: Path, saves: tuple[str, ...], verdict: str, value: str
+) -> None:
+    services = json.loads((objects_in(tmp_path) / "services.json").read_text())
+    web = next(each["spec"] for each in services["items"] if each["metadata"]["name"] == "web")
+    web["clusterIPs"].append("fd00:10:96::80")
+    (tmp_path / "services.json").write_text(json.dumps(services))
+    for name in saves:
+        text = (DATA / f"kube-proxy-1.36/{name}").read_text()
+        (tmp_path / name).write_text(text.partition("table ip6 kube-proxy")[0])
+    said = report(f"rules shop/web on {saves[0][:5]}", tmp_path)
+    assert (said["verdict"], [f["evidence"][0]["value"] for f in said["findings"]]) == (verdict, [value])
+
+
+@pytest.mark.parametrize(
+    ("table", "service", "verdict"),
+    [("nat", "web", "healthy"), ("nat", "nobody", "unknown"), ("filter", "web", "unknown"), ("filter", "nobody", "unknown")],
+)
+def test_a_table_that_was_not_saved_is_not_one_without_rules(tmp_path: Path, table: str, service: str, verdict: str) -> None:
+    text = (DATA / "kube-proxy-1.36/node1.iptables-save.txt").read_text()
+    start = text.index(f"*{table}")
+    (objects_in(tmp_path) / "node1.iptables-save.txt").write_text(text[start : text.index("COMMIT", start)] + "COMMIT\n")
+    found = report(f"rules shop/{service} on node1", tmp_path)
+    ids = {f["id"] for f in found["findings"]} - {"service-no-endpoints"}
+    assert ids == ({"unknown-fact"} if verdict == "unknown" else set())

@@ -28,9 +28,7 @@ def drifted(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
         return
     desired = Desired(view.cluster)
     for (node, backend, family), answer in seen.found.items():
-        if isinstance(answer, Ruleset) and any(
-            t.services and t.family == family for t in seen.tables(node) if t.backend == backend
-        ):
+        if isinstance(answer, Ruleset) and not seen.by_ipvs(node):
             rules = Rules(answer)
             wanted = [each for each in desired.of(service, node) if each.frontend.family == family]
             found = [d for each in wanted for d in of_route(each, rules.route(each.frontend)) if d.what != "unread"]

@@ -42,8 +42,9 @@ def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
     for node, known in seen.backends.items():
         if isinstance(known, CannotLook):
             yield findings.unknown(known, node=node, what="packet filters", now=view.now)
-    for (node, backend, _), answer in seen.answers:
-        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY:
+    for (node, backend, family), answer in seen.answers:
+        needless = seen.by_ipvs(node) and seen.lacks(node, family)  # IPVS needs no rules in each family
+        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY and not needless:
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
 
 
@@ -133,7 +134,7 @@ def _not_understood(view: View, where: tuple[str, str, str], path: Path, service
 def _paths(seen: Seen, service: Service) -> Iterator[tuple[str, str, str, Path]]:
     """Node, backend, frontend and what becomes of a pod's connection to it."""
     for (node, backend, family), answer in seen.found.items():
-        if node in seen.in_ipvs and seen.in_ipvs[node].in_use:
+        if seen.by_ipvs(node):
             continue
         if isinstance(answer, Ruleset) and any(t.name in ("nat", "kube-proxy") for t in answer.tables):
             rules = Rules(answer)

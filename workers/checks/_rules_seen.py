@@ -67,6 +67,15 @@ class Seen:
         one = self.in_ipvs.get(node)
         return one is not None and isinstance(one.servers, ipvs.Ipvs) and not one.in_use
 
+    def by_ipvs(self, node: str) -> bool:
+        """Whether virtual servers, not rules, send services to their endpoints there."""
+        return node in self.in_ipvs and self.in_ipvs[node].in_use
+
+    def lacks(self, node: str, family: str) -> bool:
+        """Whether a node holds service rules, but none of this family."""
+        services = {t.family for t in self.tables(node) if t.services}
+        return bool(services) and family not in services
+
     def tables(self, node: str) -> tuple[FilterTable, ...]:
         """The tables of a node; none where it could not be asked."""
         known = self.backends[node]
@@ -115,12 +124,12 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
 
 def _with_ipvs(seen: Seen, service: Service, view: View) -> Plan[Seen]:
     """Ask for the virtual servers where nothing else can send the service anywhere."""
-    wanted = {node: virtuals(service, view.cluster.nodes[node]) for node in seen.nodes if _by_ipvs(seen, node)}
+    wanted = {node: virtuals(service, view.cluster.nodes[node]) for node in seen.nodes if _may_be_ipvs(seen, node)}
     answers = yield from batch({node: Ask(node, ipvs.FACT, ipvs.Query(only)) for node, only in wanted.items()})
     return replace(seen, in_ipvs={node: OnNode(node, answer) for node, answer in answers.items()})
 
 
-def _by_ipvs(seen: Seen, node: str) -> bool:
+def _may_be_ipvs(seen: Seen, node: str) -> bool:
     """Whether it has virtual servers, of whomever, and no service rules but those of kube-proxy's IPVS mode."""
     known = seen.backends[node]
     services = {(node, t.backend, t.family) for t in seen.tables(node) if t.services}
@@ -156,13 +165,18 @@ def destinations(service: Service, family: str) -> tuple[Destination, ...]:
 
 
 def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
-    """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables."""
+    """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables.
+
+    A family of the service without any service rules is looked for in the backends that hold those of the other.
+    """
     if seen.service is None and params.chain is not None:
         return
     for node in seen.nodes:
         used = [t for t in seen.tables(node) if t.backend in of]
         if seen.service is not None:
             used = [t for t in used if t.services]
+            missing = [f for f in sorted({f.family for f in of_service(seen.service)}) if seen.lacks(node, f)]
+            used += [replace(t, family=family) for family in missing for t in used]
         elif params.table is not None:
             used = [t for t in used if t.name == params.table.name]
         else:

@@ -80,10 +80,10 @@ def comparable(cluster: Cluster, service: Service) -> bool:
 
 
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:
-    """Every address of a service port, and what kind of address it is."""
+    """Every address of a service port, and what kind of address it is; kube-proxy leaves families without a cluster IP alone."""
     if not service.cluster_ips or service.other_proxy:
         return
-    protocol = port.protocol.lower()
+    protocol, families = port.protocol.lower(), sorted({_family(ip) for ip in service.cluster_ips})
     kinds = {
         "cluster IP": service.cluster_ips,
         "external IP": service.external_ips,
@@ -91,9 +91,10 @@ def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, s
     }
     for kind, ips in kinds.items():
         for ip in ips:
-            yield Frontend(_family(ip), ip, port.port, protocol), kind
+            if (family := _family(ip)) in families:
+                yield Frontend(family, ip, port.port, protocol), kind
     if port.node_port is not None:
-        for family in sorted({_family(ip) for ip in service.cluster_ips}):
+        for family in families:
             yield Frontend(family, "", port.node_port, protocol), "node port"
 
 

@@ -51,6 +51,17 @@ _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[Callable[[str], Rule
 )
 
 
+NAMES = {
+    ("iptables-nft", "ip"): "iptables-save.txt",
+    ("iptables-nft", "ip6"): "ip6tables-save.txt",
+    ("iptables-legacy", "ip"): "iptables-legacy-save.txt",
+    ("iptables-legacy", "ip6"): "ip6tables-legacy-save.txt",
+    ("nftables", "ip"): "nft.txt",
+    ("nftables", "ip6"): "nft.txt",
+}
+"""What to save of a backend and family."""
+
+
 def of_node(files: OfNode) -> Iterator[Saved]:
     """Every family of every backend that was saved. Raises `CannotLook`: ``missing`` where no rules were saved at all."""
     files.backends()
