@@ -10,9 +10,13 @@ from workers.offline.sources.ipvs import FILE as IPVS
 
 
 def read(files: OfNode, _query: backends.Query) -> backends.Backends:
-    """The tables that the files hold. ``missing`` where no rules were saved."""
-    tables = tuple(table for each in saved.of_node(files) for table in saved.filter_tables(each))
-    return backends.Backends(tables, ipvs=bool(files.parsed(IPVS, parse)) if files.has(IPVS) else None)
+    """The tables that the files hold. ``missing`` where no rules were saved, or none about services of which others may be."""
+    told = [table for each in saved.of_node(files) for table in saved.filter_tables(each)]
+    tables = (*told, *saved.shown_by_nft(files))
+    servers = bool(files.parsed(IPVS, parse)) if files.has(IPVS) else None
+    if not servers and not any(table.services for table in tables):
+        saved.refuse_hidden(files)
+    return backends.Backends(tables, ipvs=servers)
 
 
 SOURCE = Source(backends.FACT, read)

@@ -13,10 +13,7 @@ from workers.rules.resolve import NFT_TABLE, Frontend, Rules
 
 def read(files: OfNode, query: service_rules.Query) -> Ruleset:
     """The part of the file that is about them. ``missing`` where a table that was not saved may hold what is done with them."""
-    found = saved.one(files, query.backend, query.family)
-    if found is None:
-        name = files.file(saved.NAMES[query.backend, query.family])
-        raise CannotLook(f"{name} was not saved", kind="missing", fix=f"Save {name} and run this again.")
+    found = saved.wanted(files, query.backend, query.family)
     about = part.about(found.ruleset, query.family, query.only)
     if untold := _untold(about, query):
         name = files.file(found.file)
