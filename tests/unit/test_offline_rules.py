@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli import cli
+from deploy.lab.kubeproxy.ipvs import render_ipvs
+from deploy.lab.kubeproxy.model import Family, Objects
 from node_helper.netfilter.records import Destination
 from tests.rule_samples import DATA, SMALL, VINTAGES, parsed, small
 from workers.rules import part
@@ -19,6 +21,7 @@ from workers.rules.compare import of_route
 from workers.rules.desired import Desired
 from workers.rules.resolve import Rules
 
+OBJECTS = ("services", "endpointslices", "nodes", "pods")
 EVERYWHERE = {"10.244.1.1:8080": 0.3333, "10.244.1.3:8080": 0.3333, "10.245.1.2:8080": 0.3333}
 
 
@@ -181,9 +184,9 @@ def test_a_save_without_its_first_line_is_of_the_backend_that_its_name_says(tmp_
     assert report("rules shop/web on node1", tmp_path)["verdict"] == "unknown"
 
 
-def objects_in(folder: Path) -> Path:
-    for objects in ("services", "endpointslices", "nodes", "pods"):
-        shutil.copy(DATA / "kube-proxy-1.36" / f"{objects}.json", folder)
+def objects_in(folder: Path, vintage: str = "1.36") -> Path:
+    for objects in OBJECTS:
+        shutil.copy(DATA / f"kube-proxy-{vintage}" / f"{objects}.json", folder)
     return folder
 
 
@@ -205,7 +208,8 @@ def test_a_node_without_rules_for_services_is_never_healthy(tmp_path: Path) -> N
         said = report(words, tmp_path)
         assert (said["verdict"], [f["id"] for f in said["findings"]]) == ("unknown", ["dataplane-not-evaluated"])
     assert report("rules shop/headless on node1", tmp_path)["verdict"] == "healthy"
-    (tmp_path / "node1.ipvsadm.txt").write_text("-A -t 10.111.199.230:80 -s rr\n")
+    ends = "".join(f"-a -t 10.111.199.230:80 -r {end} -m -w 1\n" for end in EVERYWHERE)
+    (tmp_path / "node1.ipvsadm.txt").write_text(f"-A -t 10.111.199.230:80 -s rr\n{ends}")
     assert report("rules shop/web on node1", tmp_path)["findings"] == []
 
 
@@ -220,3 +224,124 @@ def test_services_that_others_handle_and_addresses_that_bypass_nodes_are_not_mis
     shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", tmp_path)
     for words in ("rules shop/web-lb on node1", "rules 203.0.113.77 on node1", "rules shop/db on node1"):
         assert report(words, tmp_path)["findings"] == []
+
+
+def ipvs_of(vintage: str, node: str) -> str:
+    known = {kind: json.loads((DATA / f"kube-proxy-{vintage}/{kind}.json").read_text())["items"] for kind in OBJECTS[:3]}
+    made = Objects(known["services"], known["endpointslices"], known["nodes"])
+    return "".join(render_ipvs(made, node, family=family).text for family in Family)
+
+
+@pytest.mark.parametrize("vintage", VINTAGES)
+@pytest.mark.parametrize("node", ["node1", "node2"])
+def test_virtual_servers_as_kube_proxy_makes_them_are_no_drift(tmp_path: Path, vintage: str, node: str) -> None:
+    (objects_in(tmp_path, vintage) / f"{node}.ipvsadm.txt").write_text(ipvs_of(vintage, node))
+    services = json.loads((tmp_path / "services.json").read_text())["items"]
+    for service in services:
+        name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+        for command in ("rules", "ipvs"):
+            found = report(f"{command} {name} on {node}", tmp_path)["findings"]
+            others = {f["id"] for f in found if "connections" not in f["claim"]}  # no file tells those
+            assert others <= {"ipvs-deprecated", "service-no-endpoints"}, (command, name)
+
+
+def test_virtual_servers_of_others_and_an_empty_save_are_not_those_of_a_service(tmp_path: Path) -> None:
+    (objects_in(tmp_path) / "node1.ipvsadm.txt").write_text("")
+    said = report("rules shop/web on node1", tmp_path)
+    assert [f["id"] for f in said["findings"]] == ["dataplane-not-evaluated"]
+    assert said["facts"]["nodes"]["node1"]["ipvs"] is False
+    (tmp_path / "node1.ipvsadm.txt").write_text("-A -t 10.111.199.231:80 -s rr\n")
+    for command in ("rules", "ipvs"):
+        drift = [f for f in report(f"{command} shop/web on node1", tmp_path)["findings"] if f["id"] == "service-rules-drift"]
+        assert [f["evidence"][0]["value"] for f in drift] == [f"no virtual server; wanted: {', '.join(EVERYWHERE)}"]
+
+
+def test_node_ports_of_a_node_whose_addresses_were_not_saved_cannot_be_told(tmp_path: Path) -> None:
+    (objects_in(tmp_path) / "node1.ipvsadm.txt").write_text(ipvs_of("1.36", "node1"))
+    (tmp_path / "nodes.json").unlink()
+    services = json.loads((tmp_path / "services.json").read_text())["items"]
+    name = next(s["metadata"]["name"] for s in services if s["spec"]["type"] == "NodePort" and s["spec"].get("selector"))
+    assert "unknown-fact" in [f["id"] for f in report(f"rules shop/{name} on node1", tmp_path)["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("saves", "verdict", "value"),
+    [
+        (("node1.iptables-save.txt",), "unknown", "node1.ip6tables-save.txt was not saved"),
+        (("node2.nft.txt",), "unknown", "node2.nft.txt does not hold table ip6 kube-proxy"),
+        (("node1.iptables-save.txt", "node1.ip6tables-save.txt"), "warning", "no rule is about it; wanted: refused at once"),
+    ],
+)
+def test_a_family_of_which_nothing_was_saved_is_not_healthy(
+    tmp_path: Path, saves: tuple[str, ...], verdict: str, value: str
+) -> None:
+    services = json.loads((objects_in(tmp_path) / "services.json").read_text())
+    web = next(each["spec"] for each in services["items"] if each["metadata"]["name"] == "web")
+    web["clusterIPs"].append("fd00:10:96::80")
+    (tmp_path / "services.json").write_text(json.dumps(services))
+    for name in saves:
+        text = (DATA / f"kube-proxy-1.36/{name}").read_text()
+        (tmp_path / name).write_text(text.partition("table ip6 kube-proxy")[0])
+    said = report(f"rules shop/web on {saves[0][:5]}", tmp_path)
+    assert (said["verdict"], [f["evidence"][0]["value"] for f in said["findings"]]) == (verdict, [value])
+
+
+@pytest.mark.parametrize(
+    ("table", "service", "verdict"),
+    [("nat", "web", "healthy"), ("nat", "nobody", "unknown"), ("filter", "web", "unknown"), ("filter", "nobody", "unknown")],
+)
+def test_a_table_that_was_not_saved_is_not_one_without_rules(tmp_path: Path, table: str, service: str, verdict: str) -> None:
+    text = (DATA / "kube-proxy-1.36/node1.iptables-save.txt").read_text()
+    start = text.index(f"*{table}")
+    (objects_in(tmp_path) / "node1.iptables-save.txt").write_text(text[start : text.index("COMMIT", start)] + "COMMIT\n")
+    found = report(f"rules shop/{service} on node1", tmp_path)
+    ids = {f["id"] for f in found["findings"]} - {"service-no-endpoints"}
+    assert ids == ({"unknown-fact"} if verdict == "unknown" else set())
+
+
+HEAD = "# Generated by iptables-save v1.8.9 (nf_tables) on a day\n"
+VIEW = (DATA / "kube-proxy-1.36/node1.nft-view-of-iptables-nft.txt").read_text()
+NO_SERVICES = f"{HEAD}*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("node1.nft.txt", VIEW, "node1.iptables-save.txt was not saved, only what nft shows of it"),
+        (
+            "node1.iptables-save.txt",
+            f"# Table `nat' is incompatible, use 'nft' tool.\n{NO_SERVICES}",
+            "node1.iptables-save.txt says that iptables could not print table nat",
+        ),
+        (
+            "node1.iptables-save.txt",
+            f"{NO_SERVICES}# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n",
+            "node1.iptables-save.txt says that there are legacy tables, which were not saved",
+        ),
+    ],
+)
+def test_what_the_saved_text_says_it_does_not_hold_is_unknown(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    (objects_in(tmp_path) / name).write_text(text)
+    said = report("rules shop/web on node1", tmp_path)
+    assert [(f["id"], f["evidence"][0]["value"]) for f in said["findings"]] == [("unknown-fact", reason)]
+    assert report("rules node1", tmp_path)["verdict"] == "unknown"
+
+
+def test_nfts_view_of_iptables_shows_that_two_backends_hold_service_rules(tmp_path: Path) -> None:
+    (objects_in(tmp_path) / "node1.nft.txt").write_text(VIEW)
+    shutil.copy(DATA / "kube-proxy-1.36/node3.iptables-legacy-save.txt", tmp_path / "node1.iptables-legacy-save.txt")
+    ids = [f["id"] for f in report("rules shop/web on node1", tmp_path)["findings"]]
+    assert sorted(ids) == ["iptables-backends-mixed", "unknown-fact"]
+    shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", tmp_path)
+    (tmp_path / "node1.iptables-legacy-save.txt").unlink()
+    assert report("rules shop/web on node1", tmp_path)["findings"] == []
+
+
+def test_a_table_that_iptables_could_not_print_is_unknown_beside_others_of_services(tmp_path: Path) -> None:
+    text = (DATA / "kube-proxy-1.36/node1.iptables-save.txt").read_text()
+    start = text.index("*nat")
+    without = text[:start] + "# Table `nat' is incompatible, use 'nft' tool.\n" + text[text.index("COMMIT", start) + 7 :]
+    (objects_in(tmp_path) / "node1.iptables-save.txt").write_text(without)
+    for service in ("web", "nobody"):
+        ids = {f["id"] for f in report(f"rules shop/{service} on node1", tmp_path)["findings"]} - {"service-no-endpoints"}
+        assert ids == {"unknown-fact"}

@@ -11,9 +11,11 @@ from node_helper.ipvs import Towards, VirtualServer, endpoint
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
+from workers.checks._ipvs_drift import drifted
 from workers.checks._ipvs_seen import OnNode, Seen, owner
 from workers.model import Confidence, Evidence, Finding, Severity
 
+_NEEDED = ("services", "slices")
 _LIVE = frozenset({"ESTABLISHED", "UDP"})  # in all other states the next packet does not count on the same server
 _FIXED = (5, 9)  # the kernel that reuses ports without a delay (pkg/proxy/ipvs of Kubernetes, connReuseFixedKernelVersion)
 _NODES_SHOWN = 5
@@ -22,6 +24,8 @@ _CONNECTIONS = "/proc/net/ip_vs_conn"
 
 def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
     """Each node by itself; the mode's end is said once for all."""
+    if seen.service:
+        yield from findings.cluster_gaps(view, *_NEEDED)
     if seen.everywhere:
         yield from findings.nodes_gap(view)
     for one in seen.nodes:
@@ -29,6 +33,8 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
             if isinstance(answer, CannotLook):
                 yield findings.unknown(answer, node=one.node, what=what, now=view.now, subject=str(seen.service or ""))
         if isinstance(one.servers, Ipvs) and one.in_use:
+            if seen.service:
+                yield from drifted(view, seen.service, one.node, one.virtual_servers)
             yield from _port_reuse(view, one.node, one.servers)
             if isinstance(one.connections, IpvsConnections):
                 yield from _gone(view, seen, one.node, one.servers, one.connections)

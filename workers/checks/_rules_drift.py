@@ -16,7 +16,7 @@ from workers.checks._rules_seen import Seen, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
 from workers.rules.compare import Difference, of_route
-from workers.rules.desired import Desired
+from workers.rules.desired import Desired, comparable
 from workers.rules.resolve import Rules
 
 _SHOWN = 4
@@ -24,15 +24,11 @@ _SHOWN = 4
 
 def drifted(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
     """One finding for each node and backend whose rules differ. Nothing is said while the objects are not current."""
-    behind = {b.kind for b in view.cluster.behind}
-    hinted = any(e.hinted_zones or e.hinted_nodes for s in view.cluster.slices_of.get(service.key, ()) for e in s.endpoints)
-    if behind & {"services", "slices"} or (hinted and "nodes" in behind):
+    if not comparable(view.cluster, service):
         return
     desired = Desired(view.cluster)
     for (node, backend, family), answer in seen.found.items():
-        if isinstance(answer, Ruleset) and any(
-            t.services and t.family == family for t in seen.tables(node) if t.backend == backend
-        ):
+        if isinstance(answer, Ruleset) and not seen.by_ipvs(node):
             rules = Rules(answer)
             wanted = [each for each in desired.of(service, node) if each.frontend.family == family]
             found = [d for each in wanted for d in of_route(each, rules.route(each.frontend)) if d.what != "unread"]

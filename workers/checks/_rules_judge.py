@@ -9,6 +9,7 @@ from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
+from workers.checks import _ipvs_drift
 from workers.checks._rules_drift import drifted, unhandled
 from workers.checks._rules_seen import Params, Seen, absent, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
@@ -34,14 +35,16 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     if seen.service:
         yield from _of_service(view, seen, seen.service)
         yield from drifted(view, seen, seen.service)
+        yield from _in_ipvs(view, seen, seen.service)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
     for node, known in seen.backends.items():
         if isinstance(known, CannotLook):
             yield findings.unknown(known, node=node, what="packet filters", now=view.now)
-    for (node, backend, _), answer in seen.answers:
-        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY:
+    for (node, backend, family), answer in seen.answers:
+        needless = seen.by_ipvs(node) and seen.lacks(node, family)  # IPVS needs no rules in each family
+        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY and not needless:
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
 
 
@@ -104,6 +107,15 @@ def _of_service(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
             yield _not_understood(view, (node, backend, said), path, service)
 
 
+def _in_ipvs(view: View, seen: Seen, service: Service) -> Iterator[Finding]:
+    """Where no rules send it anywhere, the virtual servers do: they are judged as `ipvs` does."""
+    for node, one in seen.in_ipvs.items():
+        if isinstance(one.servers, CannotLook):
+            yield findings.unknown(one.servers, node=node, what="IPVS", now=view.now, subject=str(service))
+        elif one.in_use:
+            yield from _ipvs_drift.drifted(view, service, node, one.virtual_servers)
+
+
 def _not_understood(view: View, where: tuple[str, str, str], path: Path, service: Service) -> Finding:
     node, backend, said = where
     return Finding(
@@ -122,6 +134,8 @@ def _not_understood(view: View, where: tuple[str, str, str], path: Path, service
 def _paths(seen: Seen, service: Service) -> Iterator[tuple[str, str, str, Path]]:
     """Node, backend, frontend and what becomes of a pod's connection to it."""
     for (node, backend, family), answer in seen.found.items():
+        if seen.by_ipvs(node):
+            continue
         if isinstance(answer, Ruleset) and any(t.name in ("nat", "kube-proxy") for t in answer.tables):
             rules = Rules(answer)
             for frontend in of_service(service):

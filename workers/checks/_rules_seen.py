@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, cast
 
-from node_helper.facts import backends, chain_rules, dataplane, rules_text, service_rules
+from node_helper.facts import backends, chain_rules, dataplane, ipvs, rules_text, service_rules
 from node_helper.netfilter.records import Destination, FilterTable, Ruleset
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Ask, Plan, Round, Slot, View, batch
+from workers.checks._ipvs_seen import OnNode, virtuals
 from workers.errors import UsageError
 from workers.objects import Node, Service
 from workers.params import Arg, NodeTarget, ServiceOrNodeTarget
@@ -47,6 +48,8 @@ class Seen:
     texts: dict[Place, rules_text.Text | CannotLook] = field(default_factory=dict)
     programs: dict[str, dataplane.Programs | CannotLook] = field(default_factory=dict)
     """By node: what else may handle services, where no rules do."""
+    in_ipvs: dict[str, OnNode] = field(default_factory=dict)
+    """By node: the virtual servers of the service, where there are some of whomever and no rules send it anywhere."""
 
     @property
     def answers(self) -> tuple[tuple[Place, Ruleset | rules_text.Text | CannotLook], ...]:
@@ -55,9 +58,23 @@ class Seen:
 
     @property
     def without_rules(self) -> tuple[str, ...]:
-        """The nodes that were seen and hold nothing for services: no rules, no virtual servers."""
+        """The nodes that were seen and hold nothing for services: no rules, no virtual servers (of others does not count)."""
         seen = {node: known for node, known in self.backends.items() if isinstance(known, backends.Backends)}
-        return tuple(n for n, known in seen.items() if not known.ipvs and not any(t.services for t in known.tables))
+        bare = [node for node, known in seen.items() if not any(t.services for t in known.tables)]
+        return tuple(node for node in bare if not seen[node].ipvs or self._ipvs_of_others(node))
+
+    def _ipvs_of_others(self, node: str) -> bool:
+        one = self.in_ipvs.get(node)
+        return one is not None and isinstance(one.servers, ipvs.Ipvs) and not one.in_use
+
+    def by_ipvs(self, node: str) -> bool:
+        """Whether virtual servers, not rules, send services to their endpoints there."""
+        return node in self.in_ipvs and self.in_ipvs[node].in_use
+
+    def lacks(self, node: str, family: str) -> bool:
+        """Whether a node holds service rules, but none of this family."""
+        services = {t.family for t in self.tables(node) if t.services}
+        return bool(services) and family not in services
 
     def tables(self, node: str) -> tuple[FilterTable, ...]:
         """The tables of a node; none where it could not be asked."""
@@ -93,7 +110,7 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         chains.setdefault(place, []).append(look.add(f"chain {' '.join(place)} {table}", Ask(place[0], chain_rules.FACT, query)))
     others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
-    return Seen(
+    seen = Seen(
         service,
         nodes,
         known,
@@ -102,6 +119,36 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         texts={place: slot.of(got) for place, slot in texts.items()},
         programs={node: slot.of(got) for node, slot in others.items()},
     )
+    return seen if service is None else (yield from _with_ipvs(seen, service, view))
+
+
+def _with_ipvs(seen: Seen, service: Service, view: View) -> Plan[Seen]:
+    """Ask for the virtual servers where nothing else can send the service anywhere."""
+    wanted = {node: virtuals(service, view.cluster.nodes[node]) for node in seen.nodes if _may_be_ipvs(seen, node)}
+    answers = yield from batch({node: Ask(node, ipvs.FACT, ipvs.Query(only)) for node, only in wanted.items()})
+    return replace(seen, in_ipvs={node: OnNode(node, answer) for node, answer in answers.items()})
+
+
+def _may_be_ipvs(seen: Seen, node: str) -> bool:
+    """Whether it has virtual servers, of whomever, and no service rules but those of kube-proxy's IPVS mode."""
+    known = seen.backends[node]
+    services = {(node, t.backend, t.family) for t in seen.tables(node) if t.services}
+    asked = [seen.found[place] for place in services if place in seen.found]
+    return (
+        isinstance(known, backends.Backends)
+        and bool(known.ipvs)
+        and bool(asked) == bool(services)
+        and all(isinstance(answer, Ruleset) and of_ipvs(answer) for answer in asked)
+    )
+
+
+def of_ipvs(rules: Ruleset) -> bool:
+    """Whether they are those of kube-proxy's IPVS mode: they mark and admit by sets, and leave the sending to IPVS.
+
+    Source: `writeIptablesRules` in pkg/proxy/ipvs/proxier.go of Kubernetes.
+    """
+    started = [chain for table in rules.tables for chain in table.chains if chain.name == "KUBE-SERVICES"]
+    return any("--match-set KUBE-" in rule.spec for chain in started for rule in chain.rules)
 
 
 def of_service(service: Service) -> Iterator[Frontend]:
@@ -118,13 +165,18 @@ def destinations(service: Service, family: str) -> tuple[Destination, ...]:
 
 
 def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
-    """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables."""
+    """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables.
+
+    A family of the service without any service rules is looked for in the backends that hold those of the other.
+    """
     if seen.service is None and params.chain is not None:
         return
     for node in seen.nodes:
         used = [t for t in seen.tables(node) if t.backend in of]
         if seen.service is not None:
             used = [t for t in used if t.services]
+            missing = [f for f in sorted({f.family for f in of_service(seen.service)}) if seen.lacks(node, f)]
+            used += [replace(t, family=family) for family in missing for t in used]
         elif params.table is not None:
             used = [t for t in used if t.name == params.table.name]
         else:

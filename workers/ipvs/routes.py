@@ -26,6 +26,10 @@ class Servers:
         """Whether there is a virtual server of a family ("ip" or "ip6")."""
         return any(key[0] == _FAMILIES[family] for key in self._servers)
 
+    def can_tell(self, frontend: Frontend) -> bool:
+        """Whether it is known where to look for a frontend: a node port is at an address of the node."""
+        return bool(frontend.address) or any((":" in host) == (frontend.family == "ip6") for host in self._node_addresses)
+
     def route(self, frontend: Frontend) -> Route:
         """Where connections to a frontend go, whoever makes them: IPVS does not ask."""
         path = _path(self._find(frontend))

@@ -72,11 +72,18 @@ class Desired:
             yield Wanted(service, port, frontend, kind, ends, service.affinity_s if service.affinity == "ClientIP" else None)
 
 
+def comparable(cluster: Cluster, service: Service) -> bool:
+    """Whether the objects are current from which is told what a node should do for a service."""
+    behind = {b.kind for b in cluster.behind}
+    hinted = any(e.hinted_zones or e.hinted_nodes for s in cluster.slices_of.get(service.key, ()) for e in s.endpoints)
+    return not (behind & {"services", "slices"} or (hinted and "nodes" in behind))
+
+
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:
-    """Every address of a service port, and what kind of address it is."""
+    """Every address of a service port, and what kind of address it is; kube-proxy leaves families without a cluster IP alone."""
     if not service.cluster_ips or service.other_proxy:
         return
-    protocol = port.protocol.lower()
+    protocol, families = port.protocol.lower(), sorted({_family(ip) for ip in service.cluster_ips})
     kinds = {
         "cluster IP": service.cluster_ips,
         "external IP": service.external_ips,
@@ -84,9 +91,10 @@ def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, s
     }
     for kind, ips in kinds.items():
         for ip in ips:
-            yield Frontend(_family(ip), ip, port.port, protocol), kind
+            if (family := _family(ip)) in families:
+                yield Frontend(family, ip, port.port, protocol), kind
     if port.node_port is not None:
-        for family in sorted({_family(ip) for ip in service.cluster_ips}):
+        for family in families:
             yield Frontend(family, "", port.node_port, protocol), "node port"
 
 

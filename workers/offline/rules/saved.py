@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from node_helper.netfilter.legacy import HOOKS
 from node_helper.netfilter.records import FilterTable, Ruleset, Table
+from node_helper.protocol import CannotLook
 from workers.offline.source import OfNode
 from workers.rules import saved_iptables, saved_nft, saved_nft_json
 from workers.rules.resolve import NFT_TABLE
@@ -51,6 +52,17 @@ _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[Callable[[str], Rule
 )
 
 
+NAMES = {
+    ("iptables-nft", "ip"): "iptables-save.txt",
+    ("iptables-nft", "ip6"): "ip6tables-save.txt",
+    ("iptables-legacy", "ip"): "iptables-legacy-save.txt",
+    ("iptables-legacy", "ip6"): "ip6tables-legacy-save.txt",
+    ("nftables", "ip"): "nft.txt",
+    ("nftables", "ip6"): "nft.txt",
+}
+"""What to save of a backend and family."""
+
+
 def of_node(files: OfNode) -> Iterator[Saved]:
     """Every family of every backend that was saved. Raises `CannotLook`: ``missing`` where no rules were saved at all."""
     files.backends()
@@ -67,6 +79,30 @@ def one(files: OfNode, backend: str, family: str) -> Saved | None:
     return next((s for s in of_node(files) if (s.ruleset.backend, s.family) == (backend, family)), None)
 
 
+def wanted(files: OfNode, backend: str, family: str) -> Saved:
+    """The same of one that the node uses. ``missing`` where it was not saved."""
+    found = one(files, backend, family)
+    if found is None:
+        name = files.file(NAMES[backend, family])
+        viewed = any((table.backend, table.family) == (backend, family) for table in shown_by_nft(files))
+        reason = f"{name} was not saved{', only what nft shows of it' if viewed else ''}"
+        raise CannotLook(reason, kind="missing", fix=f"Save {name} and run this again.")
+    return found
+
+
+def refuse_hidden(files: OfNode) -> None:
+    """Raises `CannotLook` ``missing`` where the files say that what they do not hold may be about services."""
+    for names, families, _ in _FILES[:2]:
+        for name in filter(files.has, names):
+            if "nat" in files.parsed(name, saved_iptables.incompatible):
+                reason = f"{files.file(name)} says that iptables could not print table nat"
+                raise CannotLook(reason, kind="missing", fix="Ask the node itself: run the same command without --from.")
+            if files.parsed(name, saved_iptables.beside_legacy) and one(files, "iptables-legacy", families[0]) is None:
+                reason = f"{files.file(name)} says that there are legacy tables, which were not saved"
+                legacy = files.file(NAMES["iptables-legacy", families[0]])
+                raise CannotLook(reason, kind="missing", fix=f"Save {legacy} too and run this again.")
+
+
 def filter_tables(saved: Saved) -> Iterator[FilterTable]:
     """As a node would tell them. What nft shows of iptables' own tables is told by iptables-save."""
     for table in saved.ruleset.tables:
@@ -74,6 +110,15 @@ def filter_tables(saved: Saved) -> Iterator[FilterTable]:
             continue
         services = table.name == NFT_TABLE or any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
         yield FilterTable(saved.ruleset.backend, saved.family, table.name, _hooked(table), services)
+
+
+def shown_by_nft(files: OfNode) -> Iterator[FilterTable]:
+    """The tables of iptables-nft with service rules of which only nft's view was saved: that they are there is all it tells."""
+    for each in of_node(files):
+        if each.ruleset.backend == "nftables" and one(files, "iptables-nft", each.family) is None:
+            for table in each.ruleset.tables:
+                if table.family == each.family and any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains):
+                    yield FilterTable("iptables-nft", each.family, table.name, _hooked(table), services=True)
 
 
 def _hooked(table: Table) -> bool:

@@ -11,9 +11,9 @@ from workers.rules import part
 
 
 def read(files: OfNode, query: chain_rules.Query) -> Ruleset:
-    """``gone`` where there is no such chain in what was saved."""
-    found = saved.one(files, query.backend, query.family)
-    around = part.around(found.ruleset, query.family, query.table, query.chain) if found else None
+    """``missing`` where this backend was not saved, ``gone`` where it was and has no such chain."""
+    found = saved.wanted(files, query.backend, query.family)
+    around = part.around(found.ruleset, query.family, query.table, query.chain)
     if around is None:
         reason = f"{query.backend} ({query.family}) has no chain {query.chain[:80]!r} in table {query.table[:80]!r}"
         raise CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")

@@ -15,12 +15,13 @@ def read(files: OfNode, query: ipvs.Query) -> ipvs.Ipvs:
     """Where the node's rules were saved and no virtual servers among them, IPVS is not in use there."""
     if not files.has(FILE):
         return ipvs.Ipvs(None, (f"{files.file(FILE)} was not saved, other rules were: {', '.join(files.backends())}",), "", {})
-    servers = files.parsed(FILE, parse)
+    every = servers = files.parsed(FILE, parse)
     if query.only is not None:
         wanted = {(v.protocol, v.address, v.port) for v in query.only}
         servers = tuple(s for s in servers if (s.protocol, s.address, s.port) in wanted)
     listing = files.folder.text(files.file(FILE)) if query.listing else None
-    return ipvs.Ipvs(Table("", 0, _UNTOLD, servers), (f"{files.file(FILE)} was saved",), "", {}, device=True, listing=listing)
+    said = (f"{files.file(FILE)} was saved",)
+    return ipvs.Ipvs(Table("", 0, _UNTOLD, servers), said, "", {}, device=bool(every), listing=listing)
 
 
 SOURCE = Source(ipvs.FACT, read)

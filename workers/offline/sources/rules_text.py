@@ -12,10 +12,8 @@ NFT = "nft.txt"
 
 
 def read(files: OfNode, query: rules_text.Query) -> rules_text.Text:
-    """``gone`` where this backend or table was not saved, and others were."""
-    found = saved.one(files, query.backend, query.family)
-    if found is None:
-        raise CannotLook(f"{query.backend} ({query.family}) is not in use here", kind="gone")
+    """``missing`` where this backend was not saved, ``gone`` where it was and has no such table."""
+    found = saved.wanted(files, query.backend, query.family)
     if query.table is not None and not any((t.family, t.name) == (query.family, query.table) for t in found.ruleset.tables):
         raise CannotLook(f"{query.backend} ({query.family}) has no table {query.table!r}", kind="gone")
     name = files.file(NFT if query.backend == "nftables" and files.has(NFT) else found.file)
