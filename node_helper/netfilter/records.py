@@ -55,12 +55,13 @@ class Map:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of one family: "ip" or "ip6"."""
+    """One table of one family: "ip" or "ip6". `dormant`: the kernel has taken its chains off their hooks."""
 
     family: str
     name: str
     chains: tuple[Chain, ...]
     maps: tuple[Map, ...] = ()
+    dormant: bool = False
 
 
 @dataclass(frozen=True)

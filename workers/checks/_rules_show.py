@@ -69,7 +69,8 @@ def _way_rows(service: Service, place: Place, answer: Ruleset) -> Iterator[tuple
 
 def _goes(path: Path) -> str:
     if not path.endpoints:
-        return {"reject": "refused", "drop": "dropped", "nothing": "no rule is about it"}.get(path.outcome, "cannot be told")
+        nothing = "; ".join(path.unhooked) or "no rule is about it"
+        return {"reject": "refused", "drop": "dropped", "nothing": nothing}.get(path.outcome, "cannot be told")
     return ", ".join(f"{share.endpoint} {share.share:.0%}" for share in sorted(path.endpoints, key=lambda s: s.endpoint))
 
 

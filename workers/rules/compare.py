@@ -52,10 +52,10 @@ def _of_path(each: Wanted, source: Source, path: Path) -> Iterator[Difference]:
     if path.outcome == "unknown":
         yield Difference(each, source, "unread", ", ".join(desired) or "refused", f"not understood: {'; '.join(path.unread)}")
     elif path.addresses != desired:
-        said = ", ".join(path.addresses) or path.outcome
+        said = ", ".join(path.addresses) or ": ".join(filter(None, (path.outcome, "; ".join(path.unhooked))))
         yield Difference(each, source, "endpoints", ", ".join(desired) or "no endpoint", said)
     elif not desired and path.outcome not in ("reject", "drop"):
-        yield Difference(each, source, "refusal", "refused at once", "no rule is about it")
+        yield Difference(each, source, "refusal", "refused at once", "; ".join(path.unhooked) or "no rule is about it")
     elif desired:
         yield from _of_choice(each, source, path)
 
