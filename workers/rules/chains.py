@@ -14,7 +14,7 @@ _HOST = ("/32", "/128")
 
 
 class Chains:
-    """One table. `sets` by name; `timeouts` in seconds of those that forget."""
+    """One table. `sets` by name."""
 
     def __init__(self, table: Table, backend: str) -> None:
         self._rules = {chain.name: chain.rules for chain in table.chains}
@@ -23,7 +23,8 @@ class Chains:
         self._indexes: dict[str, _Index] = {}
         self._maps = {m.name: {e.key: e.value for e in m.elements} for m in table.maps}
         self.sets: Mapping[str, frozenset[str]] = {name: frozenset(found) for name, found in self._maps.items()}
-        self.timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
+        self._timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
+        self._native = backend == "nftables"
 
     def __contains__(self, chain: str) -> bool:
         return chain in self._rules
@@ -51,6 +52,13 @@ class Chains:
         if chain not in self._indexes:
             self._indexes[chain] = _Index(self.read(chain))
         return self._indexes[chain].of(packet)
+
+    def clients(self, asked: str) -> tuple[str, int | None] | None:
+        """The list of clients that a test names, and after how many seconds it forgets them; None where it is no such list."""
+        name, _, seconds = asked.partition(" ")
+        if self._native:
+            return (name, self._timeouts[name]) if name in self._timeouts else None
+        return name, int(seconds) if seconds.isascii() and seconds.isdecimal() else None
 
     def look_up(self, name: str, key: str) -> Act | None:
         """The verdict of a map for a key."""

@@ -10,6 +10,7 @@ from workers.rules.desired import Desired, Wanted
 from workers.rules.resolve import Path, Route, Rules
 from workers.rules.steps import Source
 
+_SHOWN = 4
 _OFF = 0.01
 """Chances of a random choice are written with a limited number of digits."""
 
@@ -65,8 +66,9 @@ def _of_choice(each: Wanted, source: Source, path: Path) -> Iterator[Difference]
     if any(abs(share.share - fair) > _OFF * fair for share in path.endpoints):
         said = ", ".join(f"{share.endpoint} {share.share:.2%}" for share in path.endpoints)
         yield Difference(each, source, "chances", f"{fair:.2%} each", said)
-    if each.sticky_s != path.sticky_s:
-        yield Difference(each, source, "affinity", *map(_stays, (each.sticky_s, path.sticky_s)))
+    if each.sticky_s != path.sticky_s or path.unsteady:
+        said = ": ".join(filter(None, (_stays(path.sticky_s), "; ".join(path.unsteady[:_SHOWN]))))
+        yield Difference(each, source, "affinity", _stays(each.sticky_s), said)
 
 
 def _stays(seconds: int | None) -> str:

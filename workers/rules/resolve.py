@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from node_helper.netfilter.records import Ruleset, Table
+from workers.rules.affinity import Check, affinity
 from workers.rules.chains import Chains
 from workers.rules.hooks import Hooks
 from workers.rules.steps import Packet, Source
@@ -50,8 +51,9 @@ class Share:
 class Path:
     """Where a new connection of one source goes. `outcome`: endpoints, reject, drop, nothing (no rule is about it), unknown.
 
-    `sticky_s` is the time for which a client stays with its endpoint; `admitted` the networks that a firewall lets in (none:
-    all); `via` the chains on the way; `unread` what was not understood there; `unhooked` why packets come to no rules (nothing).
+    `sticky_s` is the time for which a client stays with its endpoint, `unsteady` why none does although rules try; `admitted` the
+    networks that a firewall lets in (none: all); `via` the chains on the way; `unread` what was not understood there; `unhooked`
+    why packets come to no rules (nothing).
     """
 
     outcome: str
@@ -62,6 +64,7 @@ class Path:
     via: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     unhooked: tuple[str, ...] = ()
+    unsteady: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -137,7 +140,8 @@ class Rules:
 def _path(ways: Sequence[Walked]) -> Path:
     """Several walks one after the other: what one sends or refuses does not come to the next."""
     left, endpoints, refused = 1.0, dict[str, float](), dict[str, float]()
-    masqueraded, sticky, via, unread, admitted = False, None, list[str](), dict[str, None](), tuple[str, ...]()
+    masqueraded, via, unread, admitted = False, list[str](), dict[str, None](), tuple[str, ...]()
+    checks, records = dict[str, Check](), dict[str, frozenset[str]]()
     for way in ways:
         for found, into in ((way.endpoints, endpoints), (way.refused, refused)):
             for key, share in found.items():
@@ -146,13 +150,16 @@ def _path(ways: Sequence[Walked]) -> Path:
             via += way.via
         unread.update(way.unread)
         masqueraded |= way.masqueraded
-        sticky = sticky if way.sticky_s is None else way.sticky_s
+        checks.update(way.checks)
+        records.update(way.records)
         admitted += way.admitted
         left *= way.passed
         if left < _CERTAIN:
             break
     shares = tuple(Share(endpoint, share) for endpoint, share in endpoints.items())
-    return Path(_outcome(endpoints, refused, unread), shares, masqueraded, sticky, admitted, tuple(via), tuple(unread))
+    sticky, unsteady = affinity(endpoints, checks, records)
+    outcome = _outcome(endpoints, refused, unread)
+    return Path(outcome, shares, masqueraded, sticky, admitted, tuple(via), tuple(unread), unsteady=unsteady)
 
 
 def _outcome(endpoints: dict[str, float], refused: dict[str, float], unread: dict[str, None]) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from workers.rules.affinity import Check
 from workers.rules.chains import Chains
 from workers.rules.steps import (
     Act,
@@ -18,6 +19,7 @@ from workers.rules.steps import (
     Packet,
     Pass,
     Refuse,
+    Remember,
     Send,
     Source,
     Step,
@@ -27,17 +29,23 @@ from workers.rules.steps import (
 
 _DEEPEST = 16
 _MOST_STEPS = 100_000
+_LAST = {Asks.UNREAD: 1, Asks.STICKY: 2}
+"""What fails anyway leaves no doubt, and sends nobody back."""
 
 
 @dataclass
 class Walked:
-    """Where the packet may end. Shares add up to 1 with what passed through; `unread` makes them doubtful."""
+    """Where the packet may end. Shares add up to 1 with what passed through; `unread` makes them doubtful.
+
+    `checks` by the list in which they look for clients; `records` the lists into which each endpoint's clients are put.
+    """
 
     endpoints: dict[str, float] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
     passed: float = 1.0
     masqueraded: bool = False
-    sticky_s: int | None = None
+    checks: dict[str, Check] = field(default_factory=dict)
+    records: dict[str, frozenset[str]] = field(default_factory=dict)
     via: dict[str, None] = field(default_factory=dict)
     admitted: tuple[str, ...] = ()
     unread: dict[str, None] = field(default_factory=dict)
@@ -56,6 +64,7 @@ class _Walker:
         self._chains = chains
         self._packet = packet
         self._steps = 0
+        self._lists: frozenset[str] = frozenset()  # into which the packet's client was put
 
     def chain(self, name: str, share: float, depth: int) -> float:
         """The share of the packet that comes back out of a chain."""
@@ -72,17 +81,20 @@ class _Walker:
             if self._steps > _MOST_STEPS:
                 self.walked.unread["more rules than a packet can pass"] = None
                 return 0.0
-            taken = share * self._chance(step, name)
+            taken = share * self._chance(step, name, depth)
             if taken:
+                lists = self._lists
                 stays, leaves = self._acts(step.acts, taken, depth)
+                if stays < share:  # some did not come by here
+                    self._lists = lists
                 share -= taken - stays
                 back += leaves
         return share + back
 
-    def _chance(self, step: Step, chain: str) -> float:
+    def _chance(self, step: Step, chain: str, depth: int) -> float:
         chance = 1.0
-        for test in sorted(step.tests, key=lambda test: test.asks is Asks.UNREAD):  # what fails anyway leaves no doubt
-            chance *= self._test(test, chain)
+        for test in sorted(step.tests, key=lambda test: _LAST.get(test.asks, 0)):
+            chance *= self._sent_back(test, step, depth) if test.asks is Asks.STICKY else self._test(test, chain)
             if not chance:
                 break
         return chance
@@ -90,9 +102,6 @@ class _Walker:
     def _test(self, test: Test, chain: str) -> float:
         if test.asks is Asks.SHARE:
             return float(test.value)
-        if test.asks is Asks.STICKY:
-            self.walked.sticky_s = self._sticky(test.value)
-            return 0.0  # a client that comes for the first time
         if test.asks is Asks.UNREAD:
             self.walked.unread[test.value] = None
             return 0.0
@@ -103,10 +112,20 @@ class _Walker:
             self.walked.admitted = tuple(net.strip() for net in test.value.split(","))
         return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
 
-    def _sticky(self, value: str) -> int | None:
-        if value.startswith("@"):
-            return self._chains.timeouts.get(value[1:])
-        return int(value) if value.isascii() and value.isdecimal() else None
+    def _sent_back(self, test: Test, step: Step, depth: int) -> float:
+        """None of those who come for the first time; where the others go is noted."""
+        known = self._chains.clients(test.value)
+        if known is None:
+            self.walked.unread[f"clients in {test.value}"] = None
+            return 0.0
+        other = _Walker(self._chains, self._packet)
+        other._steps = self._steps
+        other._acts(step.acts, 1.0, depth)
+        self._steps = other._steps
+        self.walked.unread.update(other.walked.unread)
+        name, seconds = known
+        self.walked.checks.setdefault(name, Check(seconds, tuple(sorted(other.walked.endpoints))))
+        return 0.0
 
     def _acts(self, acts: tuple[Act, ...], share: float, depth: int) -> tuple[float, float]:
         """Do them: the share for which the next rule is next, and the share that goes back to the calling chain."""
@@ -120,14 +139,13 @@ class _Walker:
         match act:
             case Send(endpoint):
                 self.walked.endpoints[endpoint] = self.walked.endpoints.get(endpoint, 0.0) + share
+                self.walked.records[endpoint] = self.walked.records.get(endpoint, self._lists) & self._lists
             case Refuse(how):
                 self.walked.refused[how] = self.walked.refused.get(how, 0.0) + share
             case Unread(what):
                 self.walked.unread[what] = None
-            case Masquerade():
-                self.walked.masqueraded = True
-                return share, 0.0
-            case Pass():
+            case Masquerade() | Remember() | Pass():
+                self._noted(act)
                 return share, 0.0
             case Leave(accept):
                 return 0.0, 0.0 if accept else share
@@ -135,11 +153,24 @@ class _Walker:
                 left = self.chain(chain, share, depth + 1)
                 return (left, 0.0) if back else (0.0, left)
             case Choose(options):
-                each = [self._act(option, share / len(options), depth) for option in options]
+                each = [self._option(option, share / len(options), depth) for option in options]
                 return sum(stays for stays, _ in each), sum(leaves for _, leaves in each)
             case Lookup(name, fields):
                 return self._lookup(name, fields, share, depth)
         return 0.0, 0.0
+
+    def _noted(self, act: Act) -> None:
+        if isinstance(act, Masquerade):
+            self.walked.masqueraded = True
+        elif isinstance(act, Remember):
+            self._lists |= {act.list}
+
+    def _option(self, act: Act, share: float, depth: int) -> tuple[float, float]:
+        """One of several: what it records is not recorded for the others."""
+        lists = self._lists
+        found = self._act(act, share, depth)
+        self._lists = lists
+        return found
 
     def _lookup(self, name: str, fields: tuple[str, ...], share: float, depth: int) -> tuple[float, float]:
         said = {
