@@ -140,7 +140,7 @@ class Rules:
 def _path(ways: Sequence[Walked]) -> Path:
     """Several walks one after the other: what one sends or refuses does not come to the next."""
     left, endpoints, refused = 1.0, dict[str, float](), dict[str, float]()
-    masqueraded, via, unread, admitted = False, list[str](), dict[str, None](), tuple[str, ...]()
+    masqueraded, via, unread, admitted = False, list[str](), dict[str, None](), dict[str, None]()
     checks, records = dict[str, Check](), dict[str, frozenset[str]]()
     for way in ways:
         for found, into in ((way.endpoints, endpoints), (way.refused, refused)):
@@ -152,14 +152,14 @@ def _path(ways: Sequence[Walked]) -> Path:
         masqueraded |= way.masqueraded
         checks.update(way.checks)
         records.update(way.records)
-        admitted += way.admitted
+        admitted.update(way.admitted)
         left *= way.passed
         if left < _CERTAIN:
             break
     shares = tuple(Share(endpoint, share) for endpoint, share in endpoints.items())
     sticky, unsteady = affinity(endpoints, checks, records)
     outcome = _outcome(endpoints, refused, unread)
-    return Path(outcome, shares, masqueraded, sticky, admitted, tuple(via), tuple(unread), unsteady=unsteady)
+    return Path(outcome, shares, masqueraded, sticky, tuple(admitted), tuple(via), tuple(unread), unsteady=unsteady)
 
 
 def _outcome(endpoints: dict[str, float], refused: dict[str, float], unread: dict[str, None]) -> str:

@@ -47,7 +47,7 @@ class Walked:
     checks: dict[str, Check] = field(default_factory=dict)
     records: dict[str, frozenset[str]] = field(default_factory=dict)
     via: dict[str, None] = field(default_factory=dict)
-    admitted: tuple[str, ...] = ()
+    admitted: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
 
 
@@ -94,23 +94,28 @@ class _Walker:
     def _chance(self, step: Step, chain: str, depth: int) -> float:
         chance = 1.0
         for test in sorted(step.tests, key=lambda test: _LAST.get(test.asks, 0)):
-            chance *= self._sent_back(test, step, depth) if test.asks is Asks.STICKY else self._test(test, chain)
+            chance *= self._sent_back(test, step, depth) if test.asks is Asks.STICKY else self._test(test, step, chain)
             if not chance:
                 break
         return chance
 
-    def _test(self, test: Test, chain: str) -> float:
+    def _test(self, test: Test, step: Step, chain: str) -> float:
         if test.asks is Asks.SHARE:
             return float(test.value)
         if test.asks is Asks.UNREAD:
             self.walked.unread[test.value] = None
             return 0.0
-        if test.asks is Asks.FROM and chain.startswith("KUBE-FW-"):
-            self.walked.admitted += (test.value,)
+        if test.asks is Asks.FROM and chain.startswith("KUBE-FW-") and isinstance(step.acts[0], Jump) and not test.negated:
+            self.walked.admitted.update(self._alike(test.asks, step, chain))
             return 1.0  # one that is admitted
         if test.asks is Asks.ADMITTED:
-            self.walked.admitted = tuple(net.strip() for net in test.value.split(","))
+            self.walked.admitted = dict.fromkeys(net.strip() for net in test.value.split(","))
         return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
+
+    def _alike(self, asks: Asks, step: Step, chain: str) -> dict[str, None]:
+        """What every rule of the chain that does the same as this one lets in."""
+        alike = (test for each in self._chains.read(chain) if each.acts == step.acts for test in each.tests)
+        return {test.value: None for test in alike if test.asks is asks and not test.negated}
 
     def _sent_back(self, test: Test, step: Step, depth: int) -> float:
         """None of those who come for the first time; where the others go is noted."""
