@@ -14,7 +14,7 @@ from node_helper.linux.iptables_nft import MOST_CHAINS
 from node_helper.linux.netlink import attributes
 from node_helper.linux.nf_tables import Tables
 from node_helper.netfilter import native, native_sets
-from node_helper.netfilter.about import nft_leads_to
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES, nft_leads_to
 from node_helper.netfilter.native_sets import Head
 from node_helper.netfilter.records import Chain, Destination, Element, Map, Rule, Table, Wanted
 from node_helper.netfilter.xt_words import PROTOCOLS, Undecodable
@@ -104,6 +104,8 @@ class _Reader:
             return None
         if kind.timeout is not None:  # clients that endpoints had: not about destinations
             return self._map(kind, ())
+        if name == NODE_PORT_ADDRESSES and any(not one.address for one in self._wanted.only):
+            return replace(self._map(kind, self._every(kind)), whole=True)
         keys = {key: None for one in self._wanted.only if (key := _key(kind, one)) is not None}
         found = [self._tables.element(self._wanted.table, name, key) for key in keys]
         return self._map(kind, native_sets.elements(kind, [one for one in found if one is not None]))

@@ -45,12 +45,16 @@ class Element:
 
 @dataclass(frozen=True)
 class Map:
-    """A named set or map of nftables. `type` as in "ipv4_addr . inet_proto : verdict"; `timeout` in seconds."""
+    """A named set or map of nftables. `type` as in "ipv4_addr . inet_proto : verdict"; `timeout` in seconds.
+
+    `whole`: every element is here although only a part of the table was asked for.
+    """
 
     name: str
     type: str
     elements: tuple[Element, ...]
     timeout: Optional[int] = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

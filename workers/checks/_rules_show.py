@@ -77,7 +77,8 @@ def _goes(path: Path) -> str:
 def _how(path: Path) -> str:
     sticky = f"sticky for {path.sticky_s} s" if path.sticky_s is not None else ""
     admitted = f"only from {', '.join(path.admitted)}" if path.admitted else ""
-    return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted)))
+    only_to = f"only to {', '.join(path.only_to)}" if path.only_to else ""
+    return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted, only_to)))
 
 
 def _trees(params: Params, seen: Seen) -> Iterator[Table]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from node_helper.netfilter.about import About
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES, About
 from node_helper.netfilter.records import Chain, Destination, Element, Map, Ruleset, Table
 from workers.rules.hooks import Hooks, Leads, iptables_leads, nft_leads
 from workers.rules.resolve import NFT_TABLE
@@ -43,7 +43,7 @@ def _of_iptables(table: Table, only: Sequence[Destination]) -> Table:
 
 
 def _of_nft(table: Table, only: Sequence[Destination]) -> Table:
-    maps = tuple(replace(m, elements=tuple(e for e in m.elements if _concerns(m, e, only))) for m in table.maps)
+    maps = tuple(_of_map(m, only) for m in table.maps)
     chains = _reached(table, STARTS, nft_leads(maps))
     return _with_hooks(replace(table, chains=chains, maps=maps), Hooks(table, native=True))
 
@@ -51,6 +51,12 @@ def _of_nft(table: Table, only: Sequence[Destination]) -> Table:
 def _with_hooks(table: Table, hooks: Hooks) -> Table:
     found = {chain.name for chain in table.chains}
     return replace(table, chains=(*table.chains, *(chain for chain in hooks.chains() if chain.name not in found)))
+
+
+def _of_map(known: Map, only: Sequence[Destination]) -> Map:
+    if known.name == NODE_PORT_ADDRESSES and any(not one.address for one in only):
+        return replace(known, whole=True)
+    return replace(known, elements=tuple(e for e in known.elements if _concerns(known, e, only)))
 
 
 def _concerns(known: Map, element: Element, only: Sequence[Destination]) -> bool:

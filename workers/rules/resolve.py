@@ -53,7 +53,7 @@ class Path:
 
     `sticky_s` is the time for which a client stays with its endpoint, `unsteady` why none does although rules try; `admitted` the
     networks that a firewall lets in (none: all); `via` the chains on the way; `unread` what was not understood there; `unhooked`
-    why packets come to no rules (nothing).
+    why packets come to no rules (nothing); `only_to` the addresses of the node that take a node port (none: all).
     """
 
     outcome: str
@@ -65,6 +65,7 @@ class Path:
     unread: tuple[str, ...] = ()
     unhooked: tuple[str, ...] = ()
     unsteady: tuple[str, ...] = ()
+    only_to: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ class Rules:
 
     @cached_property
     def _tables(self) -> dict[tuple[str, str], Chains]:
-        return {(t.family, t.name): Chains(t, self.backend) for t in self._wanted}
+        return {(t.family, t.name): Chains(t, self.backend, partial=self.ruleset.partial) for t in self._wanted}
 
     @cached_property
     def _hooks(self) -> dict[tuple[str, str], Hooks]:
@@ -141,7 +142,7 @@ def _path(ways: Sequence[Walked]) -> Path:
     """Several walks one after the other: what one sends or refuses does not come to the next."""
     left, endpoints, refused = 1.0, dict[str, float](), dict[str, float]()
     masqueraded, via, unread, admitted = False, list[str](), dict[str, None](), dict[str, None]()
-    checks, records = dict[str, Check](), dict[str, frozenset[str]]()
+    checks, records, only_to = dict[str, Check](), dict[str, frozenset[str]](), dict[str, None]()
     for way in ways:
         for found, into in ((way.endpoints, endpoints), (way.refused, refused)):
             for key, share in found.items():
@@ -153,13 +154,14 @@ def _path(ways: Sequence[Walked]) -> Path:
         checks.update(way.checks)
         records.update(way.records)
         admitted.update(way.admitted)
+        only_to.update(way.only_to if way.endpoints or way.refused else ())
         left *= way.passed
         if left < _CERTAIN:
             break
     shares = tuple(Share(endpoint, share) for endpoint, share in endpoints.items())
     sticky, unsteady = affinity(endpoints, checks, records)
     outcome = _outcome(endpoints, refused, unread)
-    return Path(outcome, shares, masqueraded, sticky, tuple(admitted), tuple(via), tuple(unread), unsteady=unsteady)
+    return Path(outcome, shares, masqueraded, sticky, tuple(admitted), tuple(via), tuple(unread), (), unsteady, tuple(only_to))
 
 
 def _outcome(endpoints: dict[str, float], refused: dict[str, float], unread: dict[str, None]) -> str:

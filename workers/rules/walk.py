@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES
 from workers.rules.affinity import Check
-from workers.rules.chains import Chains
+from workers.rules.chains import TO_NODE_PORTS, Chains
 from workers.rules.steps import (
     Act,
     Asks,
@@ -48,6 +49,7 @@ class Walked:
     records: dict[str, frozenset[str]] = field(default_factory=dict)
     via: dict[str, None] = field(default_factory=dict)
     admitted: dict[str, None] = field(default_factory=dict)
+    only_to: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
 
 
@@ -108,6 +110,12 @@ class _Walker:
         if test.asks is Asks.FROM and chain.startswith("KUBE-FW-") and isinstance(step.acts[0], Jump) and not test.negated:
             self.walked.admitted.update(self._alike(test.asks, step, chain))
             return 1.0  # one that is admitted
+        if not self._packet.address and not test.negated:
+            if test.asks is Asks.TO and step.acts == TO_NODE_PORTS:
+                self.walked.only_to.update(self._alike(test.asks, step, chain))
+                return 1.0  # to one of these
+            if test.asks is Asks.TO_SET and test.value == NODE_PORT_ADDRESSES:
+                return self._to_node_port_addresses()
         if test.asks is Asks.ADMITTED:
             self.walked.admitted = dict.fromkeys(net.strip() for net in test.value.split(","))
         return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
@@ -116,6 +124,13 @@ class _Walker:
         """What every rule of the chain that does the same as this one lets in."""
         alike = (test for each in self._chains.read(chain) if each.acts == step.acts for test in each.tests)
         return {test.value: None for test in alike if test.asks is asks and not test.negated}
+
+    def _to_node_port_addresses(self) -> float:
+        if NODE_PORT_ADDRESSES in self._chains.cut:
+            return 1.0
+        found = self._chains.sets.get(NODE_PORT_ADDRESSES, frozenset())
+        self.walked.only_to.update(dict.fromkeys(sorted(found)))
+        return float(bool(found))
 
     def _sent_back(self, test: Test, step: Step, depth: int) -> float:
         """None of those who come for the first time; where the others go is noted."""
@@ -211,8 +226,6 @@ def _port(packet: Packet, value: str, _sets: Sets) -> bool:
 
 
 def _to_set(packet: Packet, value: str, sets: Sets) -> bool:
-    if not packet.address:
-        return value == "nodeport-ips"
     return packet.address in sets.get(value, frozenset())
 
 
