@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from typing import Optional, Sequence
 
-from node_helper.netfilter.records import Destination
+from node_helper.netfilter.records import Destination, Rule
 
 NODE_PORTS = "KUBE-NODEPORTS"
 """The chain to which kube-proxy's rules lead for each of the node's addresses that takes node ports."""
@@ -69,6 +69,12 @@ def leads_to(spec: str) -> Optional[str]:
     """The chain, or the target that is none, at the end of an iptables rule."""
     last = deque(_TARGET.finditer(spec), maxlen=1)
     return None if not last or last[0][1] in _ENDS else last[0][1]
+
+
+def leads(rule: Rule) -> list[str]:
+    """The same, as none or one."""
+    found = leads_to(rule.spec)
+    return [] if found is None else [found]
 
 
 def nft_leads_to(line: str) -> list[str]:

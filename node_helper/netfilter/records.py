@@ -90,7 +90,8 @@ class Destination:
 class Wanted:
     """What to read of one table. Without `chains` all of it; with them those and the chains to which they lead.
 
-    With `only`, rules of the named chains and elements of maps that are about other destinations are left out.
+    With `only`, rules of the named chains and elements of maps that are about other destinations are left out. `bases` are base
+    chains of which the way to `chains` is read too.
     """
 
     backend: str
@@ -98,6 +99,7 @@ class Wanted:
     table: str
     chains: tuple[str, ...] = ()
     only: tuple[Destination, ...] = ()
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
