@@ -1,4 +1,4 @@
-"""What one backend's rules do with some destinations: the chains that catch them, and those to which they lead.
+"""What one backend's rules do with some destinations: the chains that catch them, those they lead to, and the hooks' way there.
 
 The cost does not grow with the table, but for the chain that lists every service (looked through without decoding it) and for
 legacy tables, which the kernel hands out whole and which are kept for a moment.
@@ -20,6 +20,9 @@ _CHAINS = {
     "filter": ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"),
     "kube-proxy": ("services", "service-endpoints-check", "nodeport-endpoints-check", "firewall-check"),
 }
+
+_BASES = {"nat": ("PREROUTING", "OUTPUT"), "kube-proxy": ("nat-prerouting", "nat-output")}
+"""Those on whose hooks services are rewritten; a firewall's reload leaves chains behind to which they do not lead any more."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Query:
 def collect(kernel: Kernel, query: Query) -> Ruleset:
     """The tables that exist, each with the part that is about the destinations."""
     names = ("kube-proxy",) if query.backend == "nftables" else ("nat", "filter")
-    asked = [Wanted(query.backend, query.family, name, _CHAINS[name], query.only) for name in names]
+    asked = [Wanted(query.backend, query.family, name, _CHAINS[name], query.only, _BASES.get(name, ())) for name in names]
     found = [kernel.filter_rules(kernel.own_netns(), wanted) for wanted in asked]
     return Ruleset(query.backend, tuple(table for table in found if table is not None), partial=True)
 

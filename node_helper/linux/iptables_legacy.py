@@ -18,9 +18,10 @@ from typing import Optional
 
 from node_helper.linux import files
 from node_helper.linux.netlink import Malformed
-from node_helper.netfilter.about import About
+from node_helper.netfilter.about import About, leads
 from node_helper.netfilter.legacy import HOOKS, INFO, Blob
 from node_helper.netfilter.records import Chain, Table, Wanted
+from node_helper.netfilter.ways import ways
 from node_helper.protocol import CannotLook
 
 MOST_CHAINS = 4000
@@ -65,6 +66,8 @@ def read(wanted: Wanted) -> Optional[Table]:
     found: Optional[list[Chain]] = blob.reach(wanted.chains, about, MOST_CHAINS)
     if found is None:
         raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
+    near = {chain.name for chain in found}
+    found += [c for c in ways(wanted.bases, wanted.chains, blob.chain, leads) if c.name not in near]
     return Table(wanted.family, wanted.table, tuple(found))
 
 

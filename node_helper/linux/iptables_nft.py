@@ -10,9 +10,10 @@ from typing import Optional
 from node_helper.linux import nfnetlink
 from node_helper.linux.netlink import attributes
 from node_helper.linux.nf_tables import Tables
-from node_helper.netfilter.about import About, leads_to
+from node_helper.netfilter.about import About, leads, leads_to
 from node_helper.netfilter.compat import Decoder
 from node_helper.netfilter.records import Chain, Rule, Table, Wanted
+from node_helper.netfilter.ways import ways
 from node_helper.protocol import CannotLook
 
 MOST_CHAINS = 4000
@@ -28,7 +29,10 @@ def read(wanted: Wanted) -> Optional[Table]:
         found = reader.some() if wanted.chains else reader.all()
         if not found and wanted.table not in tables.names():
             return None
-        return Table(wanted.family, wanted.table, tuple(found))
+        if wanted.bases:
+            near = {chain.name for chain in found}
+            found += [c for c in ways(wanted.bases, wanted.chains, reader.chain, leads) if c.name not in near]
+        return Table(wanted.family, wanted.table, tuple(found), dormant=tables.dormant(wanted.table))
 
 
 class _Reader:
@@ -39,7 +43,12 @@ class _Reader:
         self._about = About(wanted.only, tables.family) if wanted.only else None
 
     def all(self) -> list[Chain]:
-        return [replace(chain, rules=self._rules(chain.name)) for chain in self._tables.chains(self._wanted.table)]
+        return [replace(chain, rules=self._rules(chain.name), hook="") for chain in self._tables.chains(self._wanted.table)]
+
+    def chain(self, name: str) -> Optional[Chain]:
+        """One chain, every rule of it; None where there is none."""
+        found = self._tables.chain(self._wanted.table, name)
+        return found and replace(found, rules=self._rules(name), hook="")
 
     def some(self) -> list[Chain]:
         """The named chains, and those to which their rules lead."""
@@ -57,7 +66,7 @@ class _Reader:
                     break
                 raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
             rules = self._rules_about(name) if name in named else self._rules(name)
-            found[name] = replace(chain, rules=rules)
+            found[name] = replace(chain, rules=rules, hook="")
             left.extend(filter(None, (leads_to(rule.spec) for rule in rules)))
         return list(found.values())
 

@@ -20,6 +20,9 @@ FAMILIES = {"ip": 2, "ip6": 10}
 _GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_ELEMENT, _GET_GENERATION = 1, 4, 7, 10, 13, 16
 _NESTED = 0x8000
 _POLICY, _COUNTERS = 5, 8  # NFTA_CHAIN_*
+_HOOK, _TYPE = 4, 7
+_HOOKS = ("prerouting", "input", "forward", "output", "postrouting")  # NF_INET_*
+_DORMANT = 0x1  # NFT_TABLE_F_DORMANT
 _POLICIES = {0: "DROP", 1: "ACCEPT"}
 _U64 = struct.Struct(">Q")
 
@@ -40,6 +43,11 @@ class Tables:
     def names(self) -> tuple[str, ...]:
         """Every table."""
         return tuple(text(_attributes(found)[1]) for found in self._netlink.dump(_kind(_GET_TABLE), self._head))
+
+    def dormant(self, table: str) -> bool:
+        """Whether the kernel has taken the table's chains off their hooks."""
+        found = self._get(_GET_TABLE, _text(1, table))
+        return found is not None and bool(number(_attributes(found).get(2, bytes(4))) & _DORMANT)
 
     def chains(self, table: str) -> list[Chain]:
         """Every chain of a table, without its rules, in the order of their creation."""
@@ -113,4 +121,14 @@ def _chain(found: Mapping[int, bytes]) -> Chain:
     policy = _POLICIES.get(number(found[_POLICY]), "") if _POLICY in found else ""
     counted = attributes(found[_COUNTERS]) if _COUNTERS in found else {}
     packets, size = (_U64.unpack(counted[kind])[0] if kind in counted else None for kind in (2, 1))
-    return Chain(text(found[3]), (), policy, packets=packets, bytes=size)
+    return Chain(text(found[3]), (), policy, _hook(found, policy), packets=packets, bytes=size)
+
+
+def _hook(found: Mapping[int, bytes], policy: str) -> str:
+    """As nft prints it, with its priority as a number; "" where the chain hangs on none that is known."""
+    said = attributes(found[_HOOK]) if _HOOK in found else {}
+    place = number(said.get(1, b"\xff" * 4))
+    if place >= len(_HOOKS) or 2 not in said:  # noqa: PLR2004  (NFTA_HOOK_PRIORITY)
+        return ""
+    kind, priority = text(found.get(_TYPE, b"filter\0")), struct.unpack(">i", said[2])[0]
+    return f"type {kind} hook {_HOOKS[place]} priority {priority}; policy {policy.lower()};"

@@ -14,9 +14,10 @@ from node_helper.linux.iptables_nft import MOST_CHAINS
 from node_helper.linux.netlink import attributes
 from node_helper.linux.nf_tables import Tables
 from node_helper.netfilter import native, native_sets
-from node_helper.netfilter.about import nft_leads_to
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES, nft_leads_to
 from node_helper.netfilter.native_sets import Head
 from node_helper.netfilter.records import Chain, Destination, Element, Map, Rule, Table, Wanted
+from node_helper.netfilter.ways import ways
 from node_helper.netfilter.xt_words import PROTOCOLS, Undecodable
 from node_helper.protocol import CannotLook
 
@@ -32,7 +33,8 @@ def read(wanted: Wanted) -> Optional[Table]:
         if wanted.table not in tables.names():
             return None
         reader = _Reader(tables, wanted)
-        return reader.some() if wanted.chains else reader.all()
+        found = reader.some() if wanted.chains else reader.all()
+        return replace(found, dormant=tables.dormant(wanted.table))
 
 
 class _Reader:
@@ -72,7 +74,13 @@ class _Reader:
                     if said not in maps and (found := self._some_of(said)) is not None:
                         maps[said] = found
                         left.extend(target for e in found.elements for target in nft_leads_to(e.value))
+        hooks = ways(self._wanted.bases, self._wanted.chains, self._chain, lambda rule: nft_leads_to(rule.spec))
+        chains.update((chain.name, chain) for chain in hooks if chain.name not in chains)
         return Table(self._wanted.family, self._wanted.table, tuple(chains.values()), tuple(maps.values()))
+
+    def _chain(self, name: str) -> Optional[Chain]:
+        found = self._tables.chain(self._wanted.table, name)
+        return found and replace(_lower(found), rules=self._rules(name))
 
     def _rules(self, chain: str) -> tuple[Rule, ...]:
         found = self._tables.rules(self._wanted.table, chain)
@@ -104,6 +112,8 @@ class _Reader:
             return None
         if kind.timeout is not None:  # clients that endpoints had: not about destinations
             return self._map(kind, ())
+        if name == NODE_PORT_ADDRESSES and any(not one.address for one in self._wanted.only):
+            return replace(self._map(kind, self._every(kind)), whole=True)
         keys = {key: None for one in self._wanted.only if (key := _key(kind, one)) is not None}
         found = [self._tables.element(self._wanted.table, name, key) for key in keys]
         return self._map(kind, native_sets.elements(kind, [one for one in found if one is not None]))

@@ -7,8 +7,12 @@ import socket
 from collections import deque
 from typing import Optional, Sequence
 
-from node_helper.netfilter.records import Destination
+from node_helper.netfilter.records import Destination, Rule
 
+NODE_PORTS = "KUBE-NODEPORTS"
+"""The chain to which kube-proxy's rules lead for each of the node's addresses that takes node ports."""
+NODE_PORT_ADDRESSES = "nodeport-ips"
+"""The set of the same addresses in its nftables mode."""
 _TO = re.compile(r"(?:^| )-d (\S+)/(?:32|128)(?= |$)")
 _PORT = re.compile(r" --dport ([0-9]+)(?= |$)")
 _PROTOCOL = re.compile(r"(?:^| )-p (\S+)")
@@ -27,12 +31,15 @@ class About:
 
     def __init__(self, only: Sequence[Destination], family: int) -> None:
         self._only = only
+        self.node_ports = any(not one.address for one in only)
         mine = {one.address for one in only if one.address and (":" in one.address) == (family == socket.AF_INET6)}
         self._packed = tuple(socket.inet_pton(family, each) for each in mine)
         self._loads = _LOADS_DESTINATION[socket.AddressFamily(family)]
 
     def may_concern(self, rule: bytes) -> bool:
         """Whether a rule's bytes could: those of another destination address cannot."""
+        if self.node_ports and NODE_PORTS.encode() in rule:
+            return True
         return self._loads not in rule or any(packed in rule for packed in self._packed)
 
     def to(self, parts: bytes) -> bool:
@@ -41,7 +48,9 @@ class About:
         return parts[:size] in self._packed or parts[2 * size :] != b"\xff" * size
 
     def concerns(self, spec: str) -> bool:
-        """Whether an iptables rule's words leave room for one of the destinations."""
+        """Whether an iptables rule's words leave room for one of the destinations; of node ports the address may be any."""
+        if self.node_ports and leads_to(spec) == NODE_PORTS:
+            return True
         to, port, protocol = (_only(form, spec) for form in (_TO, _PORT, _PROTOCOL))
         return any(
             to in (None, one.address) and port in (None, str(one.port)) and protocol in (None, one.protocol) for one in self._only
@@ -60,6 +69,12 @@ def leads_to(spec: str) -> Optional[str]:
     """The chain, or the target that is none, at the end of an iptables rule."""
     last = deque(_TARGET.finditer(spec), maxlen=1)
     return None if not last or last[0][1] in _ENDS else last[0][1]
+
+
+def leads(rule: Rule) -> list[str]:
+    """The same, as none or one."""
+    found = leads_to(rule.spec)
+    return [] if found is None else [found]
 
 
 def nft_leads_to(line: str) -> list[str]:

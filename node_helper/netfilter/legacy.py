@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import Iterator, Optional, Union
 
 from node_helper.netfilter import xt_matches, xt_targets
-from node_helper.netfilter.about import About, leads_to
+from node_helper.netfilter.about import NODE_PORTS, About, leads_to
 from node_helper.netfilter.attributes import Malformed
 from node_helper.netfilter.records import Chain, Rule
 from node_helper.netfilter.xt_words import Undecodable, network, protocol, text
@@ -115,13 +116,21 @@ class Blob:
 
     def _rules(self, at: int, end: int, about: Optional[About]) -> Iterator[Rule]:
         while at < end:
-            if about is None or about.to(self._cut(at + self._form.address, at + 4 * self._form.address)):
+            if about is None or self._near(at, about):
                 rule = self._rule(at)
                 if about is None or about.concerns(rule.spec):
                     yield rule
             at += self._next(at)
         if at != end:
             raise Malformed("a chain does not end where it should")
+
+    def _near(self, at: int, about: About) -> bool:
+        """Whether an entry, not decoded, leaves room for a destination, or leads to node ports where some were asked for."""
+        if about.to(self._cut(at + self._form.address, at + 4 * self._form.address)):
+            return True
+        place = at + self._target(at) + _MATCH.size
+        verdict = int.from_bytes(self._cut(place, place + _VERDICT.size), sys.byteorder)
+        return about.node_ports and self._names.get(verdict) == NODE_PORTS
 
     def _cut(self, start: int, end: int) -> bytes:
         return bytes(self._data[start:end])

@@ -45,22 +45,27 @@ class Element:
 
 @dataclass(frozen=True)
 class Map:
-    """A named set or map of nftables. `type` as in "ipv4_addr . inet_proto : verdict"; `timeout` in seconds."""
+    """A named set or map of nftables. `type` as in "ipv4_addr . inet_proto : verdict"; `timeout` in seconds.
+
+    `whole`: every element is here although only a part of the table was asked for.
+    """
 
     name: str
     type: str
     elements: tuple[Element, ...]
     timeout: Optional[int] = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of one family: "ip" or "ip6"."""
+    """One table of one family: "ip" or "ip6". `dormant`: the kernel has taken its chains off their hooks."""
 
     family: str
     name: str
     chains: tuple[Chain, ...]
     maps: tuple[Map, ...] = ()
+    dormant: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ class Destination:
 class Wanted:
     """What to read of one table. Without `chains` all of it; with them those and the chains to which they lead.
 
-    With `only`, rules of the named chains and elements of maps that are about other destinations are left out.
+    With `only`, rules of the named chains and elements of maps that are about other destinations are left out. `bases` are base
+    chains of which the way to `chains` is read too.
     """
 
     backend: str
@@ -93,6 +99,7 @@ class Wanted:
     table: str
     chains: tuple[str, ...] = ()
     only: tuple[Destination, ...] = ()
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

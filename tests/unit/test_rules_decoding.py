@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,27 @@ def test_of_a_legacy_table_only_what_concerns_a_destination_is_read() -> None:
     assert found is not None
     assert [len(chain.rules) for chain in found] == [2, 0, 4, 1, 2, 2, 2]
     assert blob.reach(("KUBE-SERVICES",), about, 3) is None
+
+
+def test_of_a_legacy_table_the_way_of_one_address_to_node_ports_is_read() -> None:
+    entries, at = bytearray(LEGACY[INFO.size :]), 0
+    while b"service nodeports; NOTE" not in entries[at : at + struct.unpack_from("=HH", entries, at + 88)[1]]:
+        at += struct.unpack_from("=HH", entries, at + 88)[1]
+    entries[at + 4 : at + 8], entries[at + 12 : at + 16] = bytes((10, 199, 0, 13)), b"\xff" * 4
+    blob = Blob(LEGACY[: INFO.size], entries, socket.AF_INET)
+    for port, wanted in ((Destination("", 30489, "tcp"), 1), (Destination("10.111.199.230", 80, "tcp"), 0)):
+        found = blob.chain("KUBE-SERVICES", About((port,), socket.AF_INET))
+        assert found is not None
+        said = [rule.spec for rule in found.rules if rule.spec.startswith("-d 10.199.0.13/32 ")]
+        assert [spec.rpartition(" ")[2] for spec in said] == ["KUBE-NODEPORTS"] * wanted
+
+
+def test_of_a_rule_to_node_ports_the_bytes_and_the_words_leave_room_for_any_address() -> None:
+    loads = bytes.fromhex("08000200000000010800030000000010")
+    rules = ((loads + b"KUBE-NODEPORTS\0", "-d 10.199.0.13/32 -j KUBE-NODEPORTS"), (loads, "-d 10.96.0.1/32 -j KUBE-SVC-X"))
+    near, far = (About((one,), socket.AF_INET) for one in (Destination("", 30489, "tcp"), Destination("10.96.0.9", 80, "tcp")))
+    assert [(near.may_concern(body), near.concerns(spec)) for body, spec in rules] == [(True, True), (False, False)]
+    assert [(far.may_concern(body), far.concerns(spec)) for body, spec in rules] == [(False, False)] * 2
 
 
 @given(st.data())

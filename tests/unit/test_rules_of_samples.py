@@ -50,11 +50,16 @@ def test_the_service_whose_rules_differ_is_named(name: str) -> None:
 WRONG_IPTABLES = (
     (r"--seconds 10800 ", "--seconds 60 ", "shop/web-aff:http", "affinity"),
     (r"[^\n]* -m recent --rcheck [^\n]*\n", "", "shop/web-aff:http", "affinity"),
+    (r" -m recent --set --name \S+", "", "shop/web-aff:http", "affinity"),
+    (r"(-m recent --set --name )\S+", r"\1MINE", "shop/web-aff:http", "affinity"),
+    (r"( --seconds 10800)([^\n]*10\.244\.1\.1:8080|)", r"\2", "shop/web-aff:http", "affinity"),
     (r"[^\n]*-d 10\.111\.199\.230/32[^\n]*\n", "", "shop/web:http", "endpoints"),
 )
 WRONG_NFT = (
     (r"(set affinity\S+ \{[^}]*)timeout 3h", r"\1timeout 1m", "shop/web-aff:http", "affinity"),
     (r"\t\tip saddr @affinity[^\n]*\n", "", "shop/web-aff:http", "affinity"),
+    (r"\t\tupdate @affinity[^\n]*\n", "", "shop/web-aff:http", "affinity"),
+    (r"(\t\tupdate @\S+10\.244\.1\.)1(/\S+)", r"\g<1>3\2", "shop/web-aff:http", "affinity"),
     (r"\t*10\.111\.199\.230 \. tcp \. 80 :[^,\n]*,?\n", "", "shop/web:http", "endpoints"),
 )
 TEXTS = [n for n in SMALL if "ip6" not in n and not n.endswith(".json")]

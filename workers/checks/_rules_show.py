@@ -69,14 +69,16 @@ def _way_rows(service: Service, place: Place, answer: Ruleset) -> Iterator[tuple
 
 def _goes(path: Path) -> str:
     if not path.endpoints:
-        return {"reject": "refused", "drop": "dropped", "nothing": "no rule is about it"}.get(path.outcome, "cannot be told")
+        nothing = "; ".join(path.unhooked) or "no rule is about it"
+        return {"reject": "refused", "drop": "dropped", "nothing": nothing}.get(path.outcome, "cannot be told")
     return ", ".join(f"{share.endpoint} {share.share:.0%}" for share in sorted(path.endpoints, key=lambda s: s.endpoint))
 
 
 def _how(path: Path) -> str:
     sticky = f"sticky for {path.sticky_s} s" if path.sticky_s is not None else ""
     admitted = f"only from {', '.join(path.admitted)}" if path.admitted else ""
-    return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted)))
+    only_to = f"only to {', '.join(path.only_to)}" if path.only_to else ""
+    return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted, only_to)))
 
 
 def _drawn(params: Params, seen: Seen) -> Iterator[tuple[Place, Ruleset]]:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from node_helper.netfilter.about import NODE_PORTS
 from node_helper.netfilter.records import Rule, Table
 from workers.rules import read_iptables, read_nft
-from workers.rules.steps import Act, Asks, Packet, Step, Test
+from workers.rules.steps import Act, Asks, Jump, Packet, Step, Test
 
+TO_NODE_PORTS = (Jump(NODE_PORTS),)
 _LONG = 32
 _HOST = ("/32", "/128")
 
 
 class Chains:
-    """One table. `sets` by name; `timeouts` in seconds of those that forget."""
+    """One table. `sets` by name; `cut` those of which elements may be missing, because only a `partial` table was read."""
 
-    def __init__(self, table: Table, backend: str) -> None:
+    def __init__(self, table: Table, backend: str, *, partial: bool = False) -> None:
         self._rules = {chain.name: chain.rules for chain in table.chains}
         self._read: Callable[[Rule], Step] = read_nft.read if backend == "nftables" else read_iptables.read
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._indexes: dict[str, _Index] = {}
         self._maps = {m.name: {e.key: e.value for e in m.elements} for m in table.maps}
         self.sets: Mapping[str, frozenset[str]] = {name: frozenset(found) for name, found in self._maps.items()}
-        self.timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
+        self.cut = frozenset(m.name for m in table.maps if partial and not m.whole)
+        self._timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
+        self._native = backend == "nftables"
 
     def __contains__(self, chain: str) -> bool:
         return chain in self._rules
@@ -52,6 +56,13 @@ class Chains:
             self._indexes[chain] = _Index(self.read(chain))
         return self._indexes[chain].of(packet)
 
+    def clients(self, asked: str) -> tuple[str, int | None] | None:
+        """The list of clients that a test names, and after how many seconds it forgets them; None where it is no such list."""
+        name, _, seconds = asked.partition(" ")
+        if self._native:
+            return (name, self._timeouts[name]) if name in self._timeouts else None
+        return name, int(seconds) if seconds.isascii() and seconds.isdecimal() else None
+
     def look_up(self, name: str, key: str) -> Act | None:
         """The verdict of a map for a key."""
         said = self._maps.get(name, {}).get(key)
@@ -65,7 +76,8 @@ class _Index:
         self._steps = steps
         self._places: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, step in enumerate(steps):
-            self._places[_only(step.tests, Asks.TO), _only(step.tests, Asks.PORT)].append(place)
+            host = "" if step.acts == TO_NODE_PORTS else _only(step.tests, Asks.TO)
+            self._places[host, _only(step.tests, Asks.PORT)].append(place)
 
     def of(self, packet: Packet) -> Sequence[Step]:
         ports = (str(packet.port), "")

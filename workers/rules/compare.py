@@ -10,6 +10,7 @@ from workers.rules.desired import Desired, Wanted
 from workers.rules.resolve import Path, Route, Rules
 from workers.rules.steps import Source
 
+_SHOWN = 4
 _OFF = 0.01
 """Chances of a random choice are written with a limited number of digits."""
 
@@ -52,10 +53,10 @@ def _of_path(each: Wanted, source: Source, path: Path) -> Iterator[Difference]:
     if path.outcome == "unknown":
         yield Difference(each, source, "unread", ", ".join(desired) or "refused", f"not understood: {'; '.join(path.unread)}")
     elif path.addresses != desired:
-        said = ", ".join(path.addresses) or path.outcome
+        said = ", ".join(path.addresses) or ": ".join(filter(None, (path.outcome, "; ".join(path.unhooked))))
         yield Difference(each, source, "endpoints", ", ".join(desired) or "no endpoint", said)
     elif not desired and path.outcome not in ("reject", "drop"):
-        yield Difference(each, source, "refusal", "refused at once", "no rule is about it")
+        yield Difference(each, source, "refusal", "refused at once", "; ".join(path.unhooked) or "no rule is about it")
     elif desired:
         yield from _of_choice(each, source, path)
 
@@ -65,8 +66,9 @@ def _of_choice(each: Wanted, source: Source, path: Path) -> Iterator[Difference]
     if any(abs(share.share - fair) > _OFF * fair for share in path.endpoints):
         said = ", ".join(f"{share.endpoint} {share.share:.2%}" for share in path.endpoints)
         yield Difference(each, source, "chances", f"{fair:.2%} each", said)
-    if each.sticky_s != path.sticky_s:
-        yield Difference(each, source, "affinity", *map(_stays, (each.sticky_s, path.sticky_s)))
+    if each.sticky_s != path.sticky_s or path.unsteady:
+        said = ": ".join(filter(None, (_stays(path.sticky_s), "; ".join(path.unsteady[:_SHOWN]))))
+        yield Difference(each, source, "affinity", _stays(each.sticky_s), said)
 
 
 def _stays(seconds: int | None) -> str:

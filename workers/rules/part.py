@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from node_helper.netfilter.about import About, leads_to, nft_leads_to
-from node_helper.netfilter.records import Chain, Destination, Element, Map, Rule, Ruleset, Table
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES, About
+from node_helper.netfilter.records import Chain, Destination, Element, Map, Ruleset, Table
+from workers.rules.hooks import Hooks, Leads, iptables_leads, nft_leads
 from workers.rules.resolve import NFT_TABLE
 from workers.rules.tree import STARTS
 
@@ -18,7 +19,7 @@ _SERVICES = ("nat", "filter", NFT_TABLE)
 
 
 def about(ruleset: Ruleset, family: str, only: Sequence[Destination]) -> Ruleset:
-    """The tables that hold service rules, each with what is about the destinations."""
+    """The tables that hold service rules, each with what is about the destinations, and its way there from the hooks."""
     tables = [t for t in ruleset.tables if t.family == family and t.name in _SERVICES]
     native = ruleset.backend == "nftables"
     parts = [_of_nft(t, only) if native else _of_iptables(t, only) for t in tables if native == (t.name == NFT_TABLE)]
@@ -29,7 +30,7 @@ def around(ruleset: Ruleset, family: str, table: str, chain: str) -> Ruleset | N
     """One chain and those to which it leads; None where there is none of the name."""
     for one in ruleset.tables:
         if (one.family, one.name) == (family, table) and any(c.name == chain for c in one.chains):
-            leads = _nft_leads(()) if ruleset.backend == "nftables" else _iptables_leads
+            leads = nft_leads(()) if ruleset.backend == "nftables" else iptables_leads
             return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads, _MOST), maps=()),), partial=True)
     return None
 
@@ -38,13 +39,24 @@ def _of_iptables(table: Table, only: Sequence[Destination]) -> Table:
     near = About(only, _FAMILIES[table.family])
     kept = [replace(c, rules=tuple(r for r in c.rules if near.concerns(r.spec))) if c.name in STARTS else c for c in table.chains]
     whole = replace(table, chains=tuple(kept))
-    return replace(whole, chains=_reached(whole, STARTS, _iptables_leads))
+    return _with_hooks(replace(whole, chains=_reached(whole, STARTS, iptables_leads)), Hooks(table, native=False))
 
 
 def _of_nft(table: Table, only: Sequence[Destination]) -> Table:
-    maps = tuple(replace(m, elements=tuple(e for e in m.elements if _concerns(m, e, only))) for m in table.maps)
-    chains = _reached(table, STARTS, _nft_leads(maps))
-    return replace(table, chains=chains, maps=maps)
+    maps = tuple(_of_map(m, only) for m in table.maps)
+    chains = _reached(table, STARTS, nft_leads(maps))
+    return _with_hooks(replace(table, chains=chains, maps=maps), Hooks(table, native=True))
+
+
+def _with_hooks(table: Table, hooks: Hooks) -> Table:
+    found = {chain.name for chain in table.chains}
+    return replace(table, chains=(*table.chains, *(chain for chain in hooks.chains() if chain.name not in found)))
+
+
+def _of_map(known: Map, only: Sequence[Destination]) -> Map:
+    if known.name == NODE_PORT_ADDRESSES and any(not one.address for one in only):
+        return replace(known, whole=True)
+    return replace(known, elements=tuple(e for e in known.elements if _concerns(known, e, only)))
 
 
 def _concerns(known: Map, element: Element, only: Sequence[Destination]) -> bool:
@@ -61,9 +73,7 @@ def _field(kind: str, one: Destination) -> str:
     return {"inet_proto": one.protocol, "inet_service": str(one.port)}.get(kind, "?")
 
 
-def _reached(
-    table: Table, starts: Iterable[str], leads: Callable[[Rule], Iterable[str]], most: int | None = None
-) -> tuple[Chain, ...]:
+def _reached(table: Table, starts: Iterable[str], leads: Leads, most: int | None = None) -> tuple[Chain, ...]:
     known = {chain.name: chain for chain in table.chains}
     left, found = deque(starts), dict[str, Chain]()
     while left and (most is None or len(found) < most):
@@ -72,17 +82,3 @@ def _reached(
             found[name] = known[name]
             left.extend(target for rule in known[name].rules for target in leads(rule))
     return tuple(found.values())
-
-
-def _iptables_leads(rule: Rule) -> Iterable[str]:
-    return filter(None, (leads_to(rule.spec),))
-
-
-def _nft_leads(maps: tuple[Map, ...]) -> Callable[[Rule], Iterable[str]]:
-    elements = {f"@{one.name}": one.elements for one in maps}
-
-    def leads(rule: Rule) -> list[str]:
-        named = [word for word in rule.spec.split(" ") if word in elements]
-        return [*nft_leads_to(rule.spec), *(t for name in named for e in elements[name] for t in nft_leads_to(e.value))]
-
-    return leads

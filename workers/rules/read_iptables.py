@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from node_helper.netfilter.records import Rule
-from workers.rules.steps import Act, Asks, Jump, Leave, Masquerade, Pass, Refuse, Send, Step, Test, Unread
+from workers.rules.steps import Act, Asks, Jump, Leave, Masquerade, Pass, Refuse, Remember, Send, Step, Test, Unread
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _PORTS = re.compile(r"[0-9]{1,5}(:[0-9]{1,5})?(,[0-9]{1,5}(:[0-9]{1,5})?)*")
@@ -18,6 +18,7 @@ _ENDS: Mapping[str, Act] = {
     "ACCEPT": Leave(accept=True), "RETURN": Leave(), "DROP": Refuse("drop"), "REJECT": Refuse("reject"),
     "MARK": Masquerade(), "LOG": Pass(), "NFLOG": Pass(), "CONNMARK": Pass(), "NOTRACK": Pass(),
 }  # fmt: skip
+_OF_RECENT = frozenset({"--name", "--seconds", "--reap", "--mask", "--rsource"})
 _UNKNOWN_TARGETS = frozenset({"SNAT", "MASQUERADE", "REDIRECT", "TPROXY", "NETMAP", "TRACE", "CT", "NFQUEUE", "QUEUE"})
 
 
@@ -29,6 +30,7 @@ class _Words:
     at: int = 0
     tests: list[Test] = field(default_factory=list)
     act: Act = field(default_factory=Pass)
+    remembers: list[Act] = field(default_factory=list)
 
     def next(self) -> str:
         self.at += 1
@@ -64,7 +66,7 @@ def read(rule: Rule) -> Step:
             said.next()
         _option(said, said.next(), negated=negated)
     said.tests += [Test(Asks.UNREAD, name) for name in rule.unread]
-    return Step(tuple(said.tests), (said.act,))
+    return Step(tuple(said.tests), (*said.remembers, said.act))
 
 
 def _option(said: _Words, option: str, *, negated: bool) -> None:
@@ -122,9 +124,13 @@ def _statistic(said: _Words) -> None:
 
 def _recent(said: _Words) -> None:
     options = _rest(said)
-    if "--rcheck" in options or "--update" in options:
-        said.tests.append(Test(Asks.STICKY, "".join(options.get("--seconds", ("0",)))))
-    elif "--set" not in options:
+    name, seconds = ("".join(options.get(option, ())) for option in ("--name", "--seconds"))
+    does = options.keys() - _OF_RECENT
+    if name and does in ({"--rcheck"}, {"--update"}):
+        said.tests.append(Test(Asks.STICKY, f"{name} {seconds}".rstrip()))
+    elif name and does == {"--set"}:
+        said.remembers.append(Remember(name))
+    else:
         said.tests.append(Test(Asks.UNREAD, "recent"))
 
 

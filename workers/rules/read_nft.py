@@ -19,6 +19,7 @@ from workers.rules.steps import (
     Masquerade,
     Pass,
     Refuse,
+    Remember,
     Send,
     Step,
     Test,
@@ -71,7 +72,7 @@ def _lookup(said: re.Match[str]) -> Act:
 def _in_set(said: re.Match[str]) -> Test:
     negated = bool(said["not"])
     if said["key"].endswith("saddr"):  # the clients that an endpoint had before
-        return Test(Asks.STICKY, f"@{said['set']}", negated)
+        return Test(Asks.UNREAD, said[0]) if negated else Test(Asks.STICKY, said["set"])
     return Test(Asks.TO_SET, said["set"], negated)
 
 
@@ -102,7 +103,7 @@ _ACTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Act]], ...] = tupl
         (r"accept", lambda _: Leave(accept=True)),
         (r"return", lambda _: Leave()),
         (r"counter", lambda _: Pass()),
-        (r"update @\S+ \{ ip6? saddr \}", lambda _: Pass()),
+        (r"update @(?P<set>\S+) \{ ip6? saddr \}", lambda m: Remember(m["set"])),
     )
 )
 _COMMENT = re.compile(r' ?comment "[^"]*"$')

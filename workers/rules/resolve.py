@@ -6,11 +6,13 @@ Destination NAT comes first; what it leaves alone may be refused by the filter (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from node_helper.netfilter.records import Ruleset, Table
+from workers.rules.affinity import Check, affinity
 from workers.rules.chains import Chains
+from workers.rules.hooks import Hooks
 from workers.rules.steps import Packet, Source
 from workers.rules.walk import Walked, walk
 
@@ -49,8 +51,9 @@ class Share:
 class Path:
     """Where a new connection of one source goes. `outcome`: endpoints, reject, drop, nothing (no rule is about it), unknown.
 
-    `sticky_s` is the time for which a client stays with its endpoint; `admitted` the networks that a firewall lets in (none:
-    all); `via` the chains on the way; `unread` what was not understood there.
+    `sticky_s` is the time for which a client stays with its endpoint, `unsteady` why none does although rules try; `admitted` the
+    networks that a firewall lets in (none: all); `via` the chains on the way; `unread` what was not understood there; `unhooked`
+    why packets come to no rules (nothing); `only_to` the addresses of the node that take a node port (none: all).
     """
 
     outcome: str
@@ -60,6 +63,9 @@ class Path:
     admitted: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    unhooked: tuple[str, ...] = ()
+    unsteady: tuple[str, ...] = ()
+    only_to: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -84,9 +90,16 @@ class Rules:
         self.backend = ruleset.backend
 
     @cached_property
+    def _wanted(self) -> list[Table]:
+        return [t for t in self.ruleset.tables if self.backend != "nftables" or t.name == NFT_TABLE]
+
+    @cached_property
     def _tables(self) -> dict[tuple[str, str], Chains]:
-        wanted = self.ruleset.tables if self.backend != "nftables" else [t for t in self.ruleset.tables if t.name == NFT_TABLE]
-        return {(t.family, t.name): Chains(t, self.backend) for t in wanted}
+        return {(t.family, t.name): Chains(t, self.backend, partial=self.ruleset.partial) for t in self._wanted}
+
+    @cached_property
+    def _hooks(self) -> dict[tuple[str, str], Hooks]:
+        return {(t.family, t.name): Hooks(t, native=self.backend == "nftables") for t in self._wanted}
 
     def chains(self, family: str, table: str) -> Chains | None:
         """The chains of a table, None where there is none."""
@@ -109,23 +122,27 @@ class Rules:
 
     def _path(self, frontend: Frontend, source: Source) -> Path:
         packet = Packet(frontend.address, frontend.port, frontend.protocol, source)
-        ways = [self._walked(frontend.family, table, chain, packet) for table, chain in self._order()]
-        return _path([way for way in ways if way is not None])
+        places = [(table, chain) for table, chain in self._order() if self._has(frontend.family, table, chain)]
+        gaps = [self._hooks[frontend.family, table].gap(chain, source) for table, chain in places]
+        hooked = [place for place, gap in zip(places, gaps, strict=True) if not gap]
+        path = _path([walk(self._tables[frontend.family, table], chain, packet) for table, chain in hooked])
+        return replace(path, unhooked=tuple(dict.fromkeys(filter(None, gaps)))) if path.outcome == "nothing" else path
 
     def _order(self) -> Sequence[tuple[str, str]]:
         if self.backend == "nftables":
             return [(NFT_TABLE, chain) for chain in (*_NFT_BEFORE, *_NFT_NAT, *_NFT_FILTER)]
         return [*(("nat", chain) for chain in _NAT), *(("filter", chain) for chain in _FILTER)]
 
-    def _walked(self, family: str, table: str, chain: str, packet: Packet) -> Walked | None:
+    def _has(self, family: str, table: str, chain: str) -> bool:
         chains = self.chains(family, table)
-        return None if chains is None or chain not in chains else walk(chains, chain, packet)
+        return chains is not None and chain in chains
 
 
 def _path(ways: Sequence[Walked]) -> Path:
     """Several walks one after the other: what one sends or refuses does not come to the next."""
     left, endpoints, refused = 1.0, dict[str, float](), dict[str, float]()
-    masqueraded, sticky, via, unread, admitted = False, None, list[str](), dict[str, None](), tuple[str, ...]()
+    masqueraded, via, unread, admitted = False, list[str](), dict[str, None](), dict[str, None]()
+    checks, records, only_to = dict[str, Check](), dict[str, frozenset[str]](), dict[str, None]()
     for way in ways:
         for found, into in ((way.endpoints, endpoints), (way.refused, refused)):
             for key, share in found.items():
@@ -134,13 +151,17 @@ def _path(ways: Sequence[Walked]) -> Path:
             via += way.via
         unread.update(way.unread)
         masqueraded |= way.masqueraded
-        sticky = sticky if way.sticky_s is None else way.sticky_s
-        admitted += way.admitted
+        checks.update(way.checks)
+        records.update(way.records)
+        admitted.update(way.admitted)
+        only_to.update(way.only_to if way.endpoints or way.refused else ())
         left *= way.passed
         if left < _CERTAIN:
             break
     shares = tuple(Share(endpoint, share) for endpoint, share in endpoints.items())
-    return Path(_outcome(endpoints, refused, unread), shares, masqueraded, sticky, admitted, tuple(via), tuple(unread))
+    sticky, unsteady = affinity(endpoints, checks, records)
+    outcome = _outcome(endpoints, refused, unread)
+    return Path(outcome, shares, masqueraded, sticky, tuple(admitted), tuple(via), tuple(unread), (), unsteady, tuple(only_to))
 
 
 def _outcome(endpoints: dict[str, float], refused: dict[str, float], unread: dict[str, None]) -> str:

@@ -85,18 +85,20 @@ def rule(line: str) -> Rule:
 def _table(family: str, name: str, lines: _Lines) -> Table:
     chains: list[Chain] = []
     maps: list[Map] = []
+    dormant = False
     while (line := lines.inside()) != "}":
         block = _BLOCK.fullmatch(line)
         if block is None:
             if not line.startswith(("comment ", "flags ")):
                 raise lines.refused(line)
+            dormant |= line.startswith("flags ") and "dormant" in line.removeprefix("flags ").split(",")
         elif block[1] == "chain":
             chains.append(_chain(block[2], lines))
         elif block[1] in ("set", "map"):
             maps.append(_map(block[2], lines))
         else:
             _skip(lines)
-    return Table(family, name, tuple(chains), tuple(maps))
+    return Table(family, name, tuple(chains), tuple(maps), dormant)
 
 
 def _chain(name: str, lines: _Lines) -> Chain:

@@ -31,14 +31,14 @@ def parse(text: str) -> Ruleset:
 
 
 def _ruleset(objects: list[Mapping[str, Any]]) -> Ruleset:
-    tables: list[tuple[str, str]] = []
+    tables: dict[tuple[str, str], bool] = {}
     chains: dict[Key, Mapping[str, Any]] = {}
     rules: dict[Key, list[Rule]] = {}
     maps: dict[Key, Map] = {}
     for entry in objects:
         for kind, said in entry.items():
             if kind == "table":
-                tables.append((said["family"], said["name"]))
+                tables[said["family"], said["name"]] = "dormant" in said.get("flags", ())
             elif kind == "chain":
                 chains[said["family"], said["table"], said["name"]] = said
             elif kind == "rule":
@@ -54,8 +54,9 @@ def _ruleset(objects: list[Mapping[str, Any]]) -> Ruleset:
                 *table,
                 tuple(_chain(said, rules.get(key, [])) for key, said in chains.items() if key[:2] == table),
                 tuple(one for key, one in maps.items() if key[:2] == table),
+                dormant,
             )
-            for table in tables
+            for table, dormant in tables.items()
         ),
     )
 

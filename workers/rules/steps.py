@@ -26,7 +26,10 @@ class Packet:
 
 
 class Asks(enum.Enum):
-    """What a test looks at; its value is a network, a protocol, a port, a set's name, a share, seconds, or what was not read."""
+    """What a test looks at; its value is a network, a protocol, a port, a set's name, a share, or what was not read.
+
+    Of STICKY it is a list of clients, and after a space the seconds that iptables looks back.
+    """
 
     TO = "destination network"
     FROM = "source network"
@@ -37,7 +40,7 @@ class Asks(enum.Enum):
     TO_SET = "destination is in a set"
     KEY_SET = "address, protocol and port are in a set"
     SHARE = "chance"
-    STICKY = "client was sent here before"
+    STICKY = "client is in a list"
     NEW = "connection is new"
     ADMITTED = "source is in a list of networks"
     UNREAD = "something that was not understood"
@@ -80,6 +83,13 @@ class Masquerade:
 
 
 @dataclass(frozen=True)
+class Remember:
+    """Put the client into a list."""
+
+    list: str
+
+
+@dataclass(frozen=True)
 class Leave:
     """Back to the chain that jumped here, or (`accept`) no further rule of this hook."""
 
@@ -113,7 +123,7 @@ class Unread:
     what: str
 
 
-Act: TypeAlias = Jump | Send | Refuse | Masquerade | Leave | Pass | Choose | Lookup | Unread
+Act: TypeAlias = Jump | Send | Refuse | Masquerade | Remember | Leave | Pass | Choose | Lookup | Unread
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from workers.rules.chains import Chains
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES
+from workers.rules.affinity import Check
+from workers.rules.chains import TO_NODE_PORTS, Chains
 from workers.rules.steps import (
     Act,
     Asks,
@@ -18,6 +20,7 @@ from workers.rules.steps import (
     Packet,
     Pass,
     Refuse,
+    Remember,
     Send,
     Source,
     Step,
@@ -27,19 +30,26 @@ from workers.rules.steps import (
 
 _DEEPEST = 16
 _MOST_STEPS = 100_000
+_LAST = {Asks.UNREAD: 1, Asks.STICKY: 2}
+"""What fails anyway leaves no doubt, and sends nobody back."""
 
 
 @dataclass
 class Walked:
-    """Where the packet may end. Shares add up to 1 with what passed through; `unread` makes them doubtful."""
+    """Where the packet may end. Shares add up to 1 with what passed through; `unread` makes them doubtful.
+
+    `checks` by the list in which they look for clients; `records` the lists into which each endpoint's clients are put.
+    """
 
     endpoints: dict[str, float] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
     passed: float = 1.0
     masqueraded: bool = False
-    sticky_s: int | None = None
+    checks: dict[str, Check] = field(default_factory=dict)
+    records: dict[str, frozenset[str]] = field(default_factory=dict)
     via: dict[str, None] = field(default_factory=dict)
-    admitted: tuple[str, ...] = ()
+    admitted: dict[str, None] = field(default_factory=dict)
+    only_to: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
 
 
@@ -56,6 +66,7 @@ class _Walker:
         self._chains = chains
         self._packet = packet
         self._steps = 0
+        self._lists: frozenset[str] = frozenset()  # into which the packet's client was put
 
     def chain(self, name: str, share: float, depth: int) -> float:
         """The share of the packet that comes back out of a chain."""
@@ -72,41 +83,69 @@ class _Walker:
             if self._steps > _MOST_STEPS:
                 self.walked.unread["more rules than a packet can pass"] = None
                 return 0.0
-            taken = share * self._chance(step, name)
+            taken = share * self._chance(step, name, depth)
             if taken:
+                lists = self._lists
                 stays, leaves = self._acts(step.acts, taken, depth)
+                if stays < share:  # some did not come by here
+                    self._lists = lists
                 share -= taken - stays
                 back += leaves
         return share + back
 
-    def _chance(self, step: Step, chain: str) -> float:
+    def _chance(self, step: Step, chain: str, depth: int) -> float:
         chance = 1.0
-        for test in sorted(step.tests, key=lambda test: test.asks is Asks.UNREAD):  # what fails anyway leaves no doubt
-            chance *= self._test(test, chain)
+        for test in sorted(step.tests, key=lambda test: _LAST.get(test.asks, 0)):
+            chance *= self._sent_back(test, step, depth) if test.asks is Asks.STICKY else self._test(test, step, chain)
             if not chance:
                 break
         return chance
 
-    def _test(self, test: Test, chain: str) -> float:
+    def _test(self, test: Test, step: Step, chain: str) -> float:
         if test.asks is Asks.SHARE:
             return float(test.value)
-        if test.asks is Asks.STICKY:
-            self.walked.sticky_s = self._sticky(test.value)
-            return 0.0  # a client that comes for the first time
         if test.asks is Asks.UNREAD:
             self.walked.unread[test.value] = None
             return 0.0
-        if test.asks is Asks.FROM and chain.startswith("KUBE-FW-"):
-            self.walked.admitted += (test.value,)
+        if test.asks is Asks.FROM and chain.startswith("KUBE-FW-") and isinstance(step.acts[0], Jump) and not test.negated:
+            self.walked.admitted.update(self._alike(test.asks, step, chain))
             return 1.0  # one that is admitted
+        if not self._packet.address and not test.negated:
+            if test.asks is Asks.TO and step.acts == TO_NODE_PORTS:
+                self.walked.only_to.update(self._alike(test.asks, step, chain))
+                return 1.0  # to one of these
+            if test.asks is Asks.TO_SET and test.value == NODE_PORT_ADDRESSES:
+                return self._to_node_port_addresses()
         if test.asks is Asks.ADMITTED:
-            self.walked.admitted = tuple(net.strip() for net in test.value.split(","))
+            self.walked.admitted = dict.fromkeys(net.strip() for net in test.value.split(","))
         return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
 
-    def _sticky(self, value: str) -> int | None:
-        if value.startswith("@"):
-            return self._chains.timeouts.get(value[1:])
-        return int(value) if value.isascii() and value.isdecimal() else None
+    def _alike(self, asks: Asks, step: Step, chain: str) -> dict[str, None]:
+        """What every rule of the chain that does the same as this one lets in."""
+        alike = (test for each in self._chains.read(chain) if each.acts == step.acts for test in each.tests)
+        return {test.value: None for test in alike if test.asks is asks and not test.negated}
+
+    def _to_node_port_addresses(self) -> float:
+        if NODE_PORT_ADDRESSES in self._chains.cut:
+            return 1.0
+        found = self._chains.sets.get(NODE_PORT_ADDRESSES, frozenset())
+        self.walked.only_to.update(dict.fromkeys(sorted(found)))
+        return float(bool(found))
+
+    def _sent_back(self, test: Test, step: Step, depth: int) -> float:
+        """None of those who come for the first time; where the others go is noted."""
+        known = self._chains.clients(test.value)
+        if known is None:
+            self.walked.unread[f"clients in {test.value}"] = None
+            return 0.0
+        other = _Walker(self._chains, self._packet)
+        other._steps = self._steps
+        other._acts(step.acts, 1.0, depth)
+        self._steps = other._steps
+        self.walked.unread.update(other.walked.unread)
+        name, seconds = known
+        self.walked.checks.setdefault(name, Check(seconds, tuple(sorted(other.walked.endpoints))))
+        return 0.0
 
     def _acts(self, acts: tuple[Act, ...], share: float, depth: int) -> tuple[float, float]:
         """Do them: the share for which the next rule is next, and the share that goes back to the calling chain."""
@@ -120,14 +159,13 @@ class _Walker:
         match act:
             case Send(endpoint):
                 self.walked.endpoints[endpoint] = self.walked.endpoints.get(endpoint, 0.0) + share
+                self.walked.records[endpoint] = self.walked.records.get(endpoint, self._lists) & self._lists
             case Refuse(how):
                 self.walked.refused[how] = self.walked.refused.get(how, 0.0) + share
             case Unread(what):
                 self.walked.unread[what] = None
-            case Masquerade():
-                self.walked.masqueraded = True
-                return share, 0.0
-            case Pass():
+            case Masquerade() | Remember() | Pass():
+                self._noted(act)
                 return share, 0.0
             case Leave(accept):
                 return 0.0, 0.0 if accept else share
@@ -135,11 +173,24 @@ class _Walker:
                 left = self.chain(chain, share, depth + 1)
                 return (left, 0.0) if back else (0.0, left)
             case Choose(options):
-                each = [self._act(option, share / len(options), depth) for option in options]
+                each = [self._option(option, share / len(options), depth) for option in options]
                 return sum(stays for stays, _ in each), sum(leaves for _, leaves in each)
             case Lookup(name, fields):
                 return self._lookup(name, fields, share, depth)
         return 0.0, 0.0
+
+    def _noted(self, act: Act) -> None:
+        if isinstance(act, Masquerade):
+            self.walked.masqueraded = True
+        elif isinstance(act, Remember):
+            self._lists |= {act.list}
+
+    def _option(self, act: Act, share: float, depth: int) -> tuple[float, float]:
+        """One of several: what it records is not recorded for the others."""
+        lists = self._lists
+        found = self._act(act, share, depth)
+        self._lists = lists
+        return found
 
     def _lookup(self, name: str, fields: tuple[str, ...], share: float, depth: int) -> tuple[float, float]:
         said = {
@@ -175,8 +226,6 @@ def _port(packet: Packet, value: str, _sets: Sets) -> bool:
 
 
 def _to_set(packet: Packet, value: str, sets: Sets) -> bool:
-    if not packet.address:
-        return value == "nodeport-ips"
     return packet.address in sets.get(value, frozenset())
 
 
