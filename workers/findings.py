@@ -48,6 +48,22 @@ def nodes_gap(view: View) -> Iterator[Finding]:
     """The same for the nodes of which each is asked, where nothing else says which there are: saved files of nodes do."""
     if any(b.kind == "nodes" and (not b.never or not view.cluster.nodes) for b in view.cluster.behind):
         yield from cluster_gaps(view, "nodes")
+    yield from no_node(view)
+
+
+def no_node(view: View) -> Iterator[Finding]:
+    """A current list of nodes without a node in it: nobody was asked, so nothing is healthy."""
+    if not view.cluster.nodes and not any(b.kind == "nodes" for b in view.cluster.behind):
+        yield Finding(
+            id="unknown-cluster",
+            severity=Severity.UNKNOWN,
+            confidence=Confidence.CANNOT_TELL,
+            claim="No node was asked: Kubernetes' list of nodes is empty",
+            evidence=(Evidence("Kubernetes API, list of nodes", "no node", view.cluster.as_of),),
+            disprove="A list with the nodes of this cluster.",
+            fix="Check that this is the cluster that you mean, and that its list of nodes is whole.",
+            subject="nodes",
+        )
 
 
 def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:

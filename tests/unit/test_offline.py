@@ -104,6 +104,43 @@ def test_a_malformed_list_is_named_with_the_place_in_it(saved: Path, text: str, 
     assert said.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("services.json", "{}"),
+        ("endpointslices.json", '{"kind": "List", "items": [{"kind": "Endpoints", "metadata": {"name": "web"}}]}'),
+        ("endpointslices.json", '{"kind": "EndpointsList", "items": []}'),
+        ("nodes.json", '{"kind": "Status", "status": "Failure"}'),
+    ],
+)
+def test_a_file_that_holds_something_else_is_not_an_empty_list(saved: Path, file: str, text: str) -> None:
+    (saved / file).write_text(text)
+    said = report("nodes" if file == "nodes.json" else "services in all", saved)
+    assert (said["verdict"], {f["id"] for f in said["findings"]}) == ("unknown", {"unknown-cluster"})
+    (gap,) = said["findings"]
+    assert gap["evidence"][0]["value"].startswith(f"{file}: ")
+    assert f"Save as {file} what `kubectl get {file.removesuffix('.json')} " in gap["fix"]
+
+
+def test_one_object_by_itself_is_a_list_of_one(saved: Path) -> None:
+    nodes = json.loads((saved / "nodes.json").read_text())["items"]
+    (saved / "nodes.json").write_text(json.dumps(next(n for n in nodes if n["metadata"]["name"] == "node1")))
+    for file in (*saved.glob("node2.*"), *saved.glob("node3.*")):
+        file.unlink()
+    said = report("rules shop/web", saved)
+    assert (said["verdict"], said["asked"]) == ("healthy", ["node1"])
+    assert [n["node"] for n in report("nodes", saved)["facts"]["nodes"]] == ["node1"]
+
+
+@pytest.mark.parametrize("words", ["rules shop/web", "nftables shop/web", "ipvs shop/web", "nodes"])
+def test_without_a_node_that_was_asked_nothing_is_healthy(saved: Path, words: str) -> None:
+    (saved / "nodes.json").write_text('{"kind": "List", "items": []}')
+    for file in saved.glob("node[1-3].*"):
+        file.unlink()
+    said = report(words, saved)
+    assert (said["verdict"], said["asked"], [f["subject"] for f in said["findings"]]) == ("unknown", [], ["nodes"])
+
+
 def test_a_file_that_is_cut_is_named(saved: Path) -> None:
     packed = gzip.compress((saved / "pods.json").read_bytes())
     (saved / "pods.json").unlink()

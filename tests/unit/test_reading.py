@@ -59,6 +59,29 @@ def test_items_of_a_servers_list_need_not_repeat_their_kind() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "the object is {} where the Kubernetes API has a list of services, in its field items"),
+        (kube_objects.service("a"), "kind is 'Service' where the Kubernetes API has ServiceList"),
+        ({"kind": "EndpointsList", "items": []}, "kind is 'EndpointsList' where the Kubernetes API has ServiceList"),
+        (
+            {"kind": "List", "items": [kube_objects.pod("a"), kube_objects.pod("b")]},
+            "items is ['Pod'] where the Kubernetes API has objects of kind Service",
+        ),
+    ],
+)
+def test_what_is_no_list_of_the_kind_is_not_an_empty_one(said: Any, reason: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        read_list(BY_NAME["services"], said)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("said", [{"kind": "List", "items": []}, {"kind": "ServiceList", "items": None}, {"items": []}])
+def test_an_empty_list_is_empty(said: Any) -> None:
+    assert read_list(BY_NAME["services"], said) == {}
+
+
+@pytest.mark.parametrize(
     ("state", "read"),
     [
         ({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, ("running", "", "")),

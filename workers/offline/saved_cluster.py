@@ -11,6 +11,7 @@ from typing import Any
 
 from node_helper.protocol import CannotLook
 from workers.kubernetes import collecting
+from workers.kubernetes.errors import Malformed
 from workers.kubernetes.kinds import KINDS, Kind, read_list
 from workers.objects import Cluster, Node, Staleness
 from workers.offline.folder import Folder
@@ -38,7 +39,12 @@ def _read_or_not(folder: Folder, kind: Kind) -> dict[Any, Any] | Staleness:
             return folder.parsed(file_of(kind), _reader(kind))
     except CannotLook as e:
         reason = e.reason if e.reason.startswith(file_of(kind)) else f"{file_of(kind)}: {e.reason}"
-        return Staleness(kind.name, 0.0, reason, never=True, fix=e.fix)
+        fix = f"Save as {file_of(kind)} what `{_command(kind)}` prints." if isinstance(e, Malformed) else e.fix
+        return Staleness(kind.name, 0.0, reason, never=True, fix=fix)
+
+
+def _command(kind: Kind) -> str:
+    return f"kubectl get {kind.plural} {'-A ' if kind.namespaced else ''}-o json"
 
 
 @cache
@@ -47,4 +53,7 @@ def _reader(kind: Kind) -> partial[dict[Any, Any]]:
 
 
 def _records(kind: Kind, text: str) -> dict[Any, Any]:
-    return read_list(kind, json.loads(text))
+    """One object by itself, as kubectl prints it for one name, is a list of one."""
+    said = json.loads(text)
+    alone = isinstance(said, dict) and said.get("kind") == kind.kind
+    return read_list(kind, {"items": [said]} if alone else said)
