@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from node_helper.protocol import CannotLook
 from workers.check import View
@@ -42,6 +43,11 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
                 fix=behind.fix or "Check that the API server answers and that the service account may list and watch this kind.",
                 subject=behind.kind,
             )
+
+
+def unread(view: View, kind: str) -> bool:
+    """Whether a kind could never be read: what the cluster then has none of proves nothing."""
+    return any(b.kind == kind and b.never for b in view.cluster.behind)
 
 
 def nodes_gap(view: View) -> Iterator[Finding]:
@@ -95,10 +101,9 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
     """A service with a selector behind which nothing is ready: connections are refused or dropped on every node.
 
     Source: pkg/proxy/README of kube-proxy and the EndpointSlice conditions (kubernetes.io, EndpointSlices).
-    Nothing is said of slices that were never read.
+    Nothing is said of slices that were never read, and no reason is given by pods that were not.
     """
-    unread = any(b.kind == "slices" and b.never for b in view.cluster.behind)
-    if unread or service.type == "ExternalName" or not service.selector:
+    if unread(view, "slices") or service.type == "ExternalName" or not service.selector:
         return
     slices = _slices_of(view, service)
     endpoints = endpoints_of(view, service)
@@ -106,28 +111,48 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
         e.serving and e.terminating for e in endpoints
     ):
         return
-    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
-    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
-    not_ready = [str(p) for p in chosen if not p.ready]
-    why = f"{_matching(len(chosen))} {wanted}, none is ready" if chosen else f"no pod matches {wanted}"
-    without_ports = any(s.endpoints and not s.ports for s in slices)
+    behind = _behind(view, service)
+    why = "a named target port is on no container" if any(s.endpoints and not s.ports for s in slices) else behind.why
     yield Finding(
         id="service-no-endpoints",
         severity=Severity.PROBLEM,
-        claim=f"Service {service} has no ready endpoint: {'a named target port is on no container' if without_ports else why}",
+        claim=f"Service {service} has no ready endpoint{f': {why}' if why else ''}",
         evidence=(
             Evidence(
                 f"Kubernetes API, EndpointSlices of {service}",
                 f"{len(endpoints)} endpoints with ports, none ready" if slices else "no EndpointSlice",
                 view.cluster.as_of,
             ),
-            Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),
+            *behind.evidence,
         ),
         disprove="An EndpointSlice of this service with an endpoint whose `ready` condition is true.",
-        fix=_fix(service, chosen, without_ports=without_ports),
+        fix=behind.fix if why == behind.why else _name_port(service),
         subject=str(service),
-        look_further=f"pod {not_ready[0]}" if not_ready else "",
+        look_further=behind.look_further,
     )
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What the pods that a selector matches tell of a service without endpoints: why that is, "" where they do not tell."""
+
+    why: str
+    fix: str
+    evidence: tuple[Evidence, ...] = ()
+    look_further: str = ""
+
+
+def _behind(view: View, service: Service) -> _Behind:
+    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    if unread(view, "pods"):
+        return _Behind("", f"See whether pods match {wanted}, and whether one of them is ready.")
+    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
+    evidence = (Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),)
+    if not chosen:
+        return _Behind(f"no pod matches {wanted}", "Correct the selector, or start the pods it means.", evidence)
+    not_ready = [str(p) for p in chosen if not p.ready]
+    why, fix = f"{_matching(len(chosen))} {wanted}, none is ready", "Make a pod ready that the selector matches."
+    return _Behind(why, fix, evidence, f"pod {not_ready[0]}" if not_ready else "")
 
 
 def _matching(count: int) -> str:
@@ -140,11 +165,9 @@ def _named(chosen: list[Pod]) -> str:
     return ", ".join(some[:5]) + (f" and {len(some) - 5} more" if len(some) > 5 else "") if some else "none"  # noqa: PLR2004
 
 
-def _fix(service: Service, chosen: list[Pod], *, without_ports: bool) -> str:
-    if without_ports:
-        named = ", ".join(sorted({p.target for p in service.ports if not p.target.isdigit()}))
-        return f"Name a container's port {named or 'as targetPort says'}, or correct targetPort."
-    return "Make a pod ready that the selector matches." if chosen else "Correct the selector, or start the pods it means."
+def _name_port(service: Service) -> str:
+    named = ", ".join(sorted({p.target for p in service.ports if not p.target.isdigit()}))
+    return f"Name a container's port {named or 'as targetPort says'}, or correct targetPort."
 
 
 def endpoints_of(view: View, service: Service) -> list[Endpoint]:

@@ -141,6 +141,45 @@ def test_without_a_node_that_was_asked_nothing_is_healthy(saved: Path, words: st
     assert (said["verdict"], said["asked"], [f["subject"] for f in said["findings"]]) == ("unknown", [], ["nodes"])
 
 
+def test_pods_that_were_not_read_are_no_reason_and_no_evidence(saved: Path) -> None:
+    (saved / "pods.json").unlink()
+    said = report("rules shop/crash on node1", saved)
+    (found,) = (f for f in said["findings"] if f["id"] == "service-no-endpoints")
+    assert found["claim"] == "Service shop/crash has no ready endpoint"
+    assert not any("pods" in e["source"] for e in found["evidence"])
+    assert found["fix"] == "See whether pods match app=crash, and whether one of them is ready."
+
+
+def test_a_named_port_that_no_pod_has_is_found_without_the_pods(saved: Path) -> None:
+    (saved / "pods.json").unlink()
+    (found,) = (f for f in report("services in shop", saved)["findings"] if f["subject"] == "shop/namedmiss")
+    assert found["claim"].endswith(": a named target port is on no container")
+    assert [e["source"] for e in found["evidence"]] == ["Kubernetes API, EndpointSlices of shop/namedmiss"]
+    assert "nosuchport" in found["fix"]
+
+
+def test_services_that_were_not_read_select_no_pod_and_not_none(saved: Path) -> None:
+    assert report("pod shop/db-0", saved)["facts"]["services"] == ["shop/db"]
+    (saved / "services.json").unlink()
+    assert report("pod shop/db-0", saved)["facts"]["services"] is None
+    assert "none select it" not in (said := asked("pod shop/db-0", saved).stdout)
+    assert "services  not read" in said
+
+
+def test_endpoints_that_were_not_read_are_not_counted(saved: Path) -> None:
+    (saved / "endpointslices.json").unlink()
+    said = report("services in shop", saved)
+    assert {row["endpoints ready"] for row in said["facts"]["services"]} == {"?"}
+    assert {f["id"] for f in said["findings"]} == {"unknown-cluster"}
+
+
+@pytest.mark.parametrize("kind", ["pods", "services"])
+def test_a_list_that_was_not_read_is_not_one_of_nothing(saved: Path, kind: str) -> None:
+    (saved / f"{kind}.json").unlink()
+    assert report(f"{kind} in shop", saved)["facts"] == {kind: None}
+    assert f"{kind} in shop: not read" in asked(f"{kind} in shop", saved).stdout
+
+
 def test_a_file_that_is_cut_is_named(saved: Path) -> None:
     packed = gzip.compress((saved / "pods.json").read_bytes())
     (saved / "pods.json").unlink()
