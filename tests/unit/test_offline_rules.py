@@ -201,3 +201,16 @@ def test_services_that_others_handle_and_addresses_that_bypass_nodes_are_not_mis
     shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", tmp_path)
     for words in ("rules shop/web-lb on node1", "rules 203.0.113.77 on node1", "rules shop/db on node1"):
         assert report(words, tmp_path)["findings"] == []
+
+
+@pytest.mark.parametrize("command", ["rules", "ipvs"])
+def test_addresses_with_leading_zeros_and_capitals_are_looked_for_as_rules_have_them(tmp_path: Path, command: str) -> None:
+    folder = objects_in(tmp_path)
+    services = json.loads((folder / "services.json").read_text())
+    (web,) = (each for each in services["items"] if each["metadata"]["name"] == "web-ext")
+    web["spec"] |= {"externalIPs": ["203.0.113.007", "FD00:10:96:0::0080"]}
+    (folder / "services.json").write_text(json.dumps(services))
+    shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", folder)
+    said = report(f"{command} shop/web-ext on node1", folder)
+    ways = said["facts"]["nodes"]["node1"].get("ways", [])
+    assert [w["destination"] for w in ways] == (["10.103.234.115:80/tcp", "203.0.113.7:80/tcp"] if command == "rules" else [])
