@@ -85,6 +85,23 @@ def test_without_a_list_of_nodes_those_of_which_files_were_saved_are_looked_at(t
     assert [f["id"] for f in report("nodes", folder)["findings"]].count("unknown-cluster") == 1
 
 
+@pytest.mark.parametrize("suffix", ["", ".example.com"])
+def test_nodes_that_the_list_does_not_name_are_looked_at_by_their_files(tmp_path: Path, suffix: str) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    nodes = json.loads((folder / "nodes.json").read_text())
+    (first,) = (each for each in nodes["items"] if each["metadata"]["name"] == "node1")
+    first["metadata"]["name"] += suffix
+    (folder / "nodes.json").write_text(json.dumps({**nodes, "items": [first]}))
+    (folder / ".conntrack.txt").write_text("of no node")
+    (folder / "node3.iptables-legacy-save-c.txt").unlink()
+    save = folder / "node3.iptables-legacy-save.txt"
+    save.write_text(save.read_text().replace("10.244.1.1:8080", "10.244.9.9:8080"))
+    said = report("rules shop/web", folder)
+    assert said["asked"] == sorted({"node1", "node2", "node3", f"node1{suffix}"})
+    assert ("service-rules-drift", "node3") in {(f["id"], f["node"]) for f in said["findings"]}
+    assert said["verdict"] == ("unknown" if suffix else "warning")
+
+
 @pytest.mark.parametrize("command", ["rules", "ipvs"])
 def test_where_no_node_is_known_nothing_is_healthy(tmp_path: Path, command: str) -> None:
     for name in ("services", "endpointslices", "pods"):

@@ -1,6 +1,7 @@
 """The cluster out of `kubectl get -o json` lists: pods.json, nodes.json, services.json and their like, one file a kind.
 
-Without nodes.json the files that were saved of nodes say which nodes there are; the list itself stays unread.
+The files that were saved of nodes say which nodes there are, too: those that nodes.json does not name are as much looked at as
+those that it names. Without nodes.json the list itself stays unread.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ def read(folder: Folder, name: str) -> Cluster:
     found = {kind: _read_or_not(folder, kind) for kind in KINDS}
     known: dict[str, Any] = {kind.name: said for kind, said in found.items() if not isinstance(said, Staleness)}
     behind = tuple(said for said in found.values() if isinstance(said, Staleness))
-    if not folder.has("nodes.json"):
-        known["nodes"] = {each: Node(each, True, (), (), {}, "") for each in folder.nodes(OF_NODES)}  # noqa: FBT003  (nothing says that it is not ready)
+    if "nodes" in known or not folder.has("nodes.json"):
+        known["nodes"] = _of_files(folder) | known.get("nodes", {})
     return Cluster(name, folder.saved_at(), **known, behind=behind)
+
+
+def _of_files(folder: Folder) -> dict[str, Node]:
+    return {each: Node(each, True, (), (), {}, "") for each in folder.nodes(OF_NODES)}  # noqa: FBT003  (nothing says that it is not ready)
 
 
 def _read_or_not(folder: Folder, kind: Kind) -> dict[Any, Any] | Staleness:
