@@ -98,12 +98,13 @@ def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
 
 
 def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
-    """A service with a selector behind which nothing is ready: connections are refused or dropped on every node.
+    """A service behind which nothing is ready: every node refuses or drops connections; a headless one's name leads nowhere.
 
     Source: pkg/proxy/README of kube-proxy and the EndpointSlice conditions (kubernetes.io, EndpointSlices).
-    Nothing is said of slices that were never read, and no reason is given by pods that were not.
+    Nothing is said of slices that were never read, and no reason is given by pods that were not. Without a selector somebody
+    else makes the slices (the API server those of default/kubernetes); what another proxy than kube-proxy does is not known.
     """
-    if unread(view, "slices") or service.type == "ExternalName" or not service.selector:
+    if unread(view, "slices") or service.type == "ExternalName" or (service.other_proxy and not service.selector):
         return
     slices = _slices_of(view, service)
     endpoints = endpoints_of(view, service)
@@ -111,8 +112,9 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
         e.serving and e.terminating for e in endpoints
     ):
         return
-    behind = _behind(view, service)
-    why = "a named target port is on no container" if any(s.endpoints and not s.ports for s in slices) else behind.why
+    behind = _behind(view, service) if service.selector else _BY_HAND
+    named = bool(service.selector) and any(s.endpoints and not s.ports for s in slices)
+    why = "a named target port is on no container" if named else behind.why
     yield Finding(
         id="service-no-endpoints",
         severity=Severity.PROBLEM,
@@ -126,7 +128,7 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
             *behind.evidence,
         ),
         disprove="An EndpointSlice of this service with an endpoint whose `ready` condition is true.",
-        fix=behind.fix if why == behind.why else _name_port(service),
+        fix=_name_port(service) if named else behind.fix,
         subject=str(service),
         look_further=behind.look_further,
     )
@@ -140,6 +142,10 @@ class _Behind:
     fix: str
     evidence: tuple[Evidence, ...] = ()
     look_further: str = ""
+
+
+_BY_HAND = _Behind("", "Give it an EndpointSlice with a ready endpoint and the service's ports, or a selector that matches pods.")
+"""Without a selector."""
 
 
 def _behind(view: View, service: Service) -> _Behind:

@@ -44,6 +44,19 @@ def test_a_service_that_is_refused_is_found_with_the_rule_that_refuses() -> None
     assert any("refused" in e["value"] for e in found["evidence"])
 
 
+def test_a_service_without_selector_and_endpoints_is_found_with_the_rule_that_refuses(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    services = json.loads((folder / "services.json").read_text())
+    (nobody,) = (each for each in services["items"] if each["metadata"]["name"] == "nobody")
+    del nobody["spec"]["selector"]
+    (folder / "services.json").write_text(json.dumps(services))
+    (found,) = report("rules shop/nobody on node1", folder)["findings"]
+    assert (found["id"], found["severity"]) == ("service-no-endpoints", "problem")
+    assert any("refused" in e["value"] for e in found["evidence"])
+    assert "selector" not in found["claim"]
+    assert not any("pods matching" in e["source"] for e in found["evidence"])
+
+
 def test_leftovers_of_the_other_backend_are_found(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
     shutil.copy(folder / "node3.iptables-legacy-save.txt", folder / "node1.iptables-legacy-save.txt")
