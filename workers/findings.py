@@ -32,7 +32,8 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
     """One `unknown-cluster` for each kind that this check needs and that could never be read, or is no longer current."""
     for behind in view.cluster.behind:
         if behind.kind in kinds:
-            state = "has not been read" if behind.never else f"was last current {behind.since_s:.0f} s ago"
+            old = f"was last current {behind.since_s:.0f} s ago" if behind.since_s else "is not whole"
+            state = "has not been read" if behind.never else old
             yield Finding(
                 id="unknown-cluster",
                 severity=Severity.UNKNOWN,

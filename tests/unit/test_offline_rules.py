@@ -115,6 +115,22 @@ def test_nodes_that_the_list_does_not_name_are_looked_at_by_their_files(tmp_path
     assert said["verdict"] == ("unknown" if suffix else "warning")
 
 
+def test_what_hints_mean_for_a_node_without_a_known_zone_is_unknown_and_no_drift(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    nodes, slices = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("nodes", "endpointslices"))
+    nodes["items"] = [each for each in nodes["items"] if each["metadata"]["name"] == "node1"]
+    for piece in slices["items"]:
+        for number, endpoint in enumerate(piece["endpoints"] or []):
+            endpoint["hints"] = {"forZones": [{"name": f"zone-{number}"}]}
+    (folder / "nodes.json").write_text(json.dumps(nodes))
+    (folder / "endpointslices.json").write_text(json.dumps(slices))
+    for file in folder.glob("node3.*"):
+        file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "statistic" not in line))
+    (gap,) = report("rules shop/web", folder)["findings"]
+    assert (gap["id"], gap["claim"]) == ("unknown-cluster", "Kubernetes' list of nodes is not whole")
+    assert gap["evidence"][0]["value"].startswith("nodes.json does not name node2, node3, and EndpointSlices with hints")
+
+
 @pytest.mark.parametrize("command", ["rules", "ipvs"])
 def test_where_no_node_is_known_nothing_is_healthy(tmp_path: Path, command: str) -> None:
     for name in ("services", "endpointslices", "pods"):

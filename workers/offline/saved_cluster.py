@@ -7,6 +7,7 @@ those that it names. Without nodes.json the list itself stays unread.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from node_helper.protocol import CannotLook
 from workers.kubernetes import collecting
 from workers.kubernetes.errors import Malformed
 from workers.kubernetes.kinds import KINDS, Kind, read_list
-from workers.objects import Cluster, Node, Staleness
+from workers.objects import Cluster, EndpointSlice, Key, Node, Staleness
 from workers.offline.folder import Folder
 from workers.offline.source import OF_NODES
 
@@ -28,14 +29,28 @@ def read(folder: Folder, name: str) -> Cluster:
     """The cluster; kinds whose file is missing or malformed are in `behind`, with the reason."""
     found = {kind: _read_or_not(folder, kind) for kind in KINDS}
     known: dict[str, Any] = {kind.name: said for kind, said in found.items() if not isinstance(said, Staleness)}
-    behind = tuple(said for said in found.values() if isinstance(said, Staleness))
+    behind = [said for said in found.values() if isinstance(said, Staleness)]
     if "nodes" in known or not folder.has("nodes.json"):
-        known["nodes"] = _of_files(folder) | known.get("nodes", {})
-    return Cluster(name, folder.saved_at(), **known, behind=behind)
+        of_files = _of_files(folder)
+        if "nodes" in known and _hinted(known.get("slices", {})):
+            behind += _zones_unknown([each for each in of_files if each not in known["nodes"]])
+        known["nodes"] = of_files | known.get("nodes", {})
+    return Cluster(name, folder.saved_at(), **known, behind=tuple(behind))
 
 
 def _of_files(folder: Folder) -> dict[str, Node]:
     return {each: Node(each, True, (), (), {}, "") for each in folder.nodes(OF_NODES)}  # noqa: FBT003  (nothing says that it is not ready)
+
+
+def _hinted(slices: Mapping[Key, EndpointSlice]) -> bool:
+    return any(e.hinted_zones for piece in slices.values() for e in piece.endpoints)
+
+
+def _zones_unknown(nodes: list[str]) -> Iterator[Staleness]:
+    """Where slices have hints, what a node should do depends on its zone, which only the list tells."""
+    if nodes:
+        reason = f"nodes.json does not name {', '.join(nodes)}, and EndpointSlices with hints need its zone of each node"
+        yield Staleness("nodes", 0.0, reason, fix="Save as nodes.json all nodes, by the names that the other files have.")
 
 
 def _read_or_not(folder: Folder, kind: Kind) -> dict[Any, Any] | Staleness:
