@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from node_helper.protocol import CannotLook
 from workers.check import View
@@ -31,7 +32,8 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
     """One `unknown-cluster` for each kind that this check needs and that could never be read, or is no longer current."""
     for behind in view.cluster.behind:
         if behind.kind in kinds:
-            state = "has not been read" if behind.never else f"was last current {behind.since_s:.0f} s ago"
+            old = f"was last current {behind.since_s:.0f} s ago" if behind.since_s else "is not whole"
+            state = "has not been read" if behind.never else old
             yield Finding(
                 id="unknown-cluster",
                 severity=Severity.UNKNOWN,
@@ -44,10 +46,31 @@ def cluster_gaps(view: View, *kinds: str) -> Iterator[Finding]:
             )
 
 
+def unread(view: View, kind: str) -> bool:
+    """Whether a kind could never be read: what the cluster then has none of proves nothing."""
+    return any(b.kind == kind and b.never for b in view.cluster.behind)
+
+
 def nodes_gap(view: View) -> Iterator[Finding]:
     """The same for the nodes of which each is asked, where nothing else says which there are: saved files of nodes do."""
     if any(b.kind == "nodes" and (not b.never or not view.cluster.nodes) for b in view.cluster.behind):
         yield from cluster_gaps(view, "nodes")
+    yield from no_node(view)
+
+
+def no_node(view: View) -> Iterator[Finding]:
+    """A current list of nodes without a node in it: nobody was asked, so nothing is healthy."""
+    if not view.cluster.nodes and not any(b.kind == "nodes" for b in view.cluster.behind):
+        yield Finding(
+            id="unknown-cluster",
+            severity=Severity.UNKNOWN,
+            confidence=Confidence.CANNOT_TELL,
+            claim="No node was asked: Kubernetes' list of nodes is empty",
+            evidence=(Evidence("Kubernetes API, list of nodes", "no node", view.cluster.as_of),),
+            disprove="A list with the nodes of this cluster.",
+            fix="Check that this is the cluster that you mean, and that its list of nodes is whole.",
+            subject="nodes",
+        )
 
 
 def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
@@ -76,13 +99,13 @@ def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
 
 
 def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
-    """A service with a selector behind which nothing is ready: connections are refused or dropped on every node.
+    """A service behind which nothing is ready: every node refuses or drops connections; a headless one's name leads nowhere.
 
     Source: pkg/proxy/README of kube-proxy and the EndpointSlice conditions (kubernetes.io, EndpointSlices).
-    Nothing is said of slices that were never read.
+    Nothing is said of slices that were never read, and no reason is given by pods that were not. Without a selector somebody
+    else makes the slices (the API server those of default/kubernetes); what another proxy than kube-proxy does is not known.
     """
-    unread = any(b.kind == "slices" and b.never for b in view.cluster.behind)
-    if unread or service.type == "ExternalName" or not service.selector:
+    if unread(view, "slices") or service.type == "ExternalName" or (service.other_proxy and not service.selector):
         return
     slices = _slices_of(view, service)
     endpoints = endpoints_of(view, service)
@@ -90,28 +113,53 @@ def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
         e.serving and e.terminating for e in endpoints
     ):
         return
-    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
-    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
-    not_ready = [str(p) for p in chosen if not p.ready]
-    why = f"{_matching(len(chosen))} {wanted}, none is ready" if chosen else f"no pod matches {wanted}"
-    without_ports = any(s.endpoints and not s.ports for s in slices)
+    behind = _behind(view, service) if service.selector else _BY_HAND
+    named = bool(service.selector) and any(s.endpoints and not s.ports for s in slices)
+    why = "a named target port is on no container" if named else behind.why
     yield Finding(
         id="service-no-endpoints",
         severity=Severity.PROBLEM,
-        claim=f"Service {service} has no ready endpoint: {'a named target port is on no container' if without_ports else why}",
+        claim=f"Service {service} has no ready endpoint{f': {why}' if why else ''}",
         evidence=(
             Evidence(
                 f"Kubernetes API, EndpointSlices of {service}",
                 f"{len(endpoints)} endpoints with ports, none ready" if slices else "no EndpointSlice",
                 view.cluster.as_of,
             ),
-            Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),
+            *behind.evidence,
         ),
         disprove="An EndpointSlice of this service with an endpoint whose `ready` condition is true.",
-        fix=_fix(service, chosen, without_ports=without_ports),
+        fix=_name_port(service) if named else behind.fix,
         subject=str(service),
-        look_further=f"pod {not_ready[0]}" if not_ready else "",
+        look_further=behind.look_further,
     )
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What the pods that a selector matches tell of a service without endpoints: why that is, "" where they do not tell."""
+
+    why: str
+    fix: str
+    evidence: tuple[Evidence, ...] = ()
+    look_further: str = ""
+
+
+_BY_HAND = _Behind("", "Give it an EndpointSlice with a ready endpoint and the service's ports, or a selector that matches pods.")
+"""Without a selector."""
+
+
+def _behind(view: View, service: Service) -> _Behind:
+    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    if unread(view, "pods"):
+        return _Behind("", f"See whether pods match {wanted}, and whether one of them is ready.")
+    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
+    evidence = (Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),)
+    if not chosen:
+        return _Behind(f"no pod matches {wanted}", "Correct the selector, or start the pods it means.", evidence)
+    not_ready = [str(p) for p in chosen if not p.ready]
+    why, fix = f"{_matching(len(chosen))} {wanted}, none is ready", "Make a pod ready that the selector matches."
+    return _Behind(why, fix, evidence, f"pod {not_ready[0]}" if not_ready else "")
 
 
 def _matching(count: int) -> str:
@@ -124,11 +172,9 @@ def _named(chosen: list[Pod]) -> str:
     return ", ".join(some[:5]) + (f" and {len(some) - 5} more" if len(some) > 5 else "") if some else "none"  # noqa: PLR2004
 
 
-def _fix(service: Service, chosen: list[Pod], *, without_ports: bool) -> str:
-    if without_ports:
-        named = ", ".join(sorted({p.target for p in service.ports if not p.target.isdigit()}))
-        return f"Name a container's port {named or 'as targetPort says'}, or correct targetPort."
-    return "Make a pod ready that the selector matches." if chosen else "Correct the selector, or start the pods it means."
+def _name_port(service: Service) -> str:
+    named = ", ".join(sorted({p.target for p in service.ports if not p.target.isdigit()}))
+    return f"Name a container's port {named or 'as targetPort says'}, or correct targetPort."
 
 
 def endpoints_of(view: View, service: Service) -> list[Endpoint]:

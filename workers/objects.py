@@ -227,7 +227,8 @@ class ProxyConfig:
 class Staleness:
     """A kind that is not current: for how many seconds before the snapshot, why, and what to do about it.
 
-    `kind` is the name of the field in `Cluster`. `never` where it could not be read at all; else the last known is there.
+    `kind` is the name of the field in `Cluster`. `never` where it could not be read at all; else the last known is there,
+    and where that is 0 s old it is not whole.
     """
 
     kind: str

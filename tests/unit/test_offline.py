@@ -133,6 +133,82 @@ def test_a_malformed_list_is_named_with_the_place_in_it(saved: Path, text: str, 
     assert said.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("services.json", "{}"),
+        ("endpointslices.json", '{"kind": "List", "items": [{"kind": "Endpoints", "metadata": {"name": "web"}}]}'),
+        ("endpointslices.json", '{"kind": "EndpointsList", "items": []}'),
+        ("nodes.json", '{"kind": "Status", "status": "Failure"}'),
+    ],
+)
+def test_a_file_that_holds_something_else_is_not_an_empty_list(saved: Path, file: str, text: str) -> None:
+    (saved / file).write_text(text)
+    said = report("nodes" if file == "nodes.json" else "services in all", saved)
+    assert (said["verdict"], {f["id"] for f in said["findings"]}) == ("unknown", {"unknown-cluster"})
+    (gap,) = said["findings"]
+    assert gap["evidence"][0]["value"].startswith(f"{file}: ")
+    assert f"Save as {file} what `kubectl get {file.removesuffix('.json')} " in gap["fix"]
+
+
+def test_one_object_by_itself_is_a_list_of_one(saved: Path) -> None:
+    nodes = json.loads((saved / "nodes.json").read_text())["items"]
+    (saved / "nodes.json").write_text(json.dumps(next(n for n in nodes if n["metadata"]["name"] == "node1")))
+    for file in (*saved.glob("node2.*"), *saved.glob("node3.*")):
+        file.unlink()
+    said = report("rules shop/web", saved)
+    assert (said["verdict"], said["asked"]) == ("healthy", ["node1"])
+    assert [n["node"] for n in report("nodes", saved)["facts"]["nodes"]] == ["node1"]
+
+
+@pytest.mark.parametrize("words", ["rules shop/web", "nftables shop/web", "ipvs shop/web", "nodes"])
+def test_without_a_node_that_was_asked_nothing_is_healthy(saved: Path, words: str) -> None:
+    (saved / "nodes.json").write_text('{"kind": "List", "items": []}')
+    for file in saved.glob("node[1-3].*"):
+        file.unlink()
+    said = report(words, saved)
+    assert (said["verdict"], said["asked"], [f["subject"] for f in said["findings"]]) == ("unknown", [], ["nodes"])
+
+
+def test_pods_that_were_not_read_are_no_reason_and_no_evidence(saved: Path) -> None:
+    (saved / "pods.json").unlink()
+    said = report("rules shop/crash on node1", saved)
+    (found,) = (f for f in said["findings"] if f["id"] == "service-no-endpoints")
+    assert found["claim"] == "Service shop/crash has no ready endpoint"
+    assert not any("pods" in e["source"] for e in found["evidence"])
+    assert found["fix"] == "See whether pods match app=crash, and whether one of them is ready."
+
+
+def test_a_named_port_that_no_pod_has_is_found_without_the_pods(saved: Path) -> None:
+    (saved / "pods.json").unlink()
+    (found,) = (f for f in report("services in shop", saved)["findings"] if f["subject"] == "shop/namedmiss")
+    assert found["claim"].endswith(": a named target port is on no container")
+    assert [e["source"] for e in found["evidence"]] == ["Kubernetes API, EndpointSlices of shop/namedmiss"]
+    assert "nosuchport" in found["fix"]
+
+
+def test_services_that_were_not_read_select_no_pod_and_not_none(saved: Path) -> None:
+    assert report("pod shop/db-0", saved)["facts"]["services"] == ["shop/db"]
+    (saved / "services.json").unlink()
+    assert report("pod shop/db-0", saved)["facts"]["services"] is None
+    assert "none select it" not in (said := asked("pod shop/db-0", saved).stdout)
+    assert "services  not read" in said
+
+
+def test_endpoints_that_were_not_read_are_not_counted(saved: Path) -> None:
+    (saved / "endpointslices.json").unlink()
+    said = report("services in shop", saved)
+    assert {row["endpoints ready"] for row in said["facts"]["services"]} == {"?"}
+    assert {f["id"] for f in said["findings"]} == {"unknown-cluster"}
+
+
+@pytest.mark.parametrize("kind", ["pods", "services"])
+def test_a_list_that_was_not_read_is_not_one_of_nothing(saved: Path, kind: str) -> None:
+    (saved / f"{kind}.json").unlink()
+    assert report(f"{kind} in shop", saved)["facts"] == {kind: None}
+    assert f"{kind} in shop: not read" in asked(f"{kind} in shop", saved).stdout
+
+
 def test_a_file_that_is_cut_is_named(saved: Path) -> None:
     packed = gzip.compress((saved / "pods.json").read_bytes())
     (saved / "pods.json").unlink()

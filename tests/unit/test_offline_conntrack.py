@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.cli import cli
 from node_helper.codec import Malformed
 from node_helper.conntrack import flow as records
 from node_helper.conntrack.layout import learn
@@ -16,6 +20,7 @@ from node_helper.conntrack.wants import Which
 from node_helper.facts import conntrack
 from node_helper.protocol import CannotLook
 from tests.conntrack_messages import Said, message, plain, sayings
+from tests.rule_samples import DATA
 from workers.check import Ask, Batch
 from workers.offline.answers import FromFolder
 from workers.offline.conntrack_lines import flow
@@ -52,6 +57,13 @@ def test_what_was_translated_is_seen_by_the_directions() -> None:
     data = message(plain("10.0.0.1", "10.0.0.2"))
     layout = learn(data)
     assert replace(flow(writer(layout)(layout.read(data, 0))), status=()).original.dport == 80
+
+
+def test_the_id_of_a_flow_is_not_that_of_icmp() -> None:
+    assert flow(f"{PLAIN} id=2717906405") == flow(PLAIN)
+    there, back = "src=10.0.0.1 dst=10.0.0.7 type=8 code=0 id=21", "src=10.0.0.7 dst=10.0.0.1 type=0 code=0 id=22"
+    ping = flow(f"icmp 1 29 {there} {back} mark=0 use=1 id=2717906405")
+    assert (ping.original.icmp_id, ping.reply.icmp_id) == (21, 22)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +118,12 @@ def test_a_damaged_file_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "node1.conntrack.txt").unlink()
     missing = ask(tmp_path, Which())
     assert isinstance(missing, CannotLook)
+
+
+@pytest.mark.parametrize("flows", [1, 0])
+def test_a_saved_table_is_in_use_by_its_flows_and_never_said_not_to_be(tmp_path: Path, flows: int) -> None:
+    shutil.copy(DATA / "kube-proxy-1.36" / "nodes.json", tmp_path)
+    (tmp_path / "node1.conntrack.txt").write_text(f"{PLAIN}\n" * flows)
+    done = CliRunner().invoke(cli, ["check", "conntrack", "node1", "--from", str(tmp_path), "--output", "json"])
+    facts = json.loads(done.stdout)["facts"]
+    assert (facts["in_use"], facts["flows"]) == (True if flows else None, flows)

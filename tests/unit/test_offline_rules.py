@@ -48,6 +48,19 @@ def test_a_service_that_is_refused_is_found_with_the_rule_that_refuses() -> None
     assert any("refused" in e["value"] for e in found["evidence"])
 
 
+def test_a_service_without_selector_and_endpoints_is_found_with_the_rule_that_refuses(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    services = json.loads((folder / "services.json").read_text())
+    (nobody,) = (each for each in services["items"] if each["metadata"]["name"] == "nobody")
+    del nobody["spec"]["selector"]
+    (folder / "services.json").write_text(json.dumps(services))
+    (found,) = report("rules shop/nobody on node1", folder)["findings"]
+    assert (found["id"], found["severity"]) == ("service-no-endpoints", "problem")
+    assert any("refused" in e["value"] for e in found["evidence"])
+    assert "selector" not in found["claim"]
+    assert not any("pods matching" in e["source"] for e in found["evidence"])
+
+
 def test_leftovers_of_the_other_backend_are_found(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
     shutil.copy(folder / "node3.iptables-legacy-save.txt", folder / "node1.iptables-legacy-save.txt")
@@ -87,6 +100,39 @@ def test_without_a_list_of_nodes_those_of_which_files_were_saved_are_looked_at(t
     assert (said["verdict"], said["asked"]) == ("healthy", ["node1", "node2", "node3"])
     assert report("rules node2", folder)["verdict"] == "healthy"
     assert [f["id"] for f in report("nodes", folder)["findings"]].count("unknown-cluster") == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".example.com"])
+def test_nodes_that_the_list_does_not_name_are_looked_at_by_their_files(tmp_path: Path, suffix: str) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    nodes = json.loads((folder / "nodes.json").read_text())
+    (first,) = (each for each in nodes["items"] if each["metadata"]["name"] == "node1")
+    first["metadata"]["name"] += suffix
+    (folder / "nodes.json").write_text(json.dumps({**nodes, "items": [first]}))
+    (folder / ".conntrack.txt").write_text("of no node")
+    (folder / "node3.iptables-legacy-save-c.txt").unlink()
+    save = folder / "node3.iptables-legacy-save.txt"
+    save.write_text(save.read_text().replace("10.244.1.1:8080", "10.244.9.9:8080"))
+    said = report("rules shop/web", folder)
+    assert said["asked"] == sorted({"node1", "node2", "node3", f"node1{suffix}"})
+    assert ("service-rules-drift", "node3") in {(f["id"], f["node"]) for f in said["findings"]}
+    assert said["verdict"] == ("unknown" if suffix else "warning")
+
+
+def test_what_hints_mean_for_a_node_without_a_known_zone_is_unknown_and_no_drift(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "kube-proxy-1.36", tmp_path / "saved"))
+    nodes, slices = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("nodes", "endpointslices"))
+    nodes["items"] = [each for each in nodes["items"] if each["metadata"]["name"] == "node1"]
+    for piece in slices["items"]:
+        for number, endpoint in enumerate(piece["endpoints"] or []):
+            endpoint["hints"] = {"forZones": [{"name": f"zone-{number}"}]}
+    (folder / "nodes.json").write_text(json.dumps(nodes))
+    (folder / "endpointslices.json").write_text(json.dumps(slices))
+    for file in folder.glob("node3.*"):
+        file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "statistic" not in line))
+    (gap,) = report("rules shop/web", folder)["findings"]
+    assert (gap["id"], gap["claim"]) == ("unknown-cluster", "Kubernetes' list of nodes is not whole")
+    assert gap["evidence"][0]["value"].startswith("nodes.json does not name node2, node3, and EndpointSlices with hints")
 
 
 @pytest.mark.parametrize("command", ["rules", "ipvs"])
@@ -345,3 +391,16 @@ def test_a_table_that_iptables_could_not_print_is_unknown_beside_others_of_servi
     for service in ("web", "nobody"):
         ids = {f["id"] for f in report(f"rules shop/{service} on node1", tmp_path)["findings"]} - {"service-no-endpoints"}
         assert ids == {"unknown-fact"}
+
+
+@pytest.mark.parametrize("command", ["rules", "ipvs"])
+def test_addresses_with_leading_zeros_and_capitals_are_looked_for_as_rules_have_them(tmp_path: Path, command: str) -> None:
+    folder = objects_in(tmp_path)
+    services = json.loads((folder / "services.json").read_text())
+    (web,) = (each for each in services["items"] if each["metadata"]["name"] == "web-ext")
+    web["spec"] |= {"externalIPs": ["203.0.113.007", "FD00:10:96:0::0080"]}
+    (folder / "services.json").write_text(json.dumps(services))
+    shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", folder)
+    said = report(f"{command} shop/web-ext on node1", folder)
+    ways = said["facts"]["nodes"]["node1"].get("ways", [])
+    assert [w["destination"] for w in ways] == (["10.103.234.115:80/tcp", "203.0.113.7:80/tcp"] if command == "rules" else [])

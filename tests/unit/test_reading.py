@@ -59,6 +59,29 @@ def test_items_of_a_servers_list_need_not_repeat_their_kind() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "the object is {} where the Kubernetes API has a list of services, in its field items"),
+        (kube_objects.service("a"), "kind is 'Service' where the Kubernetes API has ServiceList"),
+        ({"kind": "EndpointsList", "items": []}, "kind is 'EndpointsList' where the Kubernetes API has ServiceList"),
+        (
+            {"kind": "List", "items": [kube_objects.pod("a"), kube_objects.pod("b")]},
+            "items is ['Pod'] where the Kubernetes API has objects of kind Service",
+        ),
+    ],
+)
+def test_what_is_no_list_of_the_kind_is_not_an_empty_one(said: Any, reason: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        read_list(BY_NAME["services"], said)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("said", [{"kind": "List", "items": []}, {"kind": "ServiceList", "items": None}, {"items": []}])
+def test_an_empty_list_is_empty(said: Any) -> None:
+    assert read_list(BY_NAME["services"], said) == {}
+
+
+@pytest.mark.parametrize(
     ("state", "read"),
     [
         ({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, ("running", "", "")),
@@ -109,6 +132,40 @@ def test_a_headless_service_has_no_cluster_ip() -> None:
     made = kube_objects.service("db")
     made["spec"] |= {"clusterIP": "None", "clusterIPs": ["None"]}
     assert service(made).headless
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("203.0.113.007", "203.0.113.7"),
+        ("010.000.0.0", "10.0.0.0"),
+        ("FD00:10:96:0::0080", "fd00:10:96::80"),
+        ("::ffff:203.0.113.007", "203.0.113.7"),
+        ("::", "::"),
+        ("fe00::100", "fe00::100"),
+    ],
+)
+def test_addresses_are_read_as_the_kernel_writes_them_whoever_wrote_them(said: str, read: str) -> None:
+    made = kube_objects.service("web")
+    made["spec"] |= {"clusterIP": said, "externalIPs": [said]}
+    made["status"] = {"loadBalancer": {"ingress": [{"ip": said}, {"ip": said, "ipMode": "Proxy"}]}}
+    assert service(made).ips == (read,) * 4
+    assert pod_with({"podIPs": [{"ip": said}]}).ips == pod_with({"podIPs": None, "podIP": said}).ips == (read,)
+    piece = {"metadata": {"name": "a", "namespace": "b"}, "addressType": "IPv6", "endpoints": [{"addresses": [said]}]}
+    assert endpoint_slice(piece).endpoints[0].addresses == (read,)
+
+
+@pytest.mark.parametrize("said", ["", "256.0.0.1", "1.2.3", "fe80::1%eth0", "a name", "0x7f.0.0.1", "1" * 9000])
+def test_what_is_no_address_is_refused_with_its_field(said: str) -> None:
+    made = kube_objects.service("web")
+    made["spec"] |= {"externalIPs": [said]}
+    with pytest.raises(Malformed, match=r"externalIPs is .* where the Kubernetes API has an IP address"):
+        service(made)
+
+
+def test_a_slice_of_names_keeps_them() -> None:
+    piece = {"metadata": {"name": "a", "namespace": "b"}, "addressType": "FQDN", "endpoints": [{"addresses": ["db.example"]}]}
+    assert endpoint_slice(piece).endpoints[0].addresses == ("db.example",)
 
 
 @pytest.mark.parametrize(("target", "read"), [(8080, "8080"), ("http", "http"), (None, "80")])

@@ -23,7 +23,7 @@ def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (eve
     """Tables for the message, the lines as a file."""
     where = seen.where
     if seen.unused:
-        return Shown(f"conntrack is not in use on {where.node}", {**_subject(seen), "in_use": False}, notes=(seen.unused,))
+        return Shown(f"conntrack is not in use on {where.node}", _subject(seen), notes=(seen.unused,))
     table = seen.table if isinstance(seen.table, Conntrack) else None
     watched = seen.watched if isinstance(seen.watched, Watched) else None
     tables = (*_state(seen), *(_contents(view, table) if table else ()), *(_events(view, watched) if watched else ()))
@@ -37,7 +37,15 @@ def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (eve
 
 
 def _subject(seen: Seen) -> dict[str, Any]:
-    return {"node": seen.where.node, "pod": str(seen.where.pod) if seen.where.pod else None, "in_use": seen.now is not None}
+    return {"node": seen.where.node, "pod": str(seen.where.pod) if seen.where.pod else None, "in_use": _in_use(seen)}
+
+
+def _in_use(seen: Seen) -> bool | None:
+    """By the counters, else by flows or events that there are; None where neither tells."""
+    if seen.now or seen.unused:
+        return seen.now is not None
+    flows = isinstance(seen.table, Conntrack) and (seen.table.flows or seen.table.seen)
+    return True if flows or (isinstance(seen.watched, Watched) and seen.watched.events) else None
 
 
 def _headline(seen: Seen, table: Conntrack | None, watched: Watched | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from workers import findings
 from workers.check import View
 from workers.errors import Unresolved
 from workers.model import Shown, Table
@@ -27,11 +28,16 @@ def within(view: View, namespace: Namespace | None, objects: Iterable[N]) -> tup
     return tuple(found)
 
 
-def listing(what: str, where: str, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Shown:
-    """A table of objects; in the JSON each row is an object keyed by the columns."""
-    headline = f"{len(rows)} {what} in {'all namespaces' if where == 'all' else where}"
+def listing(
+    view: View, what: str, namespace: Namespace | None, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]
+) -> Shown:
+    """A table of objects; in the JSON each row is an object keyed by the columns, null where the kind was never read."""
+    name = str(namespace or view.namespace)
+    where = "all namespaces" if name == "all" else name
+    if findings.unread(view, what):
+        return Shown(f"{what} in {where}: not read", {what: None})
     facts = {what: [dict(zip(columns, row, strict=True)) for row in rows]}
-    return Shown(headline, facts, (Table(what.capitalize(), rows, columns),))
+    return Shown(f"{len(rows)} {what} in {where}", facts, (Table(what.capitalize(), rows, columns),))
 
 
 def age(created: str, now: str) -> str:

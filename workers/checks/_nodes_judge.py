@@ -16,6 +16,7 @@ from workers.model import Finding, Severity
 def judge(params: object, view: View, seen: tuple[Each, ...]) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
     """The gaps of the cluster's lists, then node by node."""
     yield from findings.cluster_gaps(view, "nodes", "pods")
+    yield from findings.no_node(view)
     for each in seen:
         yield from of_node(view, each)
 

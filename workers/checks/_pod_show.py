@@ -10,7 +10,7 @@ from node_helper.facts.interfaces import Interface
 from node_helper.records import Link, Route
 from workers.check import View
 from workers.checks._pod_seen import Seen
-from workers.findings import services_of
+from workers.findings import services_of, unread
 from workers.model import RawFile, Shown, Table
 
 _PORTS_SHOWN = 12
@@ -19,14 +19,14 @@ _PORTS_SHOWN = 12
 def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (every show has this shape)
     """Everything that was seen of one pod."""
     pod = seen.pod
-    services = [str(s) for s in services_of(view, pod)]
+    services = None if unread(view, "services") else [str(s) for s in services_of(view, pod)]
     files = tuple(RawFile(f"{pod.name}.{name}.txt", text.text) for name, text in seen.raw.items() if isinstance(text, raw.Text))
     headline = f"{pod} on {pod.node}" if pod.node else str(pod)
     tables = (_place(seen, services), *_devices(seen), *_routes(seen), *_names(seen))
     return Shown(headline, _facts(seen, services), tables, files, (seen.located.note,) if seen.located.note else ())
 
 
-def _place(seen: Seen, services: list[str]) -> Table:
+def _place(seen: Seen, services: list[str] | None) -> Table:
     pod, place = seen.pod, seen.sandbox
     rows = [("pod", str(pod)), ("phase", pod.phase), ("IP", ", ".join(pod.ips) or "none yet"), ("node", pod.node or "none yet")]
     if isinstance(place, sandbox.Sandbox):
@@ -34,7 +34,8 @@ def _place(seen: Seen, services: list[str]) -> Table:
         rows += [("netns", f"{place.netns.path} (inode {place.netns.inode})" if place.netns else "none found")]
     if pod.host_network:
         rows += [("network", "hostNetwork: it uses the node's own devices, there is no veth")]
-    return Table("Pod", (*rows, ("services", ", ".join(services) or "none select it")))
+    selected = "not read" if services is None else ", ".join(services) or "none select it"
+    return Table("Pod", (*rows, ("services", selected)))
 
 
 def _devices(seen: Seen) -> tuple[Table, ...]:
@@ -90,7 +91,7 @@ def _answer_words(answer: dns.DnsAnswer) -> str:
     return f"{answer.rcode} {data} in {answer.seconds * 1000:.1f} ms".replace("  ", " ")
 
 
-def _facts(seen: Seen, services: list[str]) -> dict[str, Any]:
+def _facts(seen: Seen, services: list[str] | None) -> dict[str, Any]:
     """The `facts` of `pod` in the JSON interface; null where it was not or could not be seen."""
     pod = seen.pod
     place = seen.sandbox if isinstance(seen.sandbox, sandbox.Sandbox) else None

@@ -46,9 +46,7 @@ def judge(_params: Params, view: View, seen: tuple[Pod, ...]) -> Iterator[Findin
 
 def show(params: Params, view: View, seen: tuple[Pod, ...]) -> Shown:
     """One row a pod."""
-    where = str(params.namespace or view.namespace)
-    rows = tuple(_row(view, p) for p in seen)
-    return listing("pods", where, COLUMNS, rows)
+    return listing(view, "pods", params.namespace, COLUMNS, tuple(_row(view, p) for p in seen))
 
 
 def _row(view: View, pod: Pod) -> tuple[str, ...]:

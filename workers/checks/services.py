@@ -8,8 +8,8 @@ from typing import Annotated
 
 from workers import findings
 from workers.check import Access, Check, Plan, View
-from workers.checks._listing import within
-from workers.model import Finding, Shown, Table
+from workers.checks._listing import listing, within
+from workers.model import Finding, Shown
 from workers.objects import Endpoint, Service
 from workers.params import Arg, Namespace
 
@@ -38,21 +38,20 @@ def judge(_params: Params, view: View, seen: tuple[Service, ...]) -> Iterator[Fi
 
 def show(params: Params, view: View, seen: tuple[Service, ...]) -> Shown:
     """One row a service."""
-    where = str(params.namespace or view.namespace)
-    rows = tuple(_row(view, s) for s in seen)
-    headline = f"{len(seen)} services in {'all namespaces' if where == 'all' else where}"
-    return Shown(
-        headline, {"services": [dict(zip(COLUMNS, row, strict=True)) for row in rows]}, (Table("Services", rows, COLUMNS),)
-    )
+    return listing(view, "services", params.namespace, COLUMNS, tuple(_row(view, s) for s in seen))
 
 
 def _row(view: View, service: Service) -> tuple[str, ...]:
     ips = ", ".join(service.cluster_ips) or (service.external_name if service.type == "ExternalName" else "None")
     ports = ", ".join(f"{p.port}/{p.protocol}" + (f":{p.node_port}" if p.node_port else "") for p in service.ports)
+    return service.namespace, service.name, service.type, ips, ports or "-", _ready(view, service)
+
+
+def _ready(view: View, service: Service) -> str:
+    if findings.unread(view, "slices"):
+        return "?"
     endpoints = findings.endpoints_of(view, service)
-    ready = len({_who(e) for e in endpoints if e.ready})
-    total = len({_who(e) for e in endpoints})
-    return service.namespace, service.name, service.type, ips, ports or "-", f"{ready}/{total}"
+    return f"{len({_who(e) for e in endpoints if e.ready})}/{len({_who(e) for e in endpoints})}"
 
 
 def _who(endpoint: Endpoint) -> tuple[str, ...]:

@@ -5,12 +5,15 @@ All raise `Malformed`, which names the field.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from workers.kubernetes.errors import Malformed
 
 Json = Mapping[str, Any]
+_LEADING_ZEROS = re.compile(r"(?<![0-9A-Fa-f])0+(?=[0-9A-Fa-f])")
 
 
 def mapping(value: Any, path: str = "") -> Json:
@@ -56,6 +59,25 @@ def texts(obj: Json, key: str) -> tuple[str, ...]:
         if not isinstance(value, str):
             raise Malformed(key, value, "a string")
     return tuple(values)
+
+
+def address(said: str, key: str) -> str:
+    """An IP address of a field as the kernel and tools write it.
+
+    The API keeps addresses as people wrote them: leading zeros (which it takes for nothing), capitals, zeros that could be
+    left out, IPv4 in the form of IPv6. Source: net.ParseIPSloppy of k8s.io/utils.
+    """
+    try:
+        read = ipaddress.ip_address("" if "%" in said else _LEADING_ZEROS.sub("", said))
+    except ValueError as e:
+        raise Malformed(key, said, "an IP address") from e
+    inner = read.ipv4_mapped if isinstance(read, ipaddress.IPv6Address) else None
+    return str(inner or read)
+
+
+def addresses(obj: Json, key: str) -> tuple[str, ...]:
+    """A list of IP addresses, as `address` gives each."""
+    return tuple(address(each, key) for each in texts(obj, key))
 
 
 def number(obj: Json, key: str) -> int | None:

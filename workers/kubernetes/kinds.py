@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.kubernetes import reading
 from workers.kubernetes.errors import Malformed
-from workers.kubernetes.fields import mapping, sections, text
+from workers.kubernetes.fields import Json, mapping, sections, text
 from workers.kubernetes.reading_pods import pod
 
 
@@ -46,13 +46,26 @@ KINDS = (
 def read_list(kind: Kind, value: Any) -> dict[Any, Any]:
     """The records of a list by their keys: a server's `PodList`, kubectl's `List` (other kinds in it are passed over).
 
-    Raises `Malformed`, which names the object.
+    Raises `Malformed`, which names the object: also for what is no list of this kind, which is not the same as an empty one.
     """
-    return dict(_records(kind, value))
+    items = _items(kind, mapping(value))
+    found = dict(_records(kind, items))
+    if items and not found:
+        raise Malformed("items", sorted({text(item, "kind") for item in items}), f"objects of kind {kind.kind}")
+    return found
 
 
-def _records(kind: Kind, value: Any) -> Iterator[tuple[Hashable, Any]]:
-    for index, item in enumerate(sections(mapping(value), "items")):
+def _items(kind: Kind, said: Json) -> list[Json]:
+    listed = text(said, "kind", "List")
+    if listed not in ("List", f"{kind.kind}List"):
+        raise Malformed("kind", listed, f"{kind.kind}List")
+    if "items" not in said:
+        raise Malformed("", dict(said), f"a list of {kind.plural}, in its field items")
+    return sections(said, "items")
+
+
+def _records(kind: Kind, items: list[Json]) -> Iterator[tuple[Hashable, Any]]:
+    for index, item in enumerate(items):
         if text(item, "kind", kind.kind) != kind.kind:
             continue
         try:

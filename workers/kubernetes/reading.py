@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.kubernetes.fields import Json, flag, labels, mapping, number, required, section, sections, text, texts
+from workers.kubernetes.fields import (
+    Json,
+    address,
+    addresses,
+    flag,
+    labels,
+    mapping,
+    number,
+    required,
+    section,
+    sections,
+    text,
+    texts,
+)
 from workers.objects import Endpoint, EndpointPort, EndpointSlice, Node, Owner, ReplicaSet, Service, ServicePort
 
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 _STICKY_S = 10800  # the default of timeoutSeconds
 _IP_TYPES = ("InternalIP", "ExternalIP")
+_OF_IP = ("IPv4", "IPv6")
 
 
 def node(value: Any) -> Node:
@@ -44,18 +58,19 @@ def service(value: Any) -> Service:
     obj = mapping(value)
     metadata, spec = section(obj, "metadata"), section(obj, "spec")
     ingress = sections(section(section(obj, "status"), "loadBalancer"), "ingress")
+    balanced = [(ip, text(each, "ipMode") == "Proxy") for each in ingress if (ip := text(each, "ip"))]
     cluster_ips = texts(spec, "clusterIPs") or _alone(text(spec, "clusterIP"))
     return Service(
         namespace=required(metadata, "namespace"),
         name=required(metadata, "name"),
         type=text(spec, "type", "ClusterIP"),
-        cluster_ips=tuple(ip for ip in cluster_ips if ip not in ("", "None")),
+        cluster_ips=tuple(address(ip, "clusterIPs") for ip in cluster_ips if ip not in ("", "None")),
         ports=tuple(_service_port(p) for p in sections(spec, "ports")),
         selector=labels(spec, "selector"),
         created=text(metadata, "creationTimestamp"),
-        external_ips=texts(spec, "externalIPs"),
-        load_balancer_ips=tuple(ip for each in ingress if (ip := text(each, "ip")) and text(each, "ipMode") != "Proxy"),
-        bypassed_ips=tuple(ip for each in ingress if (ip := text(each, "ip")) and text(each, "ipMode") == "Proxy"),
+        external_ips=addresses(spec, "externalIPs"),
+        load_balancer_ips=tuple(address(ip, "ip") for ip, proxied in balanced if not proxied),
+        bypassed_ips=tuple(address(ip, "ip") for ip, proxied in balanced if proxied),
         other_proxy=labels(metadata, "labels").get(PROXY_NAME, ""),
         external_name=text(spec, "externalName"),
         external_policy=text(spec, "externalTrafficPolicy", "Cluster"),
@@ -70,14 +85,14 @@ def service(value: Any) -> Service:
 def endpoint_slice(value: Any) -> EndpointSlice:
     """discovery.k8s.io/v1 EndpointSlice; `service` is "" for slices that no service owns."""
     obj = mapping(value)
-    metadata = section(obj, "metadata")
+    metadata, family = section(obj, "metadata"), text(obj, "addressType")
     return EndpointSlice(
         namespace=required(metadata, "namespace"),
         name=required(metadata, "name"),
         service=labels(metadata, "labels").get(SERVICE_NAME, ""),
-        family=text(obj, "addressType"),
+        family=family,
         ports=tuple(EndpointPort(text(p, "name"), text(p, "protocol", "TCP"), number(p, "port")) for p in sections(obj, "ports")),
-        endpoints=tuple(_endpoint(e) for e in sections(obj, "endpoints")),
+        endpoints=tuple(_endpoint(e, family) for e in sections(obj, "endpoints")),
     )
 
 
@@ -111,12 +126,15 @@ def _service_port(port: Json) -> ServicePort:
     return ServicePort(text(port, "name"), text(port, "protocol", "TCP"), number_of, said, number(port, "nodePort") or None)
 
 
-def _endpoint(each: Json) -> Endpoint:
-    """Unknown conditions are true for ready, as ready for serving, false for terminating (API reference, EndpointConditions)."""
+def _endpoint(each: Json, family: str) -> Endpoint:
+    """Unknown conditions are true for ready, as ready for serving, false for terminating (API reference, EndpointConditions).
+
+    Slices of family FQDN hold names.
+    """
     conditions, target, hints = section(each, "conditions"), section(each, "targetRef"), section(each, "hints")
     ready = flag(conditions, "ready", default=True)
     return Endpoint(
-        addresses=texts(each, "addresses"),
+        addresses=addresses(each, "addresses") if family in _OF_IP else texts(each, "addresses"),
         ready=ready,
         serving=flag(conditions, "serving", default=ready),
         terminating=flag(conditions, "terminating"),

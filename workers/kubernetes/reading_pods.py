@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workers.kubernetes.fields import Json, flag, labels, mapping, number, required, section, sections, text
+from workers.kubernetes.fields import Json, address, flag, labels, mapping, number, required, section, sections, text
 from workers.kubernetes.reading import condition, owner
 from workers.objects import Container, Pod
 
@@ -43,7 +43,7 @@ def pod(value: Any) -> Pod:
 def _ips(status: Json) -> tuple[str, ...]:
     said = tuple(required(each, "ip") for each in sections(status, "podIPs"))
     alone = text(status, "podIP")
-    return said or ((alone,) if alone else ())
+    return tuple(address(ip, "podIPs") for ip in said or ((alone,) if alone else ()))
 
 
 def _containers(spec: Json, status: Json) -> Iterator[Container]:

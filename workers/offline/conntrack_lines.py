@@ -81,7 +81,7 @@ def _take(read: _Read, word: str) -> None:
     name, equals, value = word.partition("=")
     if name == "src" and equals:
         read.sides.append({"src": value})
-    elif equals and len(read.sides) and (name == "dst" or name in _NUMBERS):
+    elif equals and len(read.sides) and _of_direction(name, read.sides[-1]):
         read.sides[-1][name] = value
     elif equals:
         read.whole[name] = value
@@ -95,6 +95,13 @@ def _take(read: _Read, word: str) -> None:
         read.timeout = int(word)
     elif not word.startswith("["):
         raise Malformed(f"{word[:40]!r} means nothing in a line of conntrack")
+
+
+def _of_direction(name: str, side: dict[str, str]) -> bool:
+    """An `id` is ICMP's where it follows a type of ICMP for the first time; the last one, of `-o id`, is the flow's own."""
+    if name == "id":
+        return "type" in side and "id" not in side
+    return name == "dst" or name in _NUMBERS
 
 
 def _direction(said: dict[str, str]) -> Direction:

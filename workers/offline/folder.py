@@ -39,7 +39,7 @@ class Folder:
     def nodes(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
         """The nodes of which a file of these kinds was saved: what stands before the kind and a dot."""
         named = (name.removesuffix(f".{kind}") for name in self.names() for kind in kinds if name.endswith(f".{kind}"))
-        return tuple(sorted(set(named)))
+        return tuple(sorted(set(named) - {""}))
 
     def has(self, name: str) -> bool:
         """Whether a file was saved under this name."""
