@@ -7,16 +7,26 @@ Secrets come from the environment or from files named here, never from arguments
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from workers.errors import UsageError
 
 S = TypeVar("S", bound="Shared")
 Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
+
+
+class WrongSettings(UsageError):
+    """Values that cannot be; `names` are the fields that hold them."""
+
+    def __init__(self, problem: str, names: frozenset[str]) -> None:
+        super().__init__(problem)
+        self.names = names
 
 
 class Shared(BaseSettings):
@@ -51,6 +61,21 @@ class Shared(BaseSettings):
     )
     audit_keep_days: int = Field(default=90, ge=1, le=3650, description="how long audit entries stay in Redis")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged, from this on")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _reachable(cls, url: SecretStr | None) -> SecretStr | None:
+        """What the client would refuse later, in words that show nothing of a password."""
+        if url and not _names_a_redis(url.get_secret_value()):
+            raise ValueError("must be redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, in passwords %2F for / and so on")
+        return url
+
+    @field_validator("redis_tag")
+    @classmethod
+    def _fits_into_keys(cls, tag: str) -> str:
+        if not tag or set(tag) & set("{}"):
+            raise ValueError("must be text without braces")
+        return tag
 
     @classmethod
     def settings_customise_sources(
@@ -96,10 +121,23 @@ class Settings(Shared):
     lease_seconds: float = Field(default=4.0, ge=1, le=60, description="a worker silent for so long has lost its jobs")
 
 
-def load(kind: type[S]) -> S:
-    """The settings of a process. Raises `UsageError` that names every wrong one and says nothing of secret values."""
+def load(kind: type[S], unset: Collection[str] = ()) -> S:
+    """The settings of a process, the fields `unset` as they are by default.
+
+    Raises `WrongSettings` that names every wrong one and says nothing of secret values.
+    """
     try:
-        return kind()
+        return kind(**{name: kind.model_fields[name].default for name in unset})
     except ValidationError as e:
-        wrong = "; ".join(f"NETCHECK_{'_'.join(str(p) for p in err['loc']).upper()}: {err['msg']}" for err in e.errors())
-        raise UsageError(f"Settings: {wrong}") from e
+        wrong = {str(err["loc"][0]): err["msg"].removeprefix("Value error, ") for err in e.errors()}
+        said = "; ".join(f"NETCHECK_{name.upper()}: {why}" for name, why in wrong.items())
+        raise WrongSettings(f"Settings: {said}", frozenset(wrong)) from e
+
+
+def _names_a_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.path != "" if parts.scheme == "unix" else parts.scheme in ("redis", "rediss") and "://" in url

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 
 USAGE_ERROR = 2
 
@@ -39,6 +39,9 @@ class Group(click.Group):
                 click.echo(f"usage: {e.usage}", err=True)
             if e.nearest:
                 click.echo(f"did you mean: {', '.join(e.nearest)}", err=True)
+            sys.exit(USAGE_ERROR)
+        except BadKeyFile as e:
+            click.echo(f"netcheck-bot: {e}", err=True)
             sys.exit(USAGE_ERROR)
 
 

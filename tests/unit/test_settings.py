@@ -8,7 +8,7 @@ import pytest
 
 from bot.settings import BotSettings
 from workers.errors import UsageError
-from workers.settings import Settings, load
+from workers.settings import Settings, WrongSettings, load
 
 DOCUMENT = Path(__file__).parents[2] / "deploy" / "README.md"
 
@@ -39,6 +39,23 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("NETCHECK_CLUSTER", "from-environment")
     settings = load(Settings)
     assert (settings.cluster, settings.concurrency) == ("from-environment", 3)
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2/s@h", "hunter2", "redis:hunter2"])
+def test_a_wrong_redis_url_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("NETCHECK_REDIS_URL", url)
+    with pytest.raises(WrongSettings, match="NETCHECK_REDIS_URL") as refused:
+        load(Settings)
+    assert (refused.value.names, "hunter2" in refused.value.problem) == (frozenset({"redis_url"}), False)
+    assert load(Settings, refused.value.names).redis_url is None
+
+
+@pytest.mark.parametrize("url", ["", "redis://h", "rediss://u:%2F@h:1/2", "unix:///run/redis.sock", "redis://[::1]:6379"])
+def test_a_redis_url_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("NETCHECK_REDIS_URL", url)
+    taken = load(Settings).redis_url
+    assert taken is not None
+    assert taken.get_secret_value() == url
 
 
 def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
