@@ -31,6 +31,8 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """What a person got wrong is one line and exit status 2, never a traceback."""
+        from bot import settings  # noqa: F401  (every process reads the bot's settings in the common file as what they are)
+
         try:
             return super().invoke(ctx)
         except UsageError as e:
