@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,16 @@ class Meaning:
         return cls(invocation.cluster or usual.cluster or home.cluster, invocation.namespace or usual.namespace or home.namespace)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Who asks where, under which policy; `cluster` is the one that commands mean there."""
+
+    rules: Rules
+    who: Requester
+    channel: Channel
+    cluster: str
+
+
 def access_of(entry: object) -> Access | None:
     """What a command does; None for plain commands, which the bot answers itself. Raises `TypeError` for what is neither."""
     access = getattr(entry, "access", None)
@@ -46,10 +57,14 @@ def decided(rules: Rules, who: Requester, channel: Channel, invocation: Invocati
 
 
 def at_all(rules: Rules, who: Requester, channel: Channel, entry: Entry, cluster: str, named: tuple[str, ...] = ()) -> Decision:
-    """Whether this person may use this command here, about these namespaces; nobody may use a change that none can agree to."""
+    """Whether this person may use this command here, about these namespaces; nobody may use a change that none can agree to.
+
+    Plain commands are everybody's unless they say otherwise.
+    """
     access = access_of(entry)
     if access is None:
-        return _EVERYBODY
+        may: Callable[[Asking], Decision] | None = getattr(entry, "may", None)
+        return may(Asking(rules, who, channel, cluster)) if may else _EVERYBODY
     decision = decide(rules, who, channel, access, cluster, named)
     if decision.allowed and access is Access.CHANGE:
         agreed = agreeable(rules, entry.name, cluster)

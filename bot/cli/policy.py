@@ -112,7 +112,7 @@ def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[
         None: "perhaps shared, which is not known",
     }
     yield f"where: {where.id}, {shared[where.shared]}" + (", answers redacted" if rules.redacts(where) else "")
-    yield f"what: {invocation.text} ({access.name if access else 'everybody'}) in the cluster {meaning.cluster}"
+    yield f"what: {invocation.text} ({access.name if access else 'answered by the bot itself'}) in the cluster {meaning.cluster}"
 
 
 async def _asked(settings: BotSettings, rules: Rules, user: str, channel: str) -> tuple[Requester, Channel]:

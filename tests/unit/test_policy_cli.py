@@ -75,6 +75,22 @@ def test_a_decision_is_explained(policy: Path, words: tuple[str, ...], status: i
     assert (done.exit_code, done.stdout.splitlines()[0]) == (status, first)
 
 
+@pytest.mark.parametrize(
+    ("who", "shared", "command", "said"),
+    [
+        ("guest", "no", "audit", "refused: you are a guest here, and no rule names you (U0G)"),
+        ("member", "unknown", "audit", "refused: it cannot be known whether others read this channel"),
+        ("member", "no", "audit", "allowed: rule 'members may look and probe' grants REVEAL"),
+        ("member", "no", "approve 5f2c9a01b7de", "refused: the policy has no [[approval]] rule"),
+        ("guest", "no", "whoami", "allowed: everybody may ask this"),
+    ],
+)
+def test_a_command_of_the_bot_is_explained_as_the_bot_decides(who: str, shared: str, command: str, said: str) -> None:
+    done = run("explain", "--standing", who, "--shared", shared, "U0G", "C0X", *command.split())
+    assert done.stdout.startswith(said)
+    assert done.exit_code == (0 if said.startswith("allowed") else 1)
+
+
 def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
     policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0A"\ncluster = "west"\nprofile = "redacted"\n')
     words = (
