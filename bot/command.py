@@ -113,8 +113,13 @@ class Command(Generic[P]):
         arguments(self.params)
 
 
-async def answered(invocation: Invocation[Command[Any]], ctx: Context) -> Message | None:
-    """The answer of a plain command. Raises `UsageError`, also for a cluster, which means nothing to one."""
-    if invocation.cluster:
+def refuse_cluster(invocation: Invocation[Any]) -> None:
+    """Raises `UsageError` where one is said to a plain command, to which it means nothing."""
+    if invocation.cluster and isinstance(invocation.entry, Command):
         raise UsageError(f"{invocation.entry.name} knows no clusters", usage=invocation.entry.name)
+
+
+async def answered(invocation: Invocation[Command[Any]], ctx: Context) -> Message | None:
+    """The answer of a plain command. Raises `UsageError`."""
+    refuse_cluster(invocation)
     return await invocation.entry.answer(invocation.params, ctx)

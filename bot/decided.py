@@ -9,6 +9,7 @@ from typing import Any
 from bot.commands import Invocation
 from bot.entry import Entry
 from workers.check import Access
+from workers.errors import UsageError
 from workers.job import Channel, Requester
 from workers.phrase import namespaces
 from workers.policy.approval import agreeable
@@ -24,9 +25,13 @@ class Meaning:
 
     @classmethod
     def of(cls, invocation: Invocation[Any], rules: Rules, channel: str, home: Meaning) -> Meaning:
-        """`home` is what the settings say."""
+        """`home` is what the settings say. Raises `UsageError` for a cluster that is not the one there."""
         usual = rules.defaults(channel)
-        return cls(invocation.cluster or usual.cluster or home.cluster, invocation.namespace or usual.namespace or home.namespace)
+        cluster = invocation.cluster or usual.cluster or home.cluster
+        if cluster != home.cluster:
+            problem = f"there is no cluster {cluster!r} here, only {home.cluster!r}"
+            raise UsageError(problem, nearest=(f"cluster={home.cluster}",))
+        return cls(cluster, invocation.namespace or usual.namespace or home.namespace)
 
 
 @dataclass(frozen=True)

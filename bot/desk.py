@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -166,7 +166,7 @@ class _Turn:
         desk = self.desk
         if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
             return ANSWERED
-        cluster = self._cluster(None)
+        cluster = self._meaning(replace(invocation, cluster=None)).cluster
         records = Records(self._note, desk.books.reader)
         context = Context(
             self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records, self._decisions()
@@ -191,7 +191,7 @@ class _Turn:
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk = self.desk
         invocation = from_home(invocation, desk.rules().defaults(self.channel.id).pod)
-        meaning = Meaning(self._cluster(invocation.cluster), self._namespace(invocation))
+        meaning = self._meaning(invocation)
         decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
@@ -210,15 +210,9 @@ class _Turn:
     def _redacted(self) -> bool:
         return self.desk.rules().redacts(self.channel)
 
-    def _cluster(self, named: str | None) -> str:
-        home = self.desk.home.cluster
-        cluster = named or self.desk.rules().defaults(self.channel.id).cluster or home
-        if cluster != home:
-            raise UsageError(f"there is no cluster {cluster!r} here, only {home!r}", nearest=(f"cluster={home}",))
-        return cluster
-
-    def _namespace(self, invocation: Invocation[Any]) -> str:
-        return invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
+    def _meaning(self, invocation: Invocation[Any]) -> Meaning:
+        desk = self.desk
+        return Meaning.of(invocation, desk.rules(), self.channel.id, Meaning(desk.home.cluster, desk.home.namespace))
 
     def _job(self, invocation: Invocation[Any], meaning: Meaning) -> Job:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from bot import plain
+from bot.command import refuse_cluster
 from bot.commands import Invocation, parse
 from bot.decided import Meaning, access_of, decided
 from bot.entry import Entry
@@ -64,11 +65,12 @@ def explain(
 ) -> None:
     """Say whether USER (U...) may say COMMAND in CHANNEL (C...), by which rule, and why. Options come first.
 
-    Exit status: 0 allowed, 1 refused, 2 not understood, or Slack cannot be asked.
+    Exit status: 0 allowed, 1 refused, 2 not understood, of a cluster that is not the one here, or Slack cannot be asked.
     """
     settings = load(BotSettings)
     rules = policy_file.load(settings.policy_file)
     invocation = parse(" ".join(words), _entries())
+    refuse_cluster(invocation)
     if standing is None:
         who, where = asyncio.run(_asked(settings, rules, user, channel))
     else:

@@ -31,8 +31,9 @@ approvers = ["U0BOB"]
 """
 
 
-def run(*words: str, policy: Path | None = None) -> Result:
-    return CliRunner().invoke(cli.cli, ["policy", *words], env={"NETCHECK_POLICY_FILE": str(policy)} if policy else {})
+def run(*words: str, policy: Path | None = None, cluster: str = "kubernetes") -> Result:
+    named = {"NETCHECK_POLICY_FILE": str(policy)} if policy else {}
+    return CliRunner().invoke(cli.cli, ["policy", *words], env={"NETCHECK_CLUSTER": cluster, **named})
 
 
 @pytest.fixture
@@ -109,12 +110,25 @@ def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
         "in",
         "shop",
     )
-    assert run("explain", *words, policy=policy).stdout.splitlines()[1:] == [
+    assert run("explain", *words, policy=policy, cluster="west").stdout.splitlines()[1:] == [
         f"  policy: {policy}",
         "  who: U0ANN, member, in T0OWN, in S0OPS",
         "  where: C0A, not shared, answers redacted",
         "  what: pod web namespace=shop (READ) in the cluster west",
     ]
+
+
+@pytest.mark.parametrize("words", [("C0A", "pods", "cluster=production"), ("C0WEST", "pods"), ("C0WEST", "whoami")])
+def test_a_cluster_that_the_bot_does_not_look_at_is_no_answer_of_the_policy(policy: Path, words: tuple[str, ...]) -> None:
+    policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0WEST"\ncluster = "production"\n')
+    done = run("explain", "--standing", "member", "--shared", "no", "U0ANN", *words, policy=policy)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "there is no cluster 'production' here, only 'kubernetes'" in done.stderr
+
+
+def test_a_cluster_means_nothing_to_a_command_of_the_bot(policy: Path) -> None:
+    done = run("explain", "--standing", "member", "--shared", "no", "U0ANN", "C0A", "whoami", "cluster=kubernetes", policy=policy)
+    assert (done.exit_code, "whoami knows no clusters" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("words", [("U0ANN", "C0A", "pods"), ("--standing", "member", "U0ANN", "C0A", "pdo"), ("U0ANN", "C0A")])
