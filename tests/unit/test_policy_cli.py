@@ -131,6 +131,31 @@ def test_a_cluster_means_nothing_to_a_command_of_the_bot(policy: Path) -> None:
     assert (done.exit_code, "whoami knows no clusters" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--standing", "member", "bob", "C0A", "pods"), "'bob' must be the id of a user (U… or W…), never a name"),
+        (("--standing", "member", "S0OPS", "C0A", "pods"), "'S0OPS' must be the id of a user"),
+        (("--standing", "member", "U0ANN", "#ops", "pods"), "'#ops' must be the id of a channel (C…, D… or G…), never a name"),
+        (
+            ("--standing", "member", "--in", "bob", "U0ANN", "C0A", "pods"),
+            "'bob' must be the id of a team (T…) or a user group (S…)",
+        ),
+        (
+            ("--standing", "member", "--in", "T01", "--in", "T02", "U0ANN", "C0A", "pods"),
+            "in one team, and T01 and T02 are several",
+        ),
+        (("--in", "T01", "U0ANN", "C0A", "pods"), "go with --standing"),
+        (("--shared", "no", "U0ANN", "C0A", "pods"), "go with --standing"),
+        (("bob", "C0A", "pods"), "'bob' must be the id of a user"),
+    ],
+)
+def test_nothing_that_is_said_of_a_person_is_ignored(policy: Path, words: tuple[str, ...], said: str) -> None:
+    done = run("explain", *words, policy=policy)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize("words", [("U0ANN", "C0A", "pods"), ("--standing", "member", "U0ANN", "C0A", "pdo"), ("U0ANN", "C0A")])
 def test_what_cannot_be_explained_is_a_usage_error(policy: Path, words: tuple[str, ...]) -> None:
     assert run("explain", *words, policy=policy).exit_code == 2
