@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.commands import Invocation
-from bot.entry import Entry
+from bot.commands import Invocation, from_home
+from bot.entry import E, Entry
 from workers.check import Access
 from workers.errors import UsageError
 from workers.job import Channel, Requester
@@ -42,6 +42,12 @@ class Asking:
     who: Requester
     channel: Channel
     cluster: str
+
+
+def at_home(invocation: Invocation[E], rules: Rules, channel: str, home: Meaning) -> tuple[Invocation[E], Meaning]:
+    """The command with what it leaves to the channel, and where it looks. Raises `UsageError` as `Meaning.of`."""
+    whole = from_home(invocation, rules.defaults(channel).pod)
+    return whole, Meaning.of(whole, rules, channel, home)
 
 
 def access_of(entry: object) -> Access | None:

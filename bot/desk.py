@@ -16,8 +16,8 @@ from bot.approvals import Approvals, Decisions
 from bot.aside import ANSWERED, Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
-from bot.commands import Invocation, from_home, parse
-from bot.decided import Meaning, decided
+from bot.commands import Invocation, parse
+from bot.decided import Meaning, at_home, decided
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
@@ -166,7 +166,7 @@ class _Turn:
         desk = self.desk
         if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
             return ANSWERED
-        cluster = self._meaning(replace(invocation, cluster=None)).cluster
+        cluster = self._at_home(replace(invocation, cluster=None))[1].cluster
         records = Records(self._note, desk.books.reader)
         context = Context(
             self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records, self._decisions()
@@ -190,8 +190,7 @@ class _Turn:
 
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk = self.desk
-        invocation = from_home(invocation, desk.rules().defaults(self.channel.id).pod)
-        meaning = self._meaning(invocation)
+        invocation, meaning = self._at_home(invocation)
         decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
@@ -210,9 +209,9 @@ class _Turn:
     def _redacted(self) -> bool:
         return self.desk.rules().redacts(self.channel)
 
-    def _meaning(self, invocation: Invocation[Any]) -> Meaning:
+    def _at_home(self, invocation: Invocation[Any]) -> tuple[Invocation[Any], Meaning]:
         desk = self.desk
-        return Meaning.of(invocation, desk.rules(), self.channel.id, Meaning(desk.home.cluster, desk.home.namespace))
+        return at_home(invocation, desk.rules(), self.channel.id, Meaning(desk.home.cluster, desk.home.namespace))
 
     def _job(self, invocation: Invocation[Any], meaning: Meaning) -> Job:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,7 +13,7 @@ import click
 from bot import plain
 from bot.command import refuse_cluster
 from bot.commands import Invocation, parse
-from bot.decided import Meaning, access_of, decided
+from bot.decided import Meaning, access_of, at_home, decided
 from bot.entry import Entry
 from bot.nearest import nearest
 from bot.settings import BotSettings
@@ -79,7 +79,7 @@ def explain(
         groups = tuple(name for name in ids if name.startswith("S"))
         who = Requester(user, "".join(name for name in ids if name not in groups), groups, standing)
         where = Channel(channel, shared=_SHARED[shared or "unknown"])
-    meaning = Meaning.of(invocation, rules, channel, Meaning(settings.cluster, settings.namespace))
+    invocation, meaning = at_home(invocation, rules, channel, Meaning(settings.cluster, settings.namespace))
     decision = decided(rules, who, where, invocation, meaning)
     click.echo(visible(f"{'allowed' if decision.allowed else 'refused'}: {decision.reason}"))
     for line in _about(rules, who, where, invocation, meaning):

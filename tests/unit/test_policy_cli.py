@@ -92,6 +92,34 @@ def test_a_command_of_the_bot_is_explained_as_the_bot_decides(who: str, shared: 
     assert done.exit_code == (0 if said.startswith("allowed") else 1)
 
 
+@pytest.mark.parametrize(
+    ("channel", "command", "said"),
+    [
+        ("C0TOOL", "dns kubernetes", "allowed: rule 'shop only' grants PROBE"),
+        ("C0SYS", "dns kubernetes", "refused: you may not ask about the namespace kube-system"),
+        ("C0SYS", "dns kubernetes from shop/web", "allowed: "),
+        ("C0ELSE", "dns kubernetes", "refused: you may not ask about the namespace default"),
+    ],
+)
+def test_a_command_is_explained_with_the_pod_of_the_channel(policy: Path, channel: str, command: str, said: str) -> None:
+    policy.write_text("""version = 1
+[[rule]]
+name = "shop only"
+who = ["U0BOB"]
+may = ["PROBE"]
+namespaces = ["shop"]
+[[channel]]
+id = "C0TOOL"
+pod = "shop/toolbox"
+[[channel]]
+id = "C0SYS"
+namespace = "shop"
+pod = "kube-system/toolbox"
+""")
+    done = run("explain", "--standing", "member", "--shared", "no", "U0BOB", channel, *command.split(), policy=policy)
+    assert done.stdout.startswith(said)
+
+
 def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
     policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0A"\ncluster = "west"\nprofile = "redacted"\n')
     words = (
