@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bot.approver.board import Board, Coded, Posted
 from bot.commands import Invocation
-from bot.decided import at_all
+from bot.decided import Asking, at_all
 from bot.entry import Entry
 from workers.audit.entry import Kind
 from workers.audit.reading import Found, Wanted
@@ -81,10 +81,13 @@ class Context:
     records: Records
     decisions: Decisions | None = None
 
+    @property
+    def asking(self) -> Asking:
+        """What policy decides from."""
+        return Asking(self.rules, self.who, self.channel, self.cluster)
+
     def may(self, entry: Entry) -> Decision:
-        """Whether the person may use this command here at all; plain commands are everybody's unless they say otherwise."""
-        if isinstance(entry, Command) and entry.may is not None:
-            return entry.may(self)
+        """Whether the person may use this command here at all."""
         return at_all(self.rules, self.who, self.channel, entry, self.cluster)
 
 
@@ -101,7 +104,7 @@ class Command(Generic[P]):
     answer: Callable[[P, Context], Awaitable[Message | None]]
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
-    may: Callable[[Context], Decision] | None = None
+    may: Callable[[Asking], Decision] | None = None
 
     def __post_init__(self) -> None:
         """Refuse at import what could only fail at midnight."""
@@ -110,8 +113,13 @@ class Command(Generic[P]):
         arguments(self.params)
 
 
-async def answered(invocation: Invocation[Command[Any]], ctx: Context) -> Message | None:
-    """The answer of a plain command. Raises `UsageError`, also for a cluster, which means nothing to one."""
-    if invocation.cluster:
+def refuse_cluster(invocation: Invocation[Any]) -> None:
+    """Raises `UsageError` where one is said to a plain command, to which it means nothing."""
+    if invocation.cluster and isinstance(invocation.entry, Command):
         raise UsageError(f"{invocation.entry.name} knows no clusters", usage=invocation.entry.name)
+
+
+async def answered(invocation: Invocation[Command[Any]], ctx: Context) -> Message | None:
+    """The answer of a plain command. Raises `UsageError`."""
+    refuse_cluster(invocation)
     return await invocation.entry.answer(invocation.params, ctx)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.commands import Invocation
-from bot.entry import Entry
+from bot.commands import Invocation, from_home
+from bot.entry import E, Entry
 from workers.check import Access
 from workers.errors import UsageError, shown
 from workers.job import Channel, Requester
@@ -24,9 +25,28 @@ class Meaning:
 
     @classmethod
     def of(cls, invocation: Invocation[Any], rules: Rules, channel: str, home: Meaning) -> Meaning:
-        """`home` is what the settings say."""
+        """`home` is what the settings say. Raises `UsageError` for a cluster that is not the one there."""
         usual = rules.defaults(channel)
-        return cls(invocation.cluster or usual.cluster or home.cluster, invocation.namespace or usual.namespace or home.namespace)
+        cluster = invocation.cluster or usual.cluster or home.cluster
+        if cluster != home.cluster:
+            raise no_cluster(cluster, home.cluster)
+        return cls(cluster, invocation.namespace or usual.namespace or home.namespace)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks where, under which policy; `cluster` is the one that commands mean there."""
+
+    rules: Rules
+    who: Requester
+    channel: Channel
+    cluster: str
+
+
+def at_home(invocation: Invocation[E], rules: Rules, channel: str, home: Meaning) -> tuple[Invocation[E], Meaning]:
+    """The command with what it leaves to the channel, and where it looks. Raises `UsageError` as `Meaning.of`."""
+    whole = from_home(invocation, rules.defaults(channel).pod)
+    return whole, Meaning.of(whole, rules, channel, home)
 
 
 def no_cluster(named: str, here: str) -> UsageError:
@@ -52,10 +72,14 @@ def decided(rules: Rules, who: Requester, channel: Channel, invocation: Invocati
 
 
 def at_all(rules: Rules, who: Requester, channel: Channel, entry: Entry, cluster: str, named: tuple[str, ...] = ()) -> Decision:
-    """Whether this person may use this command here, about these namespaces; nobody may use a change that none can agree to."""
+    """Whether this person may use this command here, about these namespaces; nobody may use a change that none can agree to.
+
+    Plain commands are everybody's unless they say otherwise.
+    """
     access = access_of(entry)
     if access is None:
-        return _EVERYBODY
+        may: Callable[[Asking], Decision] | None = getattr(entry, "may", None)
+        return may(Asking(rules, who, channel, cluster)) if may else _EVERYBODY
     decision = decide(rules, who, channel, access, cluster, named)
     if decision.allowed and access is Access.CHANGE:
         agreed = agreeable(rules, entry.name, cluster)

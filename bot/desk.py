@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,8 +16,8 @@ from bot.approvals import Approvals, Decisions
 from bot.aside import ANSWERED, Asides
 from bot.asked import Asked
 from bot.command import Command, Context, answered
-from bot.commands import Invocation, from_home, parse
-from bot.decided import Meaning, decided, no_cluster
+from bot.commands import Invocation, parse
+from bot.decided import Meaning, at_home, decided
 from bot.directory import Directory
 from bot.entry import Entry
 from bot.placing import Placing
@@ -166,7 +166,7 @@ class _Turn:
         desk = self.desk
         if not await desk.jobs.first_time(f"{self.asked.delivery}:command"):
             return ANSWERED
-        cluster = self._cluster(None)
+        cluster = self._at_home(replace(invocation, cluster=None))[1].cluster
         records = Records(self._note, desk.books.reader)
         context = Context(
             self.who, self.channel, desk.entries, desk.rules(), cluster, desk.jobs, self._again, records, self._decisions()
@@ -190,8 +190,7 @@ class _Turn:
 
     async def _run(self, invocation: Invocation[Any]) -> str:
         desk = self.desk
-        invocation = from_home(invocation, desk.rules().defaults(self.channel.id).pod)
-        meaning = Meaning(self._cluster(invocation.cluster), self._namespace(invocation))
+        invocation, meaning = self._at_home(invocation)
         decision = decided(desk.rules(), self.who, self.channel, invocation, meaning)
         log.info("decided", command=invocation.entry.name, allowed=decision.allowed, reason=decision.reason)
         if not decision.allowed:
@@ -210,15 +209,9 @@ class _Turn:
     def _redacted(self) -> bool:
         return self.desk.rules().redacts(self.channel)
 
-    def _cluster(self, named: str | None) -> str:
-        home = self.desk.home.cluster
-        cluster = named or self.desk.rules().defaults(self.channel.id).cluster or home
-        if cluster != home:
-            raise no_cluster(cluster, home)
-        return cluster
-
-    def _namespace(self, invocation: Invocation[Any]) -> str:
-        return invocation.namespace or self.desk.rules().defaults(self.channel.id).namespace or self.desk.home.namespace
+    def _at_home(self, invocation: Invocation[Any]) -> tuple[Invocation[Any], Meaning]:
+        desk = self.desk
+        return at_home(invocation, desk.rules(), self.channel.id, Meaning(desk.home.cluster, desk.home.namespace))
 
     def _job(self, invocation: Invocation[Any], meaning: Meaning) -> Job:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

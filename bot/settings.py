@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 
-from workers import seal
-from workers.errors import UsageError
-from workers.seal import Seal
+from workers.errors import BadKeyFile, UsageError
 from workers.settings import Listen, Shared
+
+if TYPE_CHECKING:
+    from workers.seal import Seal
 
 
 class BotSettings(Shared):
@@ -56,10 +57,12 @@ class BotSettings(Shared):
 
     def voices(self) -> Seal:
         """The key that seals what people said. Raises `UsageError`."""
+        from workers import seal  # cryptography, which a check needs only now and then
+
         try:
-            return seal.read(self.voice_key_file) if self.voice_key_file else seal.read_or_make(self.data_dir / "voice.key")
-        except (seal.BadKeyFile, OSError) as e:
-            raise UsageError(f"NETCHECK_VOICE_KEY_FILE: {e}") from e
+            return seal.configured("NETCHECK_VOICE_KEY_FILE", self.voice_key_file, self.data_dir / "voice.key")
+        except BadKeyFile as e:
+            raise UsageError(str(e)) from e
 
     def check_ways_in(self) -> None:
         """Raises `UsageError` where Slack has no way to the bot."""

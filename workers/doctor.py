@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from node_helper.changes.verifying import SKEW_S
@@ -17,13 +17,12 @@ from node_helper.protocol import CannotLook
 from workers.audit import opening, sinks
 from workers.check import Ask
 from workers.cluster import list_once
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 from workers.jobs import opened
 from workers.kubernetes.rights import rights
 from workers.nodes.nodes import Nodes
 from workers.policy import file as policy_file
 from workers.queue.errors import QueueError
-from workers.seal import BadKeyFile
 from workers.settings import Settings
 from workers.slack.client import Slack
 from workers.slack.errors import SlackError
@@ -49,15 +48,19 @@ class Seen:
         return not self.fix
 
 
-async def examine(settings: Settings) -> AsyncIterator[Seen]:
-    """Everything, part by part, as it is known."""
-    for part in (_policy, _slack, _redis, _audit, _kubernetes, _nodes):
+async def examine(settings: Settings, wrong: Collection[str] = ()) -> AsyncIterator[Seen]:
+    """Everything, part by part, as it is known; what needs a setting that is `wrong` is not tried, and said so."""
+    for part, needs in _NEEDS.items():
+        name = part.__name__.strip("_")
+        if without := [f"NETCHECK_{setting.upper()}" for setting in needs if setting in wrong]:
+            yield Seen(name, f"not tried: {' and '.join(without)} cannot be used", "See what is said of the configuration.")
+            continue
         try:
             async with asyncio.timeout(_SECONDS):
                 found = [seen async for seen in part(settings)]
         except TimeoutError:
             fix = "See whether the address is right, and what is between here and there."
-            found = [Seen(part.__name__.strip("_"), f"no answer in {_SECONDS:g} s", fix)]
+            found = [Seen(name, f"no answer in {_SECONDS:g} s", fix)]
         for seen in found:
             yield seen
 
@@ -98,7 +101,7 @@ async def _redis(settings: Settings) -> AsyncIterator[Seen]:
             await jobs.ping()
             depth = await jobs.depth()
             yield Seen("Redis", f"{where}; jobs: {depth.waiting} waiting, {depth.running} running, {depth.dead} given up")
-    except (QueueError, BadKeyFile, OSError) as e:
+    except (QueueError, BadKeyFile, UsageError, OSError) as e:
         yield Seen("Redis", f"{where}: {e}", "See whether it runs, and NETCHECK_REDIS_URL, _DATA_DIR and _JOB_KEY_FILE.")
 
 
@@ -142,6 +145,20 @@ async def _nodes(settings: Settings) -> AsyncIterator[Seen]:
         await nodes.aclose()
     if not cluster.nodes:
         yield Seen("nodes", "none known", "See what is said of Kubernetes.")
+
+
+_NEEDS = {
+    _policy: ("policy_file",),
+    _slack: ("slack_bot_token", "slack_api_url"),
+    _redis: ("redis_url", "redis_tag", "data_dir", "job_key_file"),
+    _audit: ("audit_sink", "audit_keys_file", "data_dir"),
+    _kubernetes: ("kubeconfig",),
+    _nodes: (
+        "cluster", "kubeconfig", "ssh_config", "ssh_user", "ssh_key", "ssh_known_hosts", "helper", "asks_per_node",
+        "answer_seconds",
+    ),
+}  # fmt: skip
+"""The parts in their order, and the settings that each cannot be tried without."""
 
 
 async def _node(nodes: Nodes, name: str, cluster: str) -> tuple[Seen, ...]:

@@ -16,6 +16,10 @@ class UsageError(Exception):
         self.nearest = nearest
 
 
+class BadKeyFile(Exception):
+    """A file of keys cannot be used; the message says which one, why, and what to do."""
+
+
 class Unresolved(UsageError):
     """A well-formed name that names nothing, or too much: `candidates` are targets to put in the place of what was `said`."""
 

@@ -64,9 +64,10 @@ async def opened(
 ) -> AsyncIterator[Jobs]:
     """The jobs in the Redis at `url` or, without one, in an embedded server with its data in `data_dir`.
 
-    Without a key file the sealing key is `data_dir`/job.key, made at the first start. Raises `BadKeyFile`, `QueueAway`.
+    Without a key file the sealing key is `data_dir`/job.key, made at the first start. Raises `BadKeyFile`, `QueueAway`, and
+    `UsageError` for a URL or a folder that no Redis can be reached with.
     """
-    seal = sealing.read(key_file) if key_file else sealing.read_or_make(data_dir / "job.key")
+    seal = sealing.configured("NETCHECK_JOB_KEY_FILE", key_file, data_dir / "job.key")
     async with contextlib.AsyncExitStack() as stack:
         server = Server(url) if url else await _embedded(data_dir, stack)
         stack.push_async_callback(server.aclose)

@@ -16,16 +16,14 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from workers.errors import BadKeyFile
+
 _LINE = re.compile(r"([A-Za-z0-9_-]{1,32})\s+([0-9A-Fa-f]{64,})")
 _VERSION = b"1"
 
 
 class Forged(Exception):
     """Data whose seal is not ours: it was written or altered by somebody else. Never act on it."""
-
-
-class BadKeyFile(Exception):
-    """The file of sealing keys cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,17 @@ class Seal:
             raise Forged(f"{purpose} of {subject}: was hidden more than {seconds} s ago") from e
 
 
+def configured(setting: str, named: Path | None, usual: Path) -> Seal:
+    """The keys of the file that a setting names, of the usual one in the data directory where it names none.
+
+    Raises `BadKeyFile` that begins with the setting to look at.
+    """
+    try:
+        return read(named) if named else read_or_make(usual)
+    except BadKeyFile as e:
+        raise BadKeyFile(f"{setting if named else 'NETCHECK_DATA_DIR'}: {e}") from e
+
+
 def read(path: Path) -> Seal:
     """The keys of a file that others than its owner and group cannot touch. Raises `BadKeyFile`."""
     try:
@@ -93,19 +102,29 @@ def read(path: Path) -> Seal:
 
 
 def read_or_make(path: Path) -> Seal:
-    """The keys of the file, which is made with a new key where there is none; whoever comes second reads the first one's."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        draft.touch(mode=0o600, exist_ok=False)
-        draft.write_text(f"{secrets.token_hex(4)} {secrets.token_hex(32)}\n", "ascii")
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+    """The keys of the file, which is made with a new key where there is none; whoever comes second reads the first one's.
+
+    Raises `BadKeyFile`.
+    """
+    try:
+        if not path.exists():
+            _make(path)
+    except OSError as e:
+        raise BadKeyFile(f"{path}: cannot be made: {e.strerror}") from e
     return read(path)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(f"{secrets.token_hex(4)} {secrets.token_hex(32)}\n", "ascii")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def _key(path: Path, line: str) -> Key:

@@ -6,21 +6,33 @@ Secrets come from the environment or from files named here, never from arguments
 
 from __future__ import annotations
 
+import difflib
 import os
+import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from workers.errors import UsageError
+from workers.errors import UsageError, shown
 
 S = TypeVar("S", bound="Shared")
 Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
 
 
+class WrongSettings(UsageError):
+    """Values that cannot be; `names` are the fields that hold them."""
+
+    def __init__(self, problem: str, names: frozenset[str]) -> None:
+        super().__init__(problem)
+        self.names = names
+
+
 class Shared(BaseSettings):
-    """What bot, worker and terminal have in common."""
+    """What bot, worker and terminal have in common. They read one file: a key in it must be known to one of its subclasses."""
 
     model_config = SettingsConfigDict(env_prefix="NETCHECK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -52,6 +64,21 @@ class Shared(BaseSettings):
     audit_keep_days: int = Field(default=90, ge=1, le=3650, description="how long audit entries stay in Redis")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged, from this on")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _reachable(cls, url: SecretStr | None) -> SecretStr | None:
+        """What the client would refuse later, in words that show nothing of a password."""
+        if url and not _names_a_redis(url.get_secret_value()):
+            raise ValueError("must be redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, in passwords %2F for / and so on")
+        return url
+
+    @field_validator("redis_tag")
+    @classmethod
+    def _fits_into_keys(cls, tag: str) -> str:
+        if not tag or set(tag) & set("{}"):
+            raise ValueError("must be text without braces")
+        return tag
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -64,9 +91,7 @@ class Shared(BaseSettings):
         """Arguments (tests), then environment, then the file."""
         del dotenv_settings, file_secret_settings
         named = os.environ.get("NETCHECK_CONFIG")
-        if named and not Path(named).is_file():
-            raise UsageError(f"NETCHECK_CONFIG names {named}, which is not a file")
-        files = (TomlConfigSettingsSource(settings_cls, Path(named)),) if named else ()
+        files = (InitSettingsSource(settings_cls, _of_file(Path(named))),) if named else ()
         return (init_settings, env_settings, *files)
 
 
@@ -96,10 +121,44 @@ class Settings(Shared):
     lease_seconds: float = Field(default=4.0, ge=1, le=60, description="a worker silent for so long has lost its jobs")
 
 
-def load(kind: type[S]) -> S:
-    """The settings of a process. Raises `UsageError` that names every wrong one and says nothing of secret values."""
+def load(kind: type[S], unset: Collection[str] = ()) -> S:
+    """The settings of a process, the fields `unset` as they are by default.
+
+    Raises `WrongSettings` that names every wrong one and says nothing of secret values, and `UsageError` for a file that cannot
+    be read or holds what is no setting.
+    """
     try:
-        return kind()
+        return kind(**{name: kind.model_fields[name].default for name in unset})
     except ValidationError as e:
-        wrong = "; ".join(f"NETCHECK_{'_'.join(str(p) for p in err['loc']).upper()}: {err['msg']}" for err in e.errors())
-        raise UsageError(f"Settings: {wrong}") from e
+        wrong = {str(err["loc"][0]): err["msg"].removeprefix("Value error, ") for err in e.errors()}
+        said = "; ".join(f"NETCHECK_{name.upper()}: {why}" for name, why in wrong.items())
+        raise WrongSettings(f"Settings: {said}", frozenset(wrong)) from e
+
+
+def _of_file(path: Path) -> dict[str, object]:
+    """What the file says. A key that is no setting is refused: whoever wrote it meant one, which would stay unset."""
+    try:
+        said: dict[str, object] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
+        why = e.strerror if isinstance(e, OSError) else e
+        raise UsageError(f"{path}, which NETCHECK_CONFIG names, cannot be read: {why}") from e
+    known = {name for kind in Shared.__subclasses__() for name in kind.model_fields}
+    if wrong := [_unknown(key, value, known) for key, value in said.items() if key not in known]:
+        raise UsageError(f"{path}, which NETCHECK_CONFIG names: {'; '.join(wrong)}")
+    return said
+
+
+def _unknown(key: str, value: object, known: Collection[str]) -> str:
+    if isinstance(value, dict):
+        return f"{shown(key)} is a table, and settings stand in none"
+    near = difflib.get_close_matches(key.lower().removeprefix("netcheck_"), known, 1)
+    return f"{shown(key)} is no setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _names_a_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.path != "" if parts.scheme == "unix" else parts.scheme in ("redis", "rediss") and "://" in url

@@ -7,10 +7,9 @@ from bot.approver import key
 from bot.settings import BotSettings
 from workers import seal
 from workers.doctor import Seen
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 from workers.jobs import QueueError, opened
 from workers.policy import file as policy_file
-from workers.seal import BadKeyFile
 
 _PART = "approver"
 _HERE = "Run doctor where the bot runs, as its user, with its settings."
@@ -25,7 +24,7 @@ async def examine(settings: BotSettings) -> Seen:
         if settings.approves:
             key.checked(settings.signing_key)
         voices = seal.read(settings.voice_key_file or settings.data_dir / "voice.key")
-    except BadKeyFile as e:
+    except (BadKeyFile, OSError) as e:
         return Seen(_PART, f"whether it is alive cannot be told here: {e}", _HERE, warning=True)
     except UsageError as e:
         return Seen(_PART, e.problem, _START)
@@ -35,7 +34,7 @@ async def examine(settings: BotSettings) -> Seen:
             board = await Approvals(jobs.mail(voices)).board()
     except NoApprover as e:
         return Seen(_PART, e.problem, _START)
-    except (QueueError, BadKeyFile, OSError) as e:
+    except (QueueError, BadKeyFile, UsageError, OSError) as e:
         return Seen(_PART, f"whether it is alive cannot be told: {e}", "See what is said of Redis.")
     if board.trouble:
         return Seen(_PART, f"alive, and cannot sign: {board.trouble}", "See the audit's sink and the approver's key.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 
 USAGE_ERROR = 2
 
@@ -31,6 +31,8 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """What a person got wrong is one line and exit status 2, never a traceback."""
+        from bot import settings  # noqa: F401  (every process reads the bot's settings in the common file as what they are)
+
         try:
             return super().invoke(ctx)
         except UsageError as e:
@@ -39,6 +41,9 @@ class Group(click.Group):
                 click.echo(f"usage: {e.usage}", err=True)
             if e.nearest:
                 click.echo(f"did you mean: {', '.join(e.nearest)}", err=True)
+            sys.exit(USAGE_ERROR)
+        except BadKeyFile as e:
+            click.echo(f"netcheck-bot: {e}", err=True)
             sys.exit(USAGE_ERROR)
 
 

@@ -22,10 +22,9 @@ from bot.approver.board import Coded, Posted
 from bot.settings import BotSettings
 from workers import log, seal
 from workers.changes.letters import Act
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 from workers.jobs import QueueAway, opened
 from workers.render.escape import visible
-from workers.seal import BadKeyFile
 from workers.settings import load
 
 T = TypeVar("T")

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from workers import log
+from workers.errors import UsageError
 from workers.render.escape import visible
-from workers.settings import Settings, load
+from workers.settings import Settings, WrongSettings, load
 
 if TYPE_CHECKING:
     from workers.doctor import Seen
+
+
+_CORRECT = "Correct it; deploy/README.md, Settings, has the table."
 
 
 @click.command()
@@ -22,21 +26,34 @@ def command() -> None:
 
     Configuration, Slack, Redis, the audit, the approver, Kubernetes, SSH to each node. Exit status 1 if one is to be mended.
     """
-    settings = load(Settings)
     log.configure("error", "doctor")
-    sys.exit(asyncio.run(_examine(settings)))
+    sys.exit(asyncio.run(_examine()))
 
 
-async def _examine(settings: Settings) -> int:
-    from bot.approver.seen import examine as approver
-    from bot.settings import BotSettings
-    from workers.doctor import examine
+async def _examine() -> int:
+    from workers.doctor import Seen, examine
 
-    wrong = 0
-    async for seen in examine(settings):
+    wrong, unset = 0, frozenset[str]()
+    try:
+        settings = load(Settings)
+    except WrongSettings as e:
+        wrong, unset = wrong + _said(Seen("configuration", e.problem, _CORRECT)), e.names
+        settings = load(Settings, unset)
+    async for seen in examine(settings, unset):
         wrong += _said(seen)
-    wrong += _said(await approver(load(BotSettings)))
+    wrong += _said(await _approver())
     return 1 if wrong else 0
+
+
+async def _approver() -> Seen:
+    from bot.approver.seen import examine
+    from bot.settings import BotSettings
+    from workers.doctor import Seen
+
+    try:
+        return await examine(load(BotSettings))
+    except UsageError as e:
+        return Seen("approver", e.problem, _CORRECT)
 
 
 def _said(seen: Seen) -> bool:

@@ -11,16 +11,18 @@ from typing import Any, get_args
 import click
 
 from bot import plain
+from bot.command import refuse_cluster
 from bot.commands import Invocation, parse
-from bot.decided import Meaning, access_of, decided
+from bot.decided import Meaning, access_of, at_home, decided
 from bot.entry import Entry
 from bot.nearest import nearest
 from bot.settings import BotSettings
 from workers import catalogue, log
 from workers.check import Access
-from workers.errors import UsageError
+from workers.errors import UsageError, shown
 from workers.job import Channel, Requester, Standing
 from workers.policy import file as policy_file
+from workers.policy.approval_file import GROUP, USER
 from workers.policy.rules import ANY, Rules
 from workers.render.escape import visible
 from workers.settings import load
@@ -56,26 +58,28 @@ def check(file: Path | None) -> None:
 @click.option(
     "--in", "ids", multiple=True, help="With --standing: the id of the person's team (T...), or of a user group (S...)."
 )
-@click.option(
-    "--shared", type=click.Choice(list(_SHARED)), default="unknown", help="With --standing: whether others read CHANNEL."
-)
+@click.option("--shared", type=click.Choice(list(_SHARED)), help="With --standing: whether others read CHANNEL; unknown without.")
 def explain(
-    user: str, channel: str, words: tuple[str, ...], standing: Standing | None, ids: tuple[str, ...], shared: str
+    user: str, channel: str, words: tuple[str, ...], standing: Standing | None, ids: tuple[str, ...], shared: str | None
 ) -> None:
     """Say whether USER (U...) may say COMMAND in CHANNEL (C...), by which rule, and why. Options come first.
 
-    Exit status: 0 allowed, 1 refused, 2 not understood, or Slack cannot be asked.
+    Exit status: 0 allowed, 1 refused, 2 not understood, of a cluster that is not the one here, or Slack cannot be asked.
     """
+    _ids_only(user, channel, ids)
     settings = load(BotSettings)
     rules = policy_file.load(settings.policy_file)
     invocation = parse(" ".join(words), _entries())
+    refuse_cluster(invocation)
     if standing is None:
+        if ids or shared:
+            raise UsageError("--in and --shared go with --standing: without it Slack is asked who that is")
         who, where = asyncio.run(_asked(settings, rules, user, channel))
     else:
-        team, groups = [name for name in ids if name[:1] in "TE"], [name for name in ids if name.startswith("S")]
-        who = Requester(user, "".join(team[:1]), tuple(groups), standing)
-        where = Channel(channel, shared=_SHARED[shared])
-    meaning = Meaning.of(invocation, rules, channel, Meaning(settings.cluster, settings.namespace))
+        groups = tuple(name for name in ids if name.startswith("S"))
+        who = Requester(user, "".join(name for name in ids if name not in groups), groups, standing)
+        where = Channel(channel, shared=_SHARED[shared or "unknown"])
+    invocation, meaning = at_home(invocation, rules, channel, Meaning(settings.cluster, settings.namespace))
     decision = decided(rules, who, where, invocation, meaning)
     click.echo(visible(f"{'allowed' if decision.allowed else 'refused'}: {decision.reason}"))
     for line in _about(rules, who, where, invocation, meaning):
@@ -98,6 +102,19 @@ def warnings(rules: Rules, entries: dict[str, Entry]) -> Iterator[str]:
             yield f"the approval rule {rule.name!r} is about {rule.change!r}, which is no change; {hint}"
 
 
+def _ids_only(user: str, channel: str, ids: tuple[str, ...]) -> None:
+    """Raises `UsageError` for a name, which stands in no policy, so that nothing would be decided about who is meant."""
+    for text, pattern, what in (
+        (user, USER, "a user (U… or W…)"),
+        (channel, policy_file.CHANNEL, "a channel (C…, D… or G…)"),
+        *((text, GROUP, "a team (T…) or a user group (S…)") for text in ids),
+    ):
+        if not pattern.fullmatch(text):
+            raise UsageError(f"{shown(text)} must be the id of {what}, never a name")
+    if len(teams := [text for text in ids if not text.startswith("S")]) > 1:
+        raise UsageError(f"a person is in one team, and {' and '.join(teams)} are several")
+
+
 def _entries() -> dict[str, Entry]:
     return {**catalogue.catalogue(), **plain.catalogue()}
 
@@ -112,7 +129,7 @@ def _about(rules: Rules, who: Requester, where: Channel, invocation: Invocation[
         None: "perhaps shared, which is not known",
     }
     yield f"where: {where.id}, {shared[where.shared]}" + (", answers redacted" if rules.redacts(where) else "")
-    yield f"what: {invocation.text} ({access.name if access else 'everybody'}) in the cluster {meaning.cluster}"
+    yield f"what: {invocation.text} ({access.name if access else 'answered by the bot itself'}) in the cluster {meaning.cluster}"
 
 
 async def _asked(settings: BotSettings, rules: Rules, user: str, channel: str) -> tuple[Requester, Channel]:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from bot.approvals import NoApprover
 from bot.command import Context, Decisions
+from bot.decided import Asking
 from workers.changes.letters import Act
 from workers.check import Access
 from workers.errors import UsageError, shown
@@ -64,30 +65,30 @@ class Params:
     approval: Annotated[ApprovalId, Arg("its id, which its card and `approvals` show")]
 
 
-def agrees(ctx: Context) -> Decision:
+def agrees(asking: Asking) -> Decision:
     """Whether any approval rule asks this person."""
-    asked = next((rule for rule in ctx.rules.approvals if ctx.who.user in rule.approvers), None)
-    decision = _anybody(ctx)
+    asked = next((rule for rule in asking.rules.approvals if asking.who.user in rule.approvers), None)
+    decision = _anybody(asking)
     if not decision.allowed:
         return decision
-    if asked is None or ctx.who.standing != "member":
+    if asked is None or asking.who.standing != "member":
         return Decision(allowed=False, reason="no approval rule names you")
     return Decision(allowed=True, reason=f"the approval rule {asked.name!r} names you", rule=asked.name)
 
 
-def concerned(ctx: Context) -> Decision:
+def concerned(asking: Asking) -> Decision:
     """Whether this person may ask for changes here, or agree to any."""
-    decision = _anybody(ctx)
+    decision = _anybody(asking)
     if not decision.allowed:
         return decision
-    asks = decide(ctx.rules, ctx.who, ctx.channel, Access.CHANGE, ctx.cluster, ())
-    return asks if asks.allowed else agrees(ctx)
+    asks = decide(asking.rules, asking.who, asking.channel, Access.CHANGE, asking.cluster, ())
+    return asks if asks.allowed else agrees(asking)
 
 
-def _anybody(ctx: Context) -> Decision:
-    if not ctx.rules.approvals:
+def _anybody(asking: Asking) -> Decision:
+    if not asking.rules.approvals:
         return Decision(allowed=False, reason="the policy has no [[approval]] rule, so no change can be made")
-    if ctx.rules.redacts(ctx.channel):
+    if asking.rules.redacts(asking.channel):
         return Decision(allowed=False, reason=_OVERHEARD)
     return Decision(allowed=True, reason="changes can be made here")
 

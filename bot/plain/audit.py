@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 from bot.command import Command, Context
+from bot.decided import Asking
 from bot.plain._job import JobId
 from workers.audit.entry import Entry, Kind
 from workers.audit.reading import Found, Seen, Wanted
@@ -54,17 +55,17 @@ class Params:
     job: Annotated[JobId | None, Arg("of which job or approval")] = None
 
 
-def allowed(ctx: Context) -> Decision:
+def allowed(asking: Asking) -> Decision:
     """Whether the person may read the audit here: it names people and what they looked at, so never where others read along."""
-    decision = decide(ctx.rules, ctx.who, ctx.channel, Access.REVEAL, ctx.cluster, ())
-    if decision.allowed and ctx.channel.shared is not False:
+    decision = decide(asking.rules, asking.who, asking.channel, Access.REVEAL, asking.cluster, ())
+    if decision.allowed and asking.channel.shared is not False:
         return Decision(allowed=False, reason="the audit is not shown where people of other organisations may read it")
     return decision
 
 
 async def answer(params: Params, ctx: Context) -> Message:
     """The newest entries as a table."""
-    decision = allowed(ctx)
+    decision = allowed(ctx.asking)
     if not decision.allowed:
         ctx.records.note(Kind.REFUSAL, "", {"line": "audit", "reason": decision.reason})
         return notices.refused(decision.reason)

@@ -180,6 +180,8 @@ def one(more: str = "", stage: str = 'approvers = ["U0ANN"]') -> str:
         (one("needed = true"), "p.toml:5: needed: must be a whole number from 1 to 50"),
         (one('expires = "soon"'), "p.toml:5: expires: 'soon' is not a duration such as 30s, 2m or 1h"),
         (one('expires = "0s"'), "p.toml:5: expires: must be longer than nothing and at most 168h"),
+        (one("expires = 60"), "p.toml:5: expires: must be a text between quotes"),
+        (one(stage='approvers = ["U0ANN"]\nremind = 60'), "p.toml:8: remind: must be a text between quotes"),
         (one("at_once = 51"), "p.toml:5: at_once: must be a whole number from 1 to 50"),
         (one('break_glass = { who = ["S0OPS"] }'),
          "p.toml:5: who: 'S0OPS' is a group or a team: who can edit it could make approvers; name the people"),

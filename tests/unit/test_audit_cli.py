@@ -19,7 +19,12 @@ from workers.audit import opening
 from workers.audit.entry import About, Kind
 from workers.audit.memory import SqliteMemory
 from workers.jobs import Jobs
+from workers.seal import read_or_make
 from workers.settings import Settings
+
+UNREADABLE = Path("/proc/self/mem")
+"""Nobody can read its beginning, not even root."""
+NO_KEY = {"DATA_DIR": "/proc/x"}
 
 
 @pytest.fixture
@@ -168,3 +173,49 @@ def test_what_is_no_entry_is_exported_and_told(settings: Settings, redis_place: 
     assert sum("unreadable" in json.loads(line) for line in file.read_text().splitlines()) == 1
     assert audit("verify").exit_code == 1
     assert audit("verify", "--from", str(file)).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "named"),
+    [
+        ({"REDIS_URL": "foo"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_URL": "redis://h:notaport"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_URL": "http://h"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_URL": "unix://"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_URL": "redis://h?db=first"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_URL": "redis://h?no_such_option=1"}, 2, "NETCHECK_REDIS_URL"),
+        ({"REDIS_TAG": "a}{b"}, 2, "NETCHECK_REDIS_TAG"),
+        ({"JOB_KEY_FILE": "/nonexistent"}, 2, "NETCHECK_JOB_KEY_FILE"),
+        (NO_KEY, 2, "NETCHECK_DATA_DIR"),
+        ({"DATA_DIR": "/" + "x" * 120, "REDIS_URL": ""}, 2, "NETCHECK_DATA_DIR"),
+        ({"DATA_DIR": "/proc/x", "REDIS_URL": ""}, 3, "NETCHECK_DATA_DIR"),
+        ({}, 3, "Redis is away"),
+    ],
+)
+@pytest.mark.parametrize("what", ["verify", "show", "export"])
+def test_what_cannot_be_looked_at_was_not_tampered_with(
+    what: str, wrong: dict[str, str], status: int, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "sealing.key"
+    read_or_make(key)
+    given = {"REDIS_URL": "redis://127.0.0.1:1", "DATA_DIR": str(tmp_path), "JOB_KEY_FILE": str(key)}
+    if wrong == NO_KEY:
+        del given["JOB_KEY_FILE"]
+    for name, value in (given | wrong).items():
+        monkeypatch.setenv(f"NETCHECK_{name}", value)
+    done = audit(what)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (status, 1), done.output
+    assert named in done.stderr
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_sink_that_cannot_be_read_was_not_tampered_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCHECK_AUDIT_SINK", f"file:{UNREADABLE}")
+    done = audit("verify")
+    assert (done.exit_code, f"cannot be read: {UNREADABLE}" in done.stderr) == (2, True)
+
+
+def test_an_export_that_cannot_be_read_was_not_tampered_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path))
+    done = audit("verify", "--from", str(UNREADABLE))
+    assert (done.exit_code, f"{UNREADABLE}: cannot be read" in done.stderr) == (2, True)

@@ -30,11 +30,10 @@ from workers.audit.reading import Reader, Wanted
 from workers.audit.store import Store
 from workers.audit.trail import Audit
 from workers.audit.verify import Clock, Verdict, What, verify
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 from workers.jobs import Server
 from workers.queue.embedded import Embedded
 from workers.queue.keys import Keys as RedisKeys
-from workers.seal import BadKeyFile
 
 BOT, WORKER, APPROVER = signer("bot"), signer("worker"), signer("approver")
 KEYS: Keys = by_id([BOT.public, WORKER.public, APPROVER.public])

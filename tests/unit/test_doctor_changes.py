@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
 from bot.approver import seen
 from bot.approver.board import Beat, Board, digest
+from bot.cli import cli
 from bot.settings import BotSettings
 from tests.approvals import present
 from tests.pretend_changes import NOW, OLD, state_of
@@ -71,3 +73,24 @@ async def test_an_approver_that_is_needed_and_not_there_is_to_be_mended(
     old = Board(0.0, "store", present()).dumps()
     await jobs.mail(voices).show(Beat(present() - 60, digest(old)).dumps(), old)
     assert "does not answer" in (await examined(redis_place, tmp_path)).what
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"REDIS_URL": "foo"}, ("❌ configuration: Settings: NETCHECK_REDIS_URL", "❌ redis: not tried: NETCHECK_REDIS_URL")),
+        ({"JOB_KEY_FILE": "/nonexistent"}, ("NETCHECK_JOB_KEY_FILE: /nonexistent: cannot be read",)),
+        ({"REDIS_URL": "redis://h?no_such_option=1"}, ("❌ Redis: the configured one: NETCHECK_REDIS_URL",)),
+    ],
+)
+def test_a_wrong_setting_is_one_finding_and_the_other_parts_are_tried(
+    wrong: dict[str, str], said: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy.toml").write_text(POLICY)
+    files = {"DATA_DIR": tmp_path, "KUBECONFIG": tmp_path / "none", "POLICY_FILE": tmp_path / "policy.toml"}
+    for name, value in (*files.items(), *wrong.items()):
+        monkeypatch.setenv(f"NETCHECK_{name}", str(value))
+    done = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False)
+    assert done.exit_code == 1
+    for part in (*said, "✅ policy: ", "❌ Slack: ", "⚠  audit: ", "❌ Kubernetes: ", "❌ nodes: ", " approver: "):
+        assert part in done.output

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.queue_parts import wait_until_ended
+from workers.errors import UsageError
 from workers.jobs import QueueAway, Server
 from workers.queue.embedded import Embedded
 
@@ -90,7 +91,7 @@ async def test_data_that_cannot_be_read_is_said_with_the_servers_words(tmp_path:
 
 
 def test_a_folder_whose_socket_could_not_be_reached_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="NETCHECK_DATA_DIR"):
+    with pytest.raises(UsageError, match="NETCHECK_DATA_DIR"):
         Embedded(tmp_path / ("x" * 100))
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.queue_parts import job, queued
 from tests.unit.conftest import RedisPlace
+from workers.errors import BadKeyFile
 from workers.jobs import Forged, Jobs, State
 from workers.queue.keys import Keys
-from workers.seal import BadKeyFile, Key, Seal, read, read_or_make
+from workers.seal import Key, Seal, read, read_or_make
 
 OURS = Seal((Key("new", b"n" * 32), Key("old", b"o" * 32)))
 
@@ -78,6 +79,12 @@ def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, mode
     path.chmod(mode)
     with pytest.raises(BadKeyFile, match=said):
         read(path)
+
+
+def test_a_key_file_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadKeyFile, match=r"file/job\.key: cannot be made: File exists"):
+        read_or_make(tmp_path / "file" / "job.key")
 
 
 async def test_a_forged_job_is_refused_and_never_run(jobs: Jobs, redis_place: RedisPlace) -> None:

@@ -31,8 +31,9 @@ approvers = ["U0BOB"]
 """
 
 
-def run(*words: str, policy: Path | None = None) -> Result:
-    return CliRunner().invoke(cli.cli, ["policy", *words], env={"NETCHECK_POLICY_FILE": str(policy)} if policy else {})
+def run(*words: str, policy: Path | None = None, cluster: str = "kubernetes") -> Result:
+    named = {"NETCHECK_POLICY_FILE": str(policy)} if policy else {}
+    return CliRunner().invoke(cli.cli, ["policy", *words], env={"NETCHECK_CLUSTER": cluster, **named})
 
 
 @pytest.fixture
@@ -75,6 +76,50 @@ def test_a_decision_is_explained(policy: Path, words: tuple[str, ...], status: i
     assert (done.exit_code, done.stdout.splitlines()[0]) == (status, first)
 
 
+@pytest.mark.parametrize(
+    ("who", "shared", "command", "said"),
+    [
+        ("guest", "no", "audit", "refused: you are a guest here, and no rule names you (U0G)"),
+        ("member", "unknown", "audit", "refused: it cannot be known whether others read this channel"),
+        ("member", "no", "audit", "allowed: rule 'members may look and probe' grants REVEAL"),
+        ("member", "no", "approve 5f2c9a01b7de", "refused: the policy has no [[approval]] rule"),
+        ("guest", "no", "whoami", "allowed: everybody may ask this"),
+    ],
+)
+def test_a_command_of_the_bot_is_explained_as_the_bot_decides(who: str, shared: str, command: str, said: str) -> None:
+    done = run("explain", "--standing", who, "--shared", shared, "U0G", "C0X", *command.split())
+    assert done.stdout.startswith(said)
+    assert done.exit_code == (0 if said.startswith("allowed") else 1)
+
+
+@pytest.mark.parametrize(
+    ("channel", "command", "said"),
+    [
+        ("C0TOOL", "dns kubernetes", "allowed: rule 'shop only' grants PROBE"),
+        ("C0SYS", "dns kubernetes", "refused: you may not ask about the namespace kube-system"),
+        ("C0SYS", "dns kubernetes from shop/web", "allowed: "),
+        ("C0ELSE", "dns kubernetes", "refused: you may not ask about the namespace default"),
+    ],
+)
+def test_a_command_is_explained_with_the_pod_of_the_channel(policy: Path, channel: str, command: str, said: str) -> None:
+    policy.write_text("""version = 1
+[[rule]]
+name = "shop only"
+who = ["U0BOB"]
+may = ["PROBE"]
+namespaces = ["shop"]
+[[channel]]
+id = "C0TOOL"
+pod = "shop/toolbox"
+[[channel]]
+id = "C0SYS"
+namespace = "shop"
+pod = "kube-system/toolbox"
+""")
+    done = run("explain", "--standing", "member", "--shared", "no", "U0BOB", channel, *command.split(), policy=policy)
+    assert done.stdout.startswith(said)
+
+
 def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
     policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0A"\ncluster = "west"\nprofile = "redacted"\n')
     words = (
@@ -93,12 +138,50 @@ def test_an_explanation_says_what_it_was_made_from(policy: Path) -> None:
         "in",
         "shop",
     )
-    assert run("explain", *words, policy=policy).stdout.splitlines()[1:] == [
+    assert run("explain", *words, policy=policy, cluster="west").stdout.splitlines()[1:] == [
         f"  policy: {policy}",
         "  who: U0ANN, member, in T0OWN, in S0OPS",
         "  where: C0A, not shared, answers redacted",
         "  what: pod shop/web (READ) in the cluster west",
     ]
+
+
+@pytest.mark.parametrize("words", [("C0A", "pods", "cluster=production"), ("C0WEST", "pods"), ("C0WEST", "whoami")])
+def test_a_cluster_that_the_bot_does_not_look_at_is_no_answer_of_the_policy(policy: Path, words: tuple[str, ...]) -> None:
+    policy.write_text(f'{CHANGES}\n[[channel]]\nid = "C0WEST"\ncluster = "production"\n')
+    done = run("explain", "--standing", "member", "--shared", "no", "U0ANN", *words, policy=policy)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "there is no cluster 'production' here, only 'kubernetes'" in done.stderr
+
+
+def test_a_cluster_means_nothing_to_a_command_of_the_bot(policy: Path) -> None:
+    done = run("explain", "--standing", "member", "--shared", "no", "U0ANN", "C0A", "whoami", "cluster=kubernetes", policy=policy)
+    assert (done.exit_code, "whoami knows no clusters" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--standing", "member", "bob", "C0A", "pods"), "'bob' must be the id of a user (U… or W…), never a name"),
+        (("--standing", "member", "S0OPS", "C0A", "pods"), "'S0OPS' must be the id of a user"),
+        (("--standing", "member", "U0ANN", "#ops", "pods"), "'#ops' must be the id of a channel (C…, D… or G…), never a name"),
+        (
+            ("--standing", "member", "--in", "bob", "U0ANN", "C0A", "pods"),
+            "'bob' must be the id of a team (T…) or a user group (S…)",
+        ),
+        (
+            ("--standing", "member", "--in", "T01", "--in", "T02", "U0ANN", "C0A", "pods"),
+            "in one team, and T01 and T02 are several",
+        ),
+        (("--in", "T01", "U0ANN", "C0A", "pods"), "go with --standing"),
+        (("--shared", "no", "U0ANN", "C0A", "pods"), "go with --standing"),
+        (("bob", "C0A", "pods"), "'bob' must be the id of a user"),
+    ],
+)
+def test_nothing_that_is_said_of_a_person_is_ignored(policy: Path, words: tuple[str, ...], said: str) -> None:
+    done = run("explain", *words, policy=policy)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("words", [("U0ANN", "C0A", "pods"), ("--standing", "member", "U0ANN", "C0A", "pdo"), ("U0ANN", "C0A")])

@@ -104,7 +104,11 @@ def _writers(sink: Sunk | None) -> set[str]:
 
 def _chains(file: Path) -> dict[str, list[bytes]]:
     chains: dict[str, list[bytes]] = {}
-    for number, text in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
+    try:
+        exported = file.read_text("utf-8", "replace")
+    except OSError as e:
+        raise UsageError(f"{file}: cannot be read: {e.strerror}") from e
+    for number, text in enumerate(exported.splitlines(), 1):
         try:
             said = json.loads(text)
             raw, writer = _raw(said)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from workers.audit import keys
 from workers.audit.keys import PublicKey, Signer
-from workers.seal import BadKeyFile
+from workers.errors import BadKeyFile
 
 FOLDER = "audit"
 

@@ -20,10 +20,9 @@ from workers.audit.lines import Sunk
 from workers.audit.sinks import Sink
 from workers.audit.store import Store
 from workers.audit.trail import Audit
-from workers.errors import UsageError
+from workers.errors import BadKeyFile, UsageError
 from workers.jobs import Jobs
 from workers.queue.errors import QueueAway
-from workers.seal import BadKeyFile
 from workers.settings import Shared
 
 log = structlog.get_logger()
@@ -84,13 +83,16 @@ def known_keys(settings: Shared) -> Keys:
 
 
 def sunk(settings: Shared, files: Iterable[Path] = (), keys: Keys | None = None) -> Sunk | None:
-    """What the sink holds, of these files or of the configured ones; None where there is no file to read."""
-    found = [path for path in (tuple(files) or sinks.files(sink_of(settings))) if path.is_file()]
-    if not found:
-        return None
-    with contextlib.ExitStack() as stack:
-        opened_files = [stack.enter_context(path.open(encoding="utf-8", errors="replace")) for path in found]
-        return lines.read((line for file in opened_files for line in file), keys, installation(settings))
+    """What the sink holds, of these files or of the configured ones; None where there is no file to read. Raises `UsageError`."""
+    wanted = tuple(files) or sinks.files(sink_of(settings))
+    try:
+        found = [path for path in wanted if path.is_file()]
+        with contextlib.ExitStack() as stack:
+            opened_files = [stack.enter_context(path.open(encoding="utf-8", errors="replace")) for path in found]
+            return lines.read((line for file in opened_files for line in file), keys, installation(settings)) if found else None
+    except OSError as e:
+        named = ", ".join(map(str, wanted))
+        raise UsageError(f"The audit's sink (NETCHECK_AUDIT_SINK or --sink) cannot be read: {named}: {e.strerror}") from e
 
 
 def now_ms() -> int:

@@ -9,13 +9,13 @@ from workers.policy.approval import ApprovalRule, BreakGlass, Stage
 from workers.policy.rules import ANY
 from workers.policy.table import Fits, Table
 
-_USER = re.compile(r"[UW][A-Z0-9]{2,30}")
-_GROUP = re.compile(r"[STE][A-Z0-9]{2,30}")
+USER = re.compile(r"[UW][A-Z0-9]{2,30}")
+GROUP = re.compile(r"[STE][A-Z0-9]{2,30}")
 _CHANGE = re.compile(r"[a-z][a-z_]{0,39}")
 _GLOB = re.compile(r"[A-Za-z0-9._:/@*?\[\]!-]{1,253}")
 CLUSTERS = Fits.pattern(_GLOB, "the name of a cluster, or a glob")
 _NODES = Fits.pattern(_GLOB, "the name of a node, or a glob")
-_PEOPLE = Fits(lambda text: bool(_USER.fullmatch(text) or _GROUP.fullmatch(text)), "the id of a user (U… or W…)")
+_PEOPLE = Fits(lambda text: bool(USER.fullmatch(text) or GROUP.fullmatch(text)), "the id of a user (U… or W…)")
 _DAY_S = 86400.0
 _MOST_PEOPLE, _MOST_AT_ONCE = 50, 50
 
@@ -76,7 +76,7 @@ def _people(table: Table, key: str) -> tuple[str, ...]:
     """Ids of users. Those of groups are refused with the reason."""
     people = table.texts(key, _PEOPLE)
     for name in people:
-        if _GROUP.fullmatch(name):
+        if GROUP.fullmatch(name):
             raise table.wrong(key, f"{shown(name)} is a group or a team: who can edit it could make approvers; name the people")
     if len(set(people)) < len(people):
         raise table.wrong(key, "names somebody twice")

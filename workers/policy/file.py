@@ -16,13 +16,13 @@ from workers.policy.rules import ANY, GUESTS, MEMBERS, Defaults, Limits, Rule, R
 from workers.policy.table import BadPolicy, Fits, Table, read
 from workers.values import PodTarget
 
-__all__ = ["BadPolicy", "built_in", "load", "parse"]
+__all__ = ["CHANNEL", "BadPolicy", "built_in", "load", "parse"]
 
 VERSION = 1
 _PROFILES = {"redacted": True, "full": False}
 _MOST = 100_000
 _ID = re.compile(r"[UWSTE][A-Z0-9]{2,30}")
-_CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,30}")
+CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,30}")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _WHO = Fits(
@@ -31,7 +31,7 @@ _WHO = Fits(
     (MEMBERS, GUESTS),
 )
 _MAY = Fits(lambda text: text in Access.__members__, f"one of {', '.join(a.name for a in Access)}", tuple(Access.__members__))
-_CHANNELS = Fits(lambda text: text == ANY or bool(_CHANNEL.fullmatch(text)), '"*" or the id of a channel (C…), never its name')
+_CHANNELS = Fits(lambda text: text == ANY or bool(CHANNEL.fullmatch(text)), '"*" or the id of a channel (C…), never its name')
 _NAMESPACES = Fits.pattern(re.compile(r"[a-z0-9*?\[\]!-]{1,63}"), "the name of a namespace, or a glob")
 
 
@@ -90,7 +90,7 @@ def _channels(top: Table) -> dict[str, Defaults]:
     for table in top.tables("channel"):
         table.only("id", "cluster", "namespace", "pod", "profile")
         name = table.text("id")
-        if not _CHANNEL.fullmatch(name) or name in found:
+        if not CHANNEL.fullmatch(name) or name in found:
             raise table.wrong("id", f"{shown(name)} must be the id of a channel (C…), and said once")
         namespace = table.text("namespace", required=False)
         if namespace and not _NAMESPACE.fullmatch(namespace):

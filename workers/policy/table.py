@@ -158,8 +158,9 @@ class Table:
         """A span such as "10m"."""
         if key not in self.data:
             return default
+        text = self.text(key)
         try:
-            span = Duration.parse(self.text(key)).seconds
+            span = Duration.parse(text).seconds
         except UsageError as e:
             raise self.wrong(key, e.problem) from e
         if not 0 < span <= most_s:

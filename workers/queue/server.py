@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError, R
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from workers.errors import UsageError
 from workers.queue.errors import QueueAway, QueueRefused
 from workers.queue.scripts import script
 
@@ -28,11 +29,15 @@ _CONNECTIONS = 512
 
 
 class Server:
-    """`revive` brings a server of our own back up; None where Redis is somebody else's."""
+    """`revive` brings a server of our own back up; None where Redis is somebody else's.
+
+    Raises `UsageError` for a URL with options that the client does not know.
+    """
 
     def __init__(self, url: str, *, revive: Callable[[], Awaitable[None]] | None = None, answer_s: float = ANSWER_S) -> None:
         self._url = url
         self._options = _options(answer_s)
+        _check(url, self._options)
         self._revive = revive
         self._client: Any = None
         self._connecting = asyncio.Lock()
@@ -99,6 +104,15 @@ async def _evaluate(client: Any, name: str, keys: tuple[str, ...], args: tuple[A
         return await client.evalsha(code.sha, len(keys), *keys, *args)
     except NoScriptError:
         return await client.eval(code.text, len(keys), *keys, *args)
+
+
+def _check(url: str, options: dict[str, Any]) -> None:
+    """Makes a connection, which nothing is sent over: the client looks at what a URL says no sooner."""
+    try:
+        pool: Any = redis.asyncio.ConnectionPool.from_url(url, **options)
+        pool.make_connection()
+    except (ValueError, TypeError, RedisError) as e:
+        raise UsageError(f"NETCHECK_REDIS_URL: {e}") from e
 
 
 async def _cluster(url: str, options: dict[str, Any]) -> Any:

@@ -178,8 +178,8 @@ async def _until_stopped(worker: Worker, stopping: asyncio.Event, concurrency: i
 
 def _pseudonyms(settings: Settings) -> Pseudonyms:
     """Workers of one installation share the key file, like that of jobs, so that a name has one pseudonym."""
-    named = settings.pseudonym_key_file
-    key = seal.read(named) if named else seal.read_or_make(settings.data_dir / "pseudonym.key")
+    usual = settings.data_dir / "pseudonym.key"
+    key = seal.configured("NETCHECK_PSEUDONYM_KEY_FILE", settings.pseudonym_key_file, usual)
     return Pseudonyms(key.derived("pseudonyms"))
 
 
