@@ -35,7 +35,7 @@ ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART)
-	@$(BIN)/python -m pytest $(APART:%=--ignore=%)
+	@$(BIN)/python -m pytest --durations=15 $(APART:%=--ignore=%)
 endif
 
 lint: install  ## format, lint, types, import contracts
