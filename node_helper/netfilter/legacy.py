@@ -128,9 +128,11 @@ class Blob:
         """Whether an entry, not decoded, leaves room for a destination, or leads to node ports where some were asked for."""
         if about.to(self._cut(at + self._form.address, at + 4 * self._form.address)):
             return True
+        if not about.node_ports:  # mostly: a table lists many thousands of other services
+            return False
         place = at + self._target(at) + _MATCH.size
         verdict = int.from_bytes(self._cut(place, place + _VERDICT.size), sys.byteorder)
-        return about.node_ports and self._names.get(verdict) == NODE_PORTS
+        return self._names.get(verdict) == NODE_PORTS
 
     def _cut(self, start: int, end: int) -> bytes:
         return bytes(self._data[start:end])
