@@ -9,6 +9,7 @@ from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Endpoint, EndpointSlice, Pod, Service
+from workers.rules.desired import hinted
 
 _NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper", "host-key"})
 
@@ -56,6 +57,14 @@ def nodes_gap(view: View) -> Iterator[Finding]:
     if any(b.kind == "nodes" and (not b.never or not view.cluster.nodes) for b in view.cluster.behind):
         yield from cluster_gaps(view, "nodes")
     yield from no_node(view)
+
+
+def service_gaps(view: View, service: Service, *kinds: str, everywhere: bool) -> Iterator[Finding]:
+    """What was not read of all that tells what nodes should do for a service; `everywhere`: every node is asked."""
+    of_nodes = hinted(view.cluster, service)
+    yield from cluster_gaps(view, *kinds, *(["nodes"] if of_nodes else []))
+    if everywhere:
+        yield from no_node(view) if of_nodes else nodes_gap(view)
 
 
 def no_node(view: View) -> Iterator[Finding]:

@@ -230,6 +230,19 @@ def test_a_save_without_its_first_line_is_of_the_backend_that_its_name_says(tmp_
     assert report("rules shop/web on node1", tmp_path)["verdict"] == "unknown"
 
 
+@pytest.mark.parametrize("command", ["rules shop/web", "rules shop/web on node1", "ipvs shop/web on node1"])
+def test_hints_without_a_list_of_nodes_leave_open_what_a_node_should_do(tmp_path: Path, command: str) -> None:
+    slices = json.loads((objects_in(tmp_path) / "endpointslices.json").read_text())
+    for endpoint in (e for each in slices["items"] for e in each["endpoints"] or ()):
+        endpoint["hints"] = {"forZones": [{"name": "zone-1"}]}
+    (tmp_path / "endpointslices.json").write_text(json.dumps(slices))
+    (tmp_path / "nodes.json").unlink()
+    shutil.copy(DATA / "kube-proxy-1.36/node1.iptables-save.txt", tmp_path)
+    said = report(command, tmp_path)
+    assert [(f["id"], f["subject"]) for f in said["findings"]] == [("unknown-cluster", "nodes")]
+    assert said["verdict"] == "unknown"
+
+
 def objects_in(folder: Path, vintage: str = "1.36") -> Path:
     for objects in OBJECTS:
         shutil.copy(DATA / f"kube-proxy-{vintage}" / f"{objects}.json", folder)

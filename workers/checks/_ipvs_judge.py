@@ -25,9 +25,7 @@ _CONNECTIONS = "/proc/net/ip_vs_conn"
 def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001  (every judge has this shape)
     """Each node by itself; the mode's end is said once for all."""
     if seen.service:
-        yield from findings.cluster_gaps(view, *_NEEDED)
-    if seen.everywhere:
-        yield from findings.nodes_gap(view)
+        yield from findings.service_gaps(view, seen.service, *_NEEDED, everywhere=seen.everywhere)
     for one in seen.nodes:
         for what, answer in (("IPVS", one.servers), ("IPVS's connections", one.connections)):
             if isinstance(answer, CannotLook):

@@ -24,9 +24,7 @@ _EMPTY = frozenset({"gone"})
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """Every finding of `rules`, `iptables` and `nftables`."""
     if seen.service:
-        yield from findings.cluster_gaps(view, *_NEEDED)
-    if seen.service and params.node is None:
-        yield from findings.nodes_gap(view)
+        yield from findings.service_gaps(view, seen.service, *_NEEDED, everywhere=params.node is None)
     yield from _unseen(view, seen)
     yield from _not_there(params, view, seen)
     for node in seen.nodes:

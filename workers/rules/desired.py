@@ -74,9 +74,12 @@ class Desired:
 
 def comparable(cluster: Cluster, service: Service) -> bool:
     """Whether the objects are current from which is told what a node should do for a service."""
-    behind = {b.kind for b in cluster.behind}
-    hinted = any(e.hinted_zones or e.hinted_nodes for s in cluster.slices_of.get(service.key, ()) for e in s.endpoints)
-    return not (behind & {"services", "slices"} or (hinted and "nodes" in behind))
+    return not {b.kind for b in cluster.behind} & {"services", "slices", *(["nodes"] if hinted(cluster, service) else [])}
+
+
+def hinted(cluster: Cluster, service: Service) -> bool:
+    """Whether it depends on a node's zone or name which endpoints it should use."""
+    return any(e.hinted_zones or e.hinted_nodes for s in cluster.slices_of.get(service.key, ()) for e in s.endpoints)
 
 
 def frontends(service: Service, port: ServicePort) -> Iterator[tuple[Frontend, str]]:
