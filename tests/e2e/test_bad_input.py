@@ -75,7 +75,7 @@ def test_a_pod_that_is_not_there_is_said_so_with_the_nearest_names_to_click(offi
 
 def test_a_name_that_is_like_no_other_has_no_candidates(office: Office) -> None:
     message = office.asks("pod nothing-is-like-it in kube-system")
-    assert read(message) == "❔ There is no pod nothing-is-like-it in any namespace"
+    assert read(message) == "❔ There is no pod nothing-is-like-it in namespace kube-system"
 
 
 def test_a_name_that_means_several_pods_has_them_as_buttons(office: Office) -> None:
