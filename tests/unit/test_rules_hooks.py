@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,11 @@ def test_a_saved_node_whose_hooks_lead_nowhere_has_drifted(tmp_path: Path, file:
     (found,) = report(f"rules shop/web on {file[:5]}", tmp_path)["findings"]
     assert found["id"] == "service-rules-drift"
     assert found["evidence"][0]["value"].startswith(f"nothing: {why}; wanted: ")
+
+
+@pytest.mark.parametrize("name", [n for n in TEXTS if ".nft" in n])
+def test_base_chains_of_a_type_of_which_none_was_read_are_not_missed(name: str) -> None:
+    """A node hands out the base chains that translate, not those that filter."""
+    whole = parsed(name, small(name)[2])
+    tables = (replace(t, chains=tuple(c for c in t.chains if "type filter" not in c.hook)) for t in whole.tables)
+    assert set(outcomes(replace(whole, tables=tuple(tables), partial=True), NOBODY).values()) == {"reject"}

@@ -16,7 +16,7 @@ from workers.rules.steps import Source
 from workers.rules.tree import STARTS
 
 Leads = Callable[[Rule], Iterable[str]]
-_HOOK = re.compile(r" hook (\w+) ")
+_HOOK = re.compile(r"type (\w+) hook (\w+) ")
 _FORWARDED = ("input", "forward")
 _BEFORE: Mapping[Source, tuple[str, ...]] = {
     Source.POD: ("prerouting",),
@@ -29,6 +29,7 @@ _LATER: Mapping[Source, tuple[str, ...]] = {
     Source.NODE: ("output", "input"),  # to itself through the loopback device
 }
 _NFT_BEFORE = frozenset({"services", "firewall-check"})
+_NFT_NAT = frozenset({"services"})
 
 
 class Hooks:
@@ -40,15 +41,17 @@ class Hooks:
         self._leads = nft_leads(table.maps) if native else iptables_leads
         self._chains = {chain.name: chain for chain in table.chains}
         self._bases = {chain.name: hook for chain in table.chains if (hook := _hook(chain, native=native))}
-        self._found: dict[str, frozenset[str]] = {}
+        self._found: dict[tuple[str, str], frozenset[str]] = {}
 
     def gap(self, start: str, source: Source) -> str:
-        """Why no packet of this source comes to a chain; "" where some does, or where no base chain was read."""
+        """Why no packet of this source comes to a chain; "" where some does, or where no base chain of its type was read."""
         table = self._table
         if table.dormant:
             return f"table {table.name} is dormant"
         hooks = (_BEFORE if table.name == "nat" or start in _NFT_BEFORE else _LATER)[source]
-        if not self._bases or any(start in self._from(hook) for hook in hooks):
+        kind = ("nat" if start in _NFT_NAT else "filter") if self._native else ""
+        read = any(kind == of for of, _ in self._bases.values())
+        if not read or any(start in self._from((kind, hook)) for hook in hooks):
             return ""
         named = " or ".join(f"hook {hook}" if self._native else hook.upper() for hook in hooks)
         return f"{named} of table {table.name} does not lead to {start}"
@@ -61,7 +64,7 @@ class Hooks:
             for c in between
         )
 
-    def _from(self, hook: str) -> frozenset[str]:
+    def _from(self, hook: tuple[str, str]) -> frozenset[str]:
         if hook not in self._found:
             self._found[hook] = frozenset(self._reached(name for name, of in self._bases.items() if of == hook))
         return self._found[hook]
@@ -94,9 +97,9 @@ def nft_leads(maps: Iterable[Map]) -> Leads:
     return leads
 
 
-def _hook(chain: Chain, *, native: bool) -> str:
-    """The hook on which a chain hangs, in lower case; "" for none."""
+def _hook(chain: Chain, *, native: bool) -> tuple[str, str] | None:
+    """The type and the hook of a base chain, in lower case; of iptables, whose tables are of one type each, the hook alone."""
     if native:
         found = _HOOK.search(chain.hook)
-        return found[1] if found else ""
-    return chain.name.lower() if chain.name in HOOKS else ""
+        return (found[1], found[2]) if found else None
+    return ("", chain.name.lower()) if chain.name in HOOKS else None
