@@ -32,7 +32,7 @@ def read(wanted: Wanted) -> Optional[Table]:
         if wanted.bases:
             near = {chain.name for chain in found}
             found += [c for c in ways(wanted.bases, wanted.chains, reader.chain, leads) if c.name not in near]
-        return Table(wanted.family, wanted.table, tuple(found), dormant=tables.dormant(wanted.table))
+        return Table(wanted.family, wanted.table, tuple(found), dormant=wanted.hooked and tables.dormant(wanted.table))
 
 
 class _Reader:

@@ -34,7 +34,7 @@ def read(wanted: Wanted) -> Optional[Table]:
             return None
         reader = _Reader(tables, wanted)
         found = reader.some() if wanted.chains else reader.all()
-        return replace(found, dormant=tables.dormant(wanted.table))
+        return replace(found, dormant=wanted.hooked and tables.dormant(wanted.table))
 
 
 class _Reader:

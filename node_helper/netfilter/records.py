@@ -101,6 +101,11 @@ class Wanted:
     only: tuple[Destination, ...] = ()
     bases: tuple[str, ...] = ()
 
+    @property
+    def hooked(self) -> bool:
+        """Whether it matters what the kernel leads to the table: of a chain that somebody named it does not."""
+        return bool(self.bases) or not self.chains
+
 
 @dataclass(frozen=True)
 class FilterTable:
