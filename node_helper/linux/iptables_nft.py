@@ -43,12 +43,12 @@ class _Reader:
         self._about = About(wanted.only, tables.family) if wanted.only else None
 
     def all(self) -> list[Chain]:
-        return [replace(chain, rules=self._rules(chain.name), hook="") for chain in self._tables.chains(self._wanted.table)]
+        return [replace(chain, rules=self._rules(chain.name)) for chain in self._tables.chains(self._wanted.table)]
 
     def chain(self, name: str) -> Optional[Chain]:
         """One chain, every rule of it; None where there is none."""
         found = self._tables.chain(self._wanted.table, name)
-        return found and replace(found, rules=self._rules(name), hook="")
+        return found and replace(found, rules=self._rules(name))
 
     def some(self) -> list[Chain]:
         """The named chains, and those to which their rules lead."""
@@ -66,7 +66,7 @@ class _Reader:
                     break
                 raise CannotLook(f"the chains lead to more than {MOST_CHAINS} others", kind="budget", fix="Ask for one service.")
             rules = self._rules_about(name) if name in named else self._rules(name)
-            found[name] = replace(chain, rules=rules, hook="")
+            found[name] = replace(chain, rules=rules)
             left.extend(filter(None, (leads_to(rule.spec) for rule in rules)))
         return list(found.values())
 

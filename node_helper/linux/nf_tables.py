@@ -28,12 +28,13 @@ _U64 = struct.Struct(">Q")
 
 
 class Tables:
-    """Questions about the tables of one family ("ip" or "ip6")."""
+    """Questions about the tables of one family ("ip" or "ip6"). `hooks`: base chains say on which they hang, as nft does."""
 
-    def __init__(self, netlink: Netlink, family: str) -> None:
+    def __init__(self, netlink: Netlink, family: str, *, hooks: bool = False) -> None:
         self._netlink = netlink
         self.family = FAMILIES[family]
         self._head = nfnetlink.head(self.family)
+        self._hooks = hooks
 
     def generation(self) -> int:
         """The number of the ruleset: it changes with every change (NFT_MSG_GETGEN)."""
@@ -52,12 +53,12 @@ class Tables:
     def chains(self, table: str) -> list[Chain]:
         """Every chain of a table, without its rules, in the order of their creation."""
         every = (_attributes(found) for found in self._netlink.dump(_kind(_GET_CHAIN), self._head))
-        return [_chain(found) for found in every if text(found[1]) == table]
+        return [self._chain(found) for found in every if text(found[1]) == table]
 
     def chain(self, table: str, name: str) -> Optional[Chain]:
         """One chain, without its rules; None where there is none."""
         found = self._get(_GET_CHAIN, _text(1, table) + _text(3, name))
-        return None if found is None else _chain(_attributes(found))
+        return None if found is None else self._chain(_attributes(found))
 
     def used(self, table: str, chain: str) -> int:
         """How many rules a chain has and how many lead to it (NFTA_CHAIN_USE); 0 where there is none."""
@@ -104,6 +105,12 @@ class Tables:
                 raise
             return None
 
+    def _chain(self, found: Mapping[int, bytes]) -> Chain:
+        policy = _POLICIES.get(number(found[_POLICY]), "") if _POLICY in found else ""
+        counted = attributes(found[_COUNTERS]) if _COUNTERS in found else {}
+        packets, size = (_U64.unpack(counted[kind])[0] if kind in counted else None for kind in (2, 1))
+        return Chain(text(found[3]), (), policy, _hook(found, policy) if self._hooks else "", packets=packets, bytes=size)
+
 
 def _kind(message: int) -> int:
     return nfnetlink.kind(nfnetlink.NFTABLES, message)
@@ -115,13 +122,6 @@ def _attributes(body: bytes) -> dict[int, bytes]:
 
 def _text(kind: int, said: str) -> bytes:
     return attribute(kind, said.encode() + b"\0")
-
-
-def _chain(found: Mapping[int, bytes]) -> Chain:
-    policy = _POLICIES.get(number(found[_POLICY]), "") if _POLICY in found else ""
-    counted = attributes(found[_COUNTERS]) if _COUNTERS in found else {}
-    packets, size = (_U64.unpack(counted[kind])[0] if kind in counted else None for kind in (2, 1))
-    return Chain(text(found[3]), (), policy, _hook(found, policy), packets=packets, bytes=size)
 
 
 def _hook(found: Mapping[int, bytes], policy: str) -> str:

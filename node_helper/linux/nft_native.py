@@ -29,7 +29,7 @@ _ADDRESSES = {"ipv4_addr": socket.AF_INET, "ipv6_addr": socket.AF_INET6}
 def read(wanted: Wanted) -> Optional[Table]:
     """What is wanted; None where there is no such table. ``budget`` where the chains lead to too many others."""
     with closing(nfnetlink.connect()) as netlink:
-        tables = Tables(netlink, wanted.family)
+        tables = Tables(netlink, wanted.family, hooks=True)
         if wanted.table not in tables.names():
             return None
         reader = _Reader(tables, wanted)

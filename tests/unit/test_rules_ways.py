@@ -72,7 +72,7 @@ class _Kernel:
 
 
 def tables(*parts: bytes) -> Tables:
-    return Tables(cast("Netlink", _Kernel(*parts)), "ip")
+    return Tables(cast("Netlink", _Kernel(*parts)), "ip", hooks=True)
 
 
 def test_the_hook_of_a_base_chain_is_told_as_nft_prints_it() -> None:
