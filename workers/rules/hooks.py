@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from node_helper.netfilter.about import leads_to, nft_leads_to
+from node_helper.netfilter.about import leads, nft_leads_to
 from node_helper.netfilter.legacy import HOOKS
 from node_helper.netfilter.records import Chain, Map, Rule, Table
 from workers.rules.steps import Source
@@ -38,7 +38,7 @@ class Hooks:
     def __init__(self, table: Table, *, native: bool) -> None:
         self._table = table
         self._native = native
-        self._leads = nft_leads(table.maps) if native else iptables_leads
+        self._leads = nft_leads(table.maps) if native else leads
         self._chains = {chain.name: chain for chain in table.chains}
         self._bases = {chain.name: hook for chain in table.chains if (hook := _hook(chain, native=native))}
         self._found: dict[tuple[str, str], frozenset[str]] = {}
@@ -81,20 +81,15 @@ class Hooks:
         return found
 
 
-def iptables_leads(rule: Rule) -> Iterable[str]:
-    """The chain to which a rule of iptables leads, or a target that is none."""
-    return filter(None, (leads_to(rule.spec),))
-
-
 def nft_leads(maps: Iterable[Map]) -> Leads:
-    """The same for rules of nftables, by themselves or through one of these maps."""
+    """The chains to which a rule of nftables leads, by itself or through one of these maps."""
     elements = {f"@{one.name}": one.elements for one in maps}
 
-    def leads(rule: Rule) -> list[str]:
+    def of_rule(rule: Rule) -> list[str]:
         named = [word for word in rule.spec.split(" ") if word in elements]
         return [*nft_leads_to(rule.spec), *(t for name in named for e in elements[name] for t in nft_leads_to(e.value))]
 
-    return leads
+    return of_rule
 
 
 def _hook(chain: Chain, *, native: bool) -> tuple[str, str] | None:

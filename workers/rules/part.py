@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from node_helper.netfilter.about import NODE_PORT_ADDRESSES, About
+from node_helper.netfilter.about import NODE_PORT_ADDRESSES, About, leads
 from node_helper.netfilter.records import Chain, Destination, Element, Map, Ruleset, Table
-from workers.rules.hooks import Hooks, Leads, iptables_leads, nft_leads
+from workers.rules.hooks import Hooks, Leads, nft_leads
 from workers.rules.resolve import NFT_TABLE
 from workers.rules.tree import STARTS
 
@@ -30,8 +30,8 @@ def around(ruleset: Ruleset, family: str, table: str, chain: str) -> Ruleset | N
     """One chain and those to which it leads; None where there is none of the name."""
     for one in ruleset.tables:
         if (one.family, one.name) == (family, table) and any(c.name == chain for c in one.chains):
-            leads = nft_leads(()) if ruleset.backend == "nftables" else iptables_leads
-            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), leads, _MOST), maps=()),), partial=True)
+            lead = nft_leads(()) if ruleset.backend == "nftables" else leads
+            return Ruleset(ruleset.backend, (replace(one, chains=_reached(one, (chain,), lead, _MOST), maps=()),), partial=True)
     return None
 
 
@@ -39,7 +39,7 @@ def _of_iptables(table: Table, only: Sequence[Destination]) -> Table:
     near = About(only, _FAMILIES[table.family])
     kept = [replace(c, rules=tuple(r for r in c.rules if near.concerns(r.spec))) if c.name in STARTS else c for c in table.chains]
     whole = replace(table, chains=tuple(kept))
-    return _with_hooks(replace(whole, chains=_reached(whole, STARTS, iptables_leads)), Hooks(table, native=False))
+    return _with_hooks(replace(whole, chains=_reached(whole, STARTS, leads)), Hooks(table, native=False))
 
 
 def _of_nft(table: Table, only: Sequence[Destination]) -> Table:
