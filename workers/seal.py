@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from workers import secret_file
 from workers.errors import BadKeyFile
 
 _LINE = re.compile(r"([A-Za-z0-9_-]{1,32})\s+([0-9A-Fa-f]{64,})")
@@ -108,23 +108,10 @@ def read_or_make(path: Path) -> Seal:
     """
     try:
         if not path.exists():
-            _make(path)
+            secret_file.make(path, f"{secrets.token_hex(4)} {secrets.token_hex(32)}\n".encode())
     except OSError as e:
         raise BadKeyFile(f"{path}: cannot be made: {e.strerror}") from e
     return read(path)
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600, exist_ok=False)
-    draft.write_text(f"{secrets.token_hex(4)} {secrets.token_hex(32)}\n", "ascii")
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _key(path: Path, line: str) -> Key:

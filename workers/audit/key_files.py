@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from workers import secret_file
 from workers.audit import keys
 from workers.audit.keys import PublicKey, Signer
 from workers.errors import BadKeyFile
@@ -25,7 +24,8 @@ def signer(role: str, data_dir: Path, key_file: Path | None = None) -> Signer:
     """
     path = key_file or data_dir / FOLDER / f"{role}.key"
     if key_file is None and not path.exists():
-        _make(path)
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        secret_file.make(path, pem)
     found = read(role, path)
     _publish(found.public, data_dir / FOLDER / f"{role}.pub")
     return found
@@ -66,17 +66,3 @@ def _publish(key: PublicKey, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("a", encoding="ascii") as file:
             file.write(f"{key.line}\n")
-
-
-def _make(path: Path) -> None:
-    """Whoever comes second uses the first one's."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600, exist_ok=False)
-    draft.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
