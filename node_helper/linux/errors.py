@@ -40,7 +40,7 @@ class translated:  # noqa: N801  (used like the functions of contextlib, which c
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, (TimeoutError, BlockingIOError)):  # the latter where SO_RCVTIMEO was over
             raise CannotLook(f"{self._what}: no answer in time", kind="timeout", fix="ask again") from error
         if isinstance(error, OSError):
             # socket.timeout of Python 3.9 has no errno.

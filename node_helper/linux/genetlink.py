@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Optional
 
-from node_helper.linux.netlink import Netlink, attributes, unpack
+from node_helper.linux.netlink import Netlink, attributes, unpack, wait_at_most_seconds
 
 _HEAD = struct.Struct("=BBxx")  # struct genlmsghdr: command, version
 HEAD_SIZE = _HEAD.size
@@ -17,7 +17,6 @@ _NUMBER = struct.Struct("=H")
 _NETLINK_GENERIC = 16
 _CONTROL, _GET_FAMILY = 16, 3
 _FAMILY_ID, _FAMILY_NAME = 1, 2
-_SECONDS = 5.0
 
 
 def connect() -> Netlink:
@@ -25,7 +24,7 @@ def connect() -> Netlink:
     channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
     try:
         channel.bind((0, 0))
-        channel.settimeout(_SECONDS)
+        wait_at_most_seconds(channel)
     except OSError:
         channel.close()
         raise

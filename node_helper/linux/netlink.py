@@ -89,13 +89,18 @@ def connect() -> Netlink:
     """Reach NETLINK_ROUTE of the calling thread's namespace."""
     channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     channel.bind((0, 0))
-    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)  # settimeout would poll before each call
+    wait_at_most_seconds(channel)
     try:
         channel.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
     except OSError as e:
         if e.errno != errno.ENOPROTOOPT:  # kernels before 4.20 check nothing and need nothing
             raise
     return Netlink(channel)
+
+
+def wait_at_most_seconds(channel: socket.socket) -> None:
+    """Let the kernel end a wait for an answer after five seconds (EAGAIN): `settimeout` would poll before each call."""
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
 
 
 class Netlink:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import socket
 import struct
 
-from node_helper.linux.netlink import Netlink
+from node_helper.linux.netlink import Netlink, wait_at_most_seconds
 
 CONNTRACK, NFTABLES, NFT_COMPAT = 1, 10, 11
 _HEAD = struct.Struct("=BBH")  # struct nfgenmsg: family, version, resource id in network byte order
 HEAD_SIZE = _HEAD.size
 _NETLINK_NETFILTER = 12
-_SECONDS = 5.0
 
 
 def kind(subsystem: int, message: int) -> int:
@@ -36,7 +35,7 @@ def channel(groups: int = 0) -> socket.socket:
     try:
         made.bind((0, groups))
         made.connect((0, 0))
-        made.settimeout(_SECONDS)
+        wait_at_most_seconds(made)
     except OSError:
         made.close()
         raise

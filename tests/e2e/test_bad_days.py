@@ -35,6 +35,7 @@ CLIENT_FILES = ["client.addr.txt", "client.route.txt"]
 def test_a_node_that_cannot_be_asked_is_named_with_the_fix_and_others_answer(
     office: Office, lab: Lab, fault: str, reason: str, fix: str
 ) -> None:
+    assert read(office.asks("pod client")).startswith("✅ healthy")  # so that there is a connection to lose
     with faults.find()[fault].injected(lab):
         said = read(office.asks("pod client"))
         assert said.startswith("❔ cannot tell · pod client")
