@@ -1,15 +1,15 @@
 """The layout of a ctnetlink message: which value stands where. Found by reading every attribute, strictly; then reused.
 
-Messages of one kind of flow have their values at the same places. A `Layout` holds a mask over all attribute headers (nested
-ones and the protocol numbers too) and what must stand there: a message that agrees has this layout and no other, and one
-`struct` reads all of its values.
+Messages of one kind of flow have their values at the same places. A `Layout` knows what must stand in all attribute headers
+(nested ones and the protocol numbers too): a message that agrees has this layout and no other, and one `struct` reads all of
+its values. One message is compared under a mask; of many, one after the other, each byte of the headers is a column.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from typing import Any, Callable, Iterable, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional
 
 from node_helper.linux.netlink import Malformed
 
@@ -83,19 +83,31 @@ class Place(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How to read messages of one kind. `names` are those of the values that `read(data, at)` gives, in its order."""
+    """How to read messages of one kind.
+
+    `names` are those of the values that `read(data, at)` gives, in its order; `read_all` gives those of whole messages, one
+    after the other. `fixed` is each byte that all of them share, with its offset; that of the protocol stands at `protocol_at`.
+    """
 
     size: int
     mask: int
     expected: int
+    fixed: tuple[tuple[int, bytes], ...]
     read: Callable[[bytes, int], Values]
+    read_all: Callable[[bytes], Iterator[Values]]
     names: tuple[str, ...]
     family: int
     protocol: int
+    protocol_at: int
 
     def fits(self, message: bytes) -> bool:
         """Whether a whole message has this layout."""
         return len(message) == self.size and int.from_bytes(message, "little") & self.mask == self.expected
+
+    def fits_all(self, messages: bytes) -> bool:
+        """Whether these are whole messages, one after the other, that all have this layout."""
+        count, rest = divmod(len(messages), self.size)
+        return not rest and all(messages[at :: self.size] == byte * count for at, byte in self.fixed)
 
     def place(self, name: str) -> Optional[int]:
         """Where a value stands among those read; None where messages of this layout have none."""
@@ -113,15 +125,20 @@ def learn(message: bytes, only: Optional[frozenset[str]] = None) -> Layout:
     for at, size in headers + [(p.at, 1) for p in places.values() if p.name in _FIXED]:
         mask[at : at + size] = b"\xff" * size
     number = int.from_bytes(mask, "little")
+    protocol_at = places["orig_protocol"].at
     wanted = sorted((p for p in places.values() if p.name not in _FIXED and (only is None or p.name in only)), key=lambda p: p.at)
+    form = _struct(wanted, len(message))
     return Layout(
         size=len(message),
         mask=number,
         expected=int.from_bytes(message, "little") & number,
-        read=_struct(wanted).unpack_from,
+        fixed=tuple((at, message[at : at + 1]) for at, masked in enumerate(mask) if masked),
+        read=form.unpack_from,
+        read_all=form.iter_unpack,
         names=tuple(p.name for p in wanted),
         family=family,
-        protocol=message[places["orig_protocol"].at],
+        protocol=message[protocol_at],
+        protocol_at=protocol_at,
     )
 
 
@@ -180,9 +197,9 @@ def _check(message: bytes, family: int, places: dict[str, Place]) -> None:
         raise Malformed("a flow of one protocol there and another back")
 
 
-def _struct(places: Iterable[Place]) -> struct.Struct:
+def _struct(places: Iterable[Place], size: int) -> struct.Struct:
     form, at = ">", 0
     for place in places:
         form += f"{place.at - at}x{place.form}"
         at = place.at + struct.calcsize(f">{place.form}")
-    return struct.Struct(form)
+    return struct.Struct(f"{form}{size - at}x")

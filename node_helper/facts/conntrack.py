@@ -8,10 +8,11 @@ from operator import itemgetter
 from typing import Callable
 
 from node_helper.conntrack import asking
+from node_helper.conntrack.counting import Tally
 from node_helper.conntrack.flow import Flow, flow
 from node_helper.conntrack.layout import Layout, Values
 from node_helper.conntrack.matching import EVERYTHING
-from node_helper.conntrack.reading import Reader, Tally
+from node_helper.conntrack.reading import Reader
 from node_helper.conntrack.searching import Search
 from node_helper.conntrack.text import Lines
 from node_helper.conntrack.totals import COUNTED, Destination, Total, Totals
@@ -21,7 +22,7 @@ from node_helper.protocol import Fact
 
 _MOST_LINES = 100_000
 _MOST_COMBINATIONS = 1 << 16
-_MOST_WAITING = 1 << 18  # bytes of messages whose values wait to be counted: more than fit into caches cost a fifth
+_MOST_WAITING = 1 << 20  # bytes of messages that wait to be counted: fewer are too few at once, more fit into no cache
 _FIRST, _TOP = 20, 20
 _LONGEST = 600.0
 

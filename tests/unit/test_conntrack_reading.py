@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.conntrack.counters import count, of_cpus, of_proc
+from node_helper.conntrack.counting import Tally
 from node_helper.conntrack.events import Events
 from node_helper.conntrack.flow import flow
 from node_helper.conntrack.layout import learn
-from node_helper.conntrack.reading import Reader, Refused, Tally
+from node_helper.conntrack.reading import Reader, Refused
 from node_helper.conntrack.text import writer
 from node_helper.conntrack.totals import COUNTED
 from node_helper.linux.netlink import Malformed
@@ -83,14 +84,39 @@ def test_any_bytes_are_a_flow_or_a_typed_error(data: bytes) -> None:
 
 @given(st.lists(sayings(), max_size=20))
 def test_what_is_counted_is_what_would_be_read(sayings: list[Said]) -> None:
-    tally = Tally(COUNTED)
-    tally.read(b"".join(message(s) for s in sayings))
-    counted: Counter[Any] = Counter()
-    for layout, counts in tally.counts():
-        for values, flows in counts.items():
-            counted[layout.protocol, frozenset(zip(layout.names, values, strict=True))] += flows
     told = Counter((s.protocol, frozenset((n, v) for n, v in s.values.items() if n in COUNTED)) for s in sayings)
-    assert counted == told
+    assert _counted(b"".join(message(s) for s in sayings)) == told
+
+
+@given(st.lists(sayings(), min_size=1, max_size=6), st.data())
+def test_damaged_messages_are_counted_as_they_would_be_read_or_refused(sayings: list[Said], data: st.DataObject) -> None:
+    """Many are checked at once: one that only resembles the others must not be counted as one of them."""
+    datagram = bytearray(b"".join(message(s) for s in sayings) * 3)
+    for _ in range(data.draw(st.integers(1, 4))):
+        datagram[data.draw(st.integers(0, len(datagram) - 1))] = data.draw(st.integers(0, 255))
+    assert _counted(bytes(datagram)) == _added_up(bytes(datagram))
+
+
+def _counted(datagram: bytes) -> Any:
+    tally = Tally(COUNTED)
+    try:
+        tally.read(datagram)
+        kinds = tally.counts()
+    except (Malformed, Refused) as e:
+        return type(e)
+    found: Counter[Any] = Counter()
+    for layout, counts in kinds:
+        for values, flows in counts.items():
+            found[layout.protocol, frozenset(zip(layout.names, values, strict=True))] += flows
+    return found
+
+
+def _added_up(datagram: bytes) -> Any:
+    try:
+        told = read(datagram)
+    except (Malformed, Refused) as e:
+        return type(e)
+    return Counter((protocol, frozenset((n, v) for n, v in values.items() if n in COUNTED)) for _, protocol, values in told)
 
 
 def test_a_message_that_ends_early_is_not_counted() -> None:
