@@ -54,6 +54,15 @@ def test_sysctl_conf_is_applied_last() -> None:
     assert seen.wins.path == "/etc/sysctl.conf"
 
 
+def test_systemd_reads_sysctl_conf_only_where_it_is_linked() -> None:
+    files = {"/run/systemd/system/x": "", "/etc/sysctl.d/10-a.conf": f"{KEY}=1\n", "/etc/sysctl.conf": f"{KEY}=2\n"}
+    seen = look(files)
+    assert (seen.wins and seen.wins.value, seen.hidden) == ("1", ("/etc/sysctl.conf",))
+    linked = look({**files, "/etc/sysctl.d/99-sysctl.conf": f"{KEY}=2\n", "/etc/sysctl.d/99-z.conf": f"{KEY}=3\n"})
+    assert [a.path for a in linked.assignments] == [f"/etc/sysctl.d/{n}.conf" for n in ("10-a", "99-sysctl", "99-z")]
+    assert (linked.wins and linked.wins.value) == "3"
+
+
 def test_a_pattern_gives_way_to_the_key_itself() -> None:
     files = {
         "/etc/sysctl.d/99.conf": "net.ipv4.conf.*.rp_filter = 2\n",
