@@ -9,6 +9,7 @@ from node_helper.facts import conntrack, conntrack_events, conntrack_stats, kern
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Samples, View
+from workers.checks._counters import rise
 from workers.errors import Unresolved, UsageError
 from workers.objects import Pod
 from workers.params import NodeTarget, PodTarget, Target
@@ -109,11 +110,11 @@ class Seen:
 
     @property
     def risen(self) -> dict[str, int]:
-        """By how much each counter rose between the samples, over all processors."""
+        """By how much each counter rose between the samples, over the processors that both samples tell of."""
         if not isinstance(self.stats, Samples):
             return {}
-        first, second = (totals(s) for s in (self.stats.first, self.stats.second))
-        return {name: max(0, second[name] - first.get(name, 0)) for name in second}
+        by_cpu = rises(self.stats).values()
+        return {name: sum(rose.get(name, 0) for rose in by_cpu) for name in totals(self.stats.second)}
 
     @property
     def apart(self) -> float:
@@ -127,12 +128,22 @@ def totals(stats: conntrack_stats.ConntrackStats) -> dict[str, int]:
     return {name: sum(cpu.counters.get(name, 0) for cpu in stats.cpus) for name in names}
 
 
+def rises(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, int]]:
+    """By how much each counter of each processor rose; what only one of the samples tells is left out."""
+    first = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    return {
+        cpu.cpu: {name: rise(before[name], n) for name, n in cpu.counters.items() if name in before}
+        for cpu in samples.second.cpus
+        for before in [first.get(cpu.cpu, {})]
+    }
+
+
 def per_cpu(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, dict[str, float]]]:
     """Each counter of each processor that counted something: since it started, and a second between the samples."""
-    before = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    rose = rises(samples)
     return {
         cpu.cpu: {
-            name: {"total": n, "per_s": round(max(0, n - before.get(cpu.cpu, {}).get(name, 0)) / samples.apart, 3)}
+            name: {"total": n, "per_s": round(rose[cpu.cpu].get(name, 0) / samples.apart, 3)}
             for name, n in cpu.counters.items()
             if n and samples.apart
         }

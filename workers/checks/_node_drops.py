@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from node_helper.facts.kernel_log import KernelLog
 from node_helper.records import NeighbourTable
 from workers.check import Samples, View
+from workers.checks._counters import rise
 from workers.checks._node_seen import Counted, Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -46,7 +47,7 @@ def dropped(counted: Counted) -> tuple[int, int]:
         return 0, 0
     before = {cpu.index: cpu for cpu in sampled.first.cpus}
     pairs = [(before[cpu.index], cpu) for cpu in sampled.second.cpus if cpu.index in before]
-    return sum(b.dropped - a.dropped for a, b in pairs), sum(b.squeezed - a.squeezed for a, b in pairs)
+    return sum(rise(a.dropped, b.dropped) for a, b in pairs), sum(rise(a.squeezed, b.squeezed) for a, b in pairs)
 
 
 def _reverse_path(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
