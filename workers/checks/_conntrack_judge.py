@@ -15,7 +15,7 @@ from node_helper.kernel_log import LogLine
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks._conntrack_seen import Seen
+from workers.checks._conntrack_seen import Seen, Watched
 from workers.model import Confidence, Evidence, Finding, Severity
 
 _WARNING, _PROBLEM = 0.80, 0.95
@@ -32,9 +32,23 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
         if isinstance(answer, CannotLook):
             yield findings.unknown(answer, node=seen.where.node, what=what, now=view.now, subject=seen.where.subject)
     if seen.now:
+        yield from _mute(view, seen)
         yield from _full(view, seen)
         yield from _invalid(view, seen)
         yield from _dns_race(view, seen)
+
+
+def _mute(view: View, seen: Seen) -> Iterator[Finding]:
+    """A kernel that tells no events, or not of flows that are made now, was not watched."""
+    stats, watched = seen.now, seen.watched
+    if stats is None or not isinstance(watched, Watched) or stats.events not in (0, None) or (stats.events is None and watched.events):
+        return
+    why = "is 0" if stats.events == 0 else "does not exist: this kernel was built without events"
+    fix = "`sysctl -w net.netfilter.nf_conntrack_events=1` on the node; flows that are made after that are told."
+    cannot = CannotLook(
+        f"{seen.where.node}: nf_conntrack_events {why}", kind="missing", fix=fix if stats.events == 0 else "Look at the table."
+    )
+    yield findings.unknown(cannot, node=seen.where.node, what="conntrack events", now=view.now, subject=seen.where.subject)
 
 
 def _full(view: View, seen: Seen) -> Iterator[Finding]:

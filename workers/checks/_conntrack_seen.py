@@ -15,6 +15,7 @@ from workers.objects import Pod
 from workers.params import NodeTarget, PodTarget, Target
 
 _MOST_DESTINATIONS = 10_000
+_ENDED = {phase: f"has {word}, and its address may be another pod's" for phase, word in (("Succeeded", "finished"), ("Failed", "failed"))}
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,15 @@ class Where:
 
 @dataclass(frozen=True)
 class Watched:
-    """Events, added up. `happened` is by (event, protocol, address, port): how many, and how many without an answer."""
+    """Events, added up. `happened` is by (event, protocol, address, port): how many, and how many without an answer.
+
+    `rare` events went to destinations that were not among the commonest of their half second, and are in none of these counts.
+    """
 
     new: int = 0
     updated: int = 0
     destroyed: int = 0
+    rare: int = 0
     moments: int = 0
     lossy: int = 0
     happened: dict[tuple[str, str, str, int | None], tuple[int, int]] = field(default_factory=dict)
@@ -60,17 +65,20 @@ class Watched:
 
     def and_then(self, moment: conntrack_events.Moment) -> Watched:
         """With one moment more."""
-        happened = dict(self.happened)
+        happened, rare = dict(self.happened), self.rare + moment.rare
         for one in moment.happened:
             key = (one.event, one.protocol, one.address, one.port)
             if key in happened or len(happened) < _MOST_DESTINATIONS:
                 flows, unreplied = happened.get(key, (0, 0))
                 happened[key] = (flows + one.flows, unreplied + one.unreplied)
+            else:
+                rare += one.flows
         return replace(
             self,
             new=self.new + moment.new,
             updated=self.updated + moment.updated,
             destroyed=self.destroyed + moment.destroyed,
+            rare=rare,
             moments=self.moments + 1,
             lossy=self.lossy + moment.lost,
             happened=happened,
@@ -167,10 +175,11 @@ def find(view: View, target: Target) -> Where:
             raise
         return Where(_node_like(view, target))
     pod = located.pod
-    if not pod.node or not pod.ips:
-        lacks = "is on no node yet" if not pod.node else "has no IP yet"
+    lacks = _ENDED.get(pod.phase) or ("" if pod.node else "is on no node yet") or ("" if pod.ips else "has no IP yet")
+    if lacks:
         raise UsageError(f"{pod} {lacks}: no flow can be its own")
-    return Where(pod.node, pod, located.note)
+    shared = f"{pod} is on the node's own network: these are all flows of {pod.node}'s addresses." if pod.host_network else ""
+    return Where(pod.node, pod, " ".join(filter(None, (located.note, shared))))
 
 
 def _node_like(view: View, target: Target) -> str:

@@ -17,6 +17,7 @@ from workers.checks._conntrack_seen import Seen, Watched, per_cpu, totals
 from workers.model import RawFile, Shown, Table
 
 _ROWS = 15
+_WHILE_HEARD = 2  # nf_conntrack_events
 
 
 def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (every show takes them)
@@ -158,8 +159,14 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
         notes.append(f"The file holds the first {watched.shown:,} of {watched.events:,} events.")
     if watched and watched.lossy:
         notes.append(f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low.")
-    if watched and seen.now and seen.now.events == 0:
-        notes.append("nf_conntrack_events is 0 on this node: the kernel tells no events.")
+    if watched and watched.rare:
+        of = "were towards destinations that are rare in their half second; the counts of destinations lack them"
+        notes.append(f"{watched.rare:,} of {watched.events:,} events {of}.")
+    if watched and seen.now and seen.now.events == _WHILE_HEARD:
+        notes.append(
+            "nf_conntrack_events is 2: of a flow that began while nobody listened the kernel tells neither change nor end, so more"
+            " may have ended than is said."
+        )
     if isinstance(seen.log, KernelLog) and seen.log.lines:
         notes.append(f"Kernel log ({seen.log.source}): {seen.log.lines[-1].at} {seen.log.lines[-1].text}")
     return notes
@@ -184,6 +191,7 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
     if watched:
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}
+        facts["rare"] = watched.rare
         facts |= {"seconds": seen.watched_s, "events": watched.events, "shown": watched.shown}
     if isinstance(seen.log, KernelLog):
         facts["kernel_log"] = codec.encode(seen.log)
