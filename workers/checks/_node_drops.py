@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node_helper.facts.kernel_log import KernelLog
+from node_helper.kernel_log import LogLine
 from node_helper.records import NeighbourTable
 from workers.check import Samples, View
 from workers.checks._counters import rise
+from workers.checks._logged import LATELY_S, RECENT_S, told
 from workers.checks._node_seen import Counted, Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -127,32 +128,42 @@ def _neighbours(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     before = {table.name: table for table in counted.neighbours.first.tables}
     for table in counted.neighbours.second.tables:
         refused = (table.table_fulls or 0) - (before[table.name].table_fulls or 0) if table.name in before else 0
-        if refused > 0 or table.entries >= table.thresholds[-1]:
+        lately = _overflows(seen, table, LATELY_S)
+        if refused > 0 or lately or _is_full(table):
             yield _full(view, seen, table, refused, counted.neighbours.apart)
 
 
+def _is_full(table: NeighbourTable) -> bool:
+    return table.entries - table.exempt >= table.thresholds[-1]
+
+
+def _overflows(seen: Seen, table: NeighbourTable, within_s: int) -> list[LogLine]:
+    """What the kernel's log says of this table (neigh_alloc, at most ten lines in five seconds)."""
+    return [line for line in told(seen.settings.log, "neighbour-overflow", within_s) if f"neighbour: {table.name}: " in line.text]
+
+
 def _full(view: View, seen: Seen, table: NeighbourTable, refused: int, apart: float) -> Finding:
-    limit = table.thresholds[-1]
-    told = (
-        [line for line in seen.settings.log.lines if line.what == "neighbour-overflow"]
-        if isinstance(seen.settings.log, KernelLog)
-        else []
-    )
+    limit, node = table.thresholds[-1], seen.node.name
+    recent, lately = _overflows(seen, table, RECENT_S), _overflows(seen, table, LATELY_S)
+    when = "is full" if refused > 0 or _is_full(table) else f"was full at {lately[-1].at}"
+    exempt = f", of which {table.exempt} permanent or learnt ones do not count" if table.exempt else ""
     refusals = (Evidence(f"netlink RTM_GETNEIGHTBL, table_fulls of {table.name}", f"+{refused} in {apart:.2f} s", view.now),)
     return Finding(
         id="neighbour-table-full",
-        severity=Severity.PROBLEM if refused > 0 else Severity.WARNING,
-        confidence=Confidence.CONFIRMED if refused > 0 else Confidence.LIKELY,
-        claim=f"The neighbour table {table.name} of {seen.node.name} is full: {table.entries} entries, limit {limit}"
+        severity=Severity.PROBLEM if refused > 0 or recent else Severity.WARNING,
+        confidence=Confidence.CONFIRMED if refused > 0 or lately else Confidence.LIKELY,
+        claim=f"The neighbour table {table.name} of {node} {when}: {table.entries} entries, limit {limit}"
         + (", and new ones are refused" if refused > 0 else ""),
         evidence=(
-            Evidence(f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}", f"{table.entries} of {limit}", view.now),
+            Evidence(
+                f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}", f"{table.entries} of {limit}{exempt}", view.now
+            ),
             *(refusals if refused > 0 else ()),
-            *(Evidence(f"kernel log of {seen.node.name}", line.text, line.at) for line in told[-2:]),
+            *(Evidence(f"kernel log of {node}", line.text, line.at) for line in lately[-2:]),
         ),
-        disprove="Fewer entries than gc_thresh3, and table_fulls that stands still.",
+        disprove="Fewer entries than gc_thresh3, table_fulls that stands still, and no new line in the kernel log.",
         fix=f"Raise {_GC.get(table.name, 'neigh.default')}.gc_thresh1 to 3 in the node's own namespace, and in /etc/sysctl.d.",
-        node=seen.node.name,
+        node=node,
     )
 
 

@@ -110,7 +110,9 @@ def _fills(counted: Counted) -> Iterator[tuple[str, str]]:
         yield "conntrack", f"{now.count} of {now.maximum}" if now.in_use else "not in use here"
     if isinstance(counted.neighbours, Samples):
         for table in counted.neighbours.second.tables:
-            yield table.name, f"{table.entries} of {table.thresholds[-1]} (of all namespaces), {table.table_fulls or 0} refused"
+            apart = f", {table.exempt} of them exempt" if table.exempt else ""
+            told = "refusals not counted by this kernel" if table.table_fulls is None else f"{table.table_fulls} refused"
+            yield table.name, f"{table.entries} of {table.thresholds[-1]} (of all namespaces{apart}), {told}"
     if isinstance(counted.softnet, Samples):
         drops, squeezed = _node_drops.dropped(counted)
         total = sum(cpu.dropped for cpu in counted.softnet.second.cpus)
