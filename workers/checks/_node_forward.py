@@ -53,8 +53,7 @@ def _covered(seen: Seen, chain: ForwardChain) -> bool | None:
     chains = {found.name: found for table in rules.tables for found in table.chains}
     if any(rule.unread for found in chains.values() for rule in found.rules):
         return None
-    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in seen.node.pod_cidrs]
-    pods = [n for n in networks if n.version == _EVERYWHERE[chain.family].version]
+    pods = [n for n in seen.pod_networks if n.version == _EVERYWHERE[chain.family].version]
     if not pods:
         return None
     everywhere = _EVERYWHERE[chain.family]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ from node_helper.protocol import CannotLook
 from node_helper.records import ForwardChain
 from workers.check import Samples, View
 from workers.objects import Node, Pod
+
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Seen:
         return tuple(d for d in self.devices if {a.split("/")[0] for a in d.addresses} & set(self.node.addresses))
 
     @property
+    def pod_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The pod CIDRs that Kubernetes gave the node; none where the CNI hands out addresses by itself."""
+        return tuple(ipaddress.ip_network(cidr, strict=False) for cidr in self.node.pod_cidrs)
+
+    @property
     def unseen(self) -> dict[str, CannotLook]:
         """What could not be looked at, by what it is."""
         looked: dict[str, object] = {
@@ -103,6 +112,12 @@ def dropping(sampled: Samples[forward_policy.ForwardPolicy]) -> Iterator[tuple[F
         drops = (chain.packets or 0) - (first.packets or 0) if first else 0
         if chain.policy == "DROP" and drops > 0:
             yield chain, drops
+
+
+def pods_addresses(view: View, node: Node) -> frozenset[Address]:
+    """Those of a node's pods that have a network of their own."""
+    pods = (p for p in view.cluster.pods.values() if p.node == node.name and not p.host_network and p.phase == "Running")
+    return frozenset(ipaddress.ip_address(ip) for pod in pods for ip in pod.ips)
 
 
 def proxies(view: View, node: Node) -> tuple[Pod, ...]:

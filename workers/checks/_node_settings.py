@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from node_helper.facts.devices import Device
 from node_helper.facts.sysctls import Sysctls
 from workers.check import View
-from workers.checks._node_seen import Seen
+from workers.checks._node_seen import Address, Seen, pods_addresses
 from workers.model import Evidence, Finding, Severity
 
 _OVERHEADS = {"vxlan": 50, "geneve": 50, "ipip": 20, "sit": 20, "gre": 24, "gretap": 38}
@@ -38,10 +38,11 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
     """For the families in which the node has pods; then for the devices through which they come."""
-    off = [known for family, known in _FORWARDING.items() if family in _families(seen) and seen.value(known[0]) == "0"]
-    doors = [*_pod_bridges(seen), *seen.uplinks]
+    families = _families(view, seen)
+    off = [known for family, known in _FORWARDING.items() if family in families and seen.value(known[0]) == "0"]
+    doors = [*_pod_bridges(view, seen), *seen.uplinks]
     if not off:
-        paths = [f"net/ipv4/conf/{d.link.name}/forwarding" for d in doors] if 4 in _families(seen) else []  # noqa: PLR2004  (IPv4)
+        paths = [f"net/ipv4/conf/{d.link.name}/forwarding" for d in doors] if 4 in families else []  # noqa: PLR2004  (IPv4)
         off = [(path, path.replace("/", ".")) for path in paths if seen.value(path) == "0"]
     if off:
         yield Finding(
@@ -57,8 +58,8 @@ def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
     """Replies between two pods of one bridge pass by conntrack, so that a service's address is not put back into them."""
-    for bridge in _pod_bridges(seen):
-        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(seen)
+    for bridge in _pod_bridges(view, seen):
+        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(view, seen)
         keys = [_BRIDGE_NF[family] for family in sorted(families) if seen.value(_BRIDGE_NF[family]) != "1"]
         ports = [d for d in seen.devices if d.link.master == bridge.link.ifindex]
         if keys and ports:
@@ -130,12 +131,18 @@ def _mtu(view: View, seen: Seen, device: Device) -> Evidence:
     return Evidence(f"netlink RTM_GETLINK on {seen.node.name}, {device.link.name}", f"mtu {device.link.mtu}", view.now)
 
 
-def _families(seen: Seen) -> set[int]:
-    return {ipaddress.ip_network(cidr, strict=False).version for cidr in seen.node.pod_cidrs}
+def _families(view: View, seen: Seen) -> set[int]:
+    """Those of the node's pod CIDRs and of its pods (many CNIs use no CIDRs of nodes); else that of the node's first address."""
+    known = {network.version for network in seen.pod_networks} | {ip.version for ip in pods_addresses(view, seen.node)}
+    return known or {ipaddress.ip_address(a).version for a in seen.node.addresses[:1]}
 
 
-def _pod_bridges(seen: Seen) -> list[Device]:
-    """Bridges that carry an address out of the node's pod CIDRs: the gateways of its pods."""
-    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in seen.node.pod_cidrs]
-    bridges = (d for d in seen.devices if d.link.kind == "bridge")
-    return [d for d in bridges if any(ipaddress.ip_interface(a).ip in net for a in d.addresses for net in networks)]
+def _pod_bridges(view: View, seen: Seen) -> list[Device]:
+    """Bridges that carry an address out of the node's pod CIDRs, or in one network with a pod of its: the gateways of its pods."""
+    pods = pods_addresses(view, seen.node)
+    return [d for d in seen.devices if d.link.kind == "bridge" and any(_leads(a, seen, pods) for a in d.addresses)]
+
+
+def _leads(address: str, seen: Seen, pods: frozenset[Address]) -> bool:
+    own = ipaddress.ip_interface(address)
+    return any(own.ip in network for network in seen.pod_networks) or any(ip in own.network for ip in pods)
