@@ -114,6 +114,17 @@ def dropping(sampled: Samples[forward_policy.ForwardPolicy]) -> Iterator[tuple[F
             yield chain, drops
 
 
+def in_kernel(found: backends.Backends) -> tuple[str, ...]:
+    """The backends that hold services' rules: kube-proxy's own tables and chains, or virtual servers."""
+    return (*sorted({t.backend for t in found.tables if t.services}), *(("ipvs",) if found.ipvs else ()))
+
+
+def mode(seen: Seen) -> str:
+    """The mode that kube-proxy says it works in; "" where it says none."""
+    proxy = seen.settings.kube_proxy
+    return proxy.mode.text.strip()[:40] if isinstance(proxy, kube_proxy.KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
+
+
 def pods_addresses(view: View, node: Node) -> frozenset[Address]:
     """Those of a node's pods that have a network of their own."""
     pods = (p for p in view.cluster.pods.values() if p.node == node.name and not p.host_network and p.phase == "Running")

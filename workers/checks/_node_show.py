@@ -13,7 +13,7 @@ from node_helper.facts.sysctls import Sysctls
 from node_helper.programs import Programs
 from workers.check import Samples, View
 from workers.checks import _node_drops, _node_proxy
-from workers.checks._node_seen import Counted, Seen
+from workers.checks._node_seen import Counted, Seen, in_kernel, mode
 from workers.model import Shown, Table
 
 _KEYS = (
@@ -70,11 +70,6 @@ def _movers(seen: Seen) -> Table:
     return Table("Who moves its packets", tuple(rows))
 
 
-def in_kernel(found: Backends) -> tuple[str, ...]:
-    """The backends that hold services' rules: kube-proxy's own tables and chains, or virtual servers."""
-    return (*sorted({t.backend for t in found.tables if t.services}), *(("ipvs",) if found.ipvs else ()))
-
-
 def _in_kernel(found: Backends) -> str:
     return ", ".join(in_kernel(found)) or "none of kube-proxy's"
 
@@ -83,12 +78,6 @@ def _health(proxy: KubeProxy) -> str:
     if proxy.health.outcome != "answered":
         return proxy.health.outcome
     return f"{'well' if proxy.health.status == 200 else 'not well'}, HTTP {proxy.health.status}"  # noqa: PLR2004  (OK)
-
-
-def mode(seen: Seen) -> str:
-    """The mode that kube-proxy says it works in; "" where it says none."""
-    proxy = seen.settings.kube_proxy
-    return proxy.mode.text.strip()[:40] if isinstance(proxy, KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
 
 
 def _settings(seen: Seen) -> Iterator[Table]:
