@@ -66,6 +66,18 @@ def test_the_id_of_a_flow_is_not_that_of_icmp() -> None:
     assert (ping.original.icmp_id, ping.reply.icmp_id) == (21, 22)
 
 
+def test_a_flow_that_hardware_moves_is_offloaded_too() -> None:
+    moved = flow(PLAIN.replace("431999 ESTABLISHED ", "").replace("[ASSURED]", "[HW_OFFLOAD]"))
+    assert {"OFFLOAD", "HW_OFFLOAD"} <= set(moved.status)
+
+
+def test_dates_of_the_kernel_are_passed_over() -> None:
+    dated = PLAIN.replace("use=1", "delta-time=5 [start=Mon Jan  5 10:00:00 2026] use=1")
+    assert flow(dated) == flow(PLAIN)
+    with pytest.raises(Malformed):
+        flow(PLAIN.replace("use=1", "Jan use=1"))
+
+
 @pytest.mark.parametrize(
     "line", ["", "tcp", "tcp 6 1 nonsense", PLAIN.replace("10.96.0.100", "10.96.0.300"), PLAIN.partition(" src=10.244.1.4")[0]]
 )
