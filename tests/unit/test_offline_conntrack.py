@@ -122,6 +122,22 @@ def test_a_saved_table_is_asked_as_a_live_one(tmp_path: Path) -> None:
     assert [(d.address, d.port, d.unreplied) for d in lost.destinations] == [("10.96.0.10", 53, 1)]
 
 
+def test_a_file_of_ipv4_alone_tells_nothing_about_ipv6(tmp_path: Path) -> None:
+    saved = tmp_path / "node1.conntrack.txt"
+    saved.write_text(f"{PLAIN}\n")
+    meant = (Which(dst="fd00::1"), Which(ends=("fd00::4",)), Which(protocol="icmpv6"))
+    for which in meant:
+        cannot = ask(tmp_path, which)
+        assert isinstance(cannot, CannotLook)
+        assert "holds no flow of IPv6" in cannot.reason
+    both = ask(tmp_path, Which(ends=("10.244.1.4", "fd00::4")))
+    assert isinstance(both, conntrack.Conntrack)
+    assert both.flows == 1
+    saved.write_text(f"{PLAIN}\n{PLAIN.replace('10.244.1.', 'fd00::').replace('10.96.0.100', 'fd00:1::1')}\n")
+    found = [ask(tmp_path, which) for which in meant]
+    assert [one.flows for one in found if isinstance(one, conntrack.Conntrack)] == [0, 1, 0]
+
+
 def test_a_damaged_file_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "node1.conntrack.txt").write_text(f"{PLAIN}\ngarbage\n")
     refused = ask(tmp_path, Which())

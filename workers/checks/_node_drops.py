@@ -18,6 +18,7 @@ from workers.model import Confidence, Evidence, Finding, Severity
 
 _ROUTED = ("net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter")
 _STRICT = "1"
+_SYN_QUEUE = "net.ipv4.tcp_max_syn_backlog"
 _SHOWN = 5
 _GC = {"arp_cache": "net.ipv4.neigh.default", "ndisc_cache": "net.ipv6.neigh.default"}
 
@@ -94,16 +95,25 @@ def _softnet(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
 def _queues(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     listening = risen(counted, "TcpExtListenOverflows", "TcpExtListenDrops")
     if listening:
+        # Drops alone come from elsewhere too: a full queue of half-open connections, no memory, no route back.
+        slow = "TcpExtListenOverflows" in listening
+        at = f"A process on {seen.node.name} itself"
         yield Finding(
             id="listen-queue-overflow",
             severity=Severity.WARNING,
-            claim=f"A process on {seen.node.name} itself accepts connections too slowly: new ones are dropped",
+            confidence=Confidence.CONFIRMED if slow else Confidence.LIKELY,
+            claim=f"{at} accepts connections too slowly: new ones are dropped"
+            if slow
+            else f"{at} loses new connections before they wait to be accepted: no accept queue overflowed",
             evidence=(
                 *_rates(view, counted, listening),
                 Evidence("net.core.somaxconn", seen.value("net/core/somaxconn") or "not shown here", view.now),
+                *(() if slow else (Evidence(_SYN_QUEUE, seen.value(_SYN_QUEUE.replace(".", "/")) or "not shown here", view.now),)),
             ),
             disprove="TcpExtListenOverflows and TcpExtListenDrops that stand still.",
-            fix="`ss -ltn` shows the socket whose Recv-Q exceeds its Send-Q; let it accept faster, or queue more.",
+            fix="`ss -ltn` shows the socket whose Recv-Q exceeds its Send-Q; let it accept faster, or queue more."
+            if slow
+            else "Find who opens connections and leaves them half open (`ss -tn state syn-recv`); see the log for SYN flooding.",
             node=seen.node.name,
         )
     buffers = risen(counted, "UdpRcvbufErrors", "Udp6RcvbufErrors")

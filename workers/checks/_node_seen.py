@@ -27,6 +27,7 @@ from workers.check import Samples, View
 from workers.objects import Node, Pod
 
 
+_ALIVE = ("Pending", "Running")  # one that cannot start should run there, too
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -138,4 +139,4 @@ def proxies(view: View, node: Node) -> tuple[Pod, ...]:
 
 def _is_proxy(pod: Pod) -> bool:
     named = pod.labels.get("k8s-app") == "kube-proxy" or pod.labels.get("component") == "kube-proxy"
-    return (named or pod.name.startswith("kube-proxy-")) and pod.host_network and pod.phase == "Running" and not pod.deleting
+    return (named or pod.name.startswith("kube-proxy-")) and pod.host_network and pod.phase in _ALIVE and not pod.deleting
