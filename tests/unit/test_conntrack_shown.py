@@ -31,7 +31,9 @@ def test_a_kernel_that_notes_flows_only_while_somebody_listens_does_not_tell_eve
 
 
 def test_events_that_are_in_no_destinations_count_are_told() -> None:
-    some = Moment(60, 0, 0, False, tuple(Happened("new", "tcp", f"10.0.0.{n}", 80, 1) for n in range(50)), 10, "")
+    some = Moment(
+        60, 0, 0, lost=False, happened=tuple(Happened("new", "tcp", f"10.0.0.{n}", 80, 1) for n in range(50)), rare=10, lines=""
+    )
     watched = Watched().and_then(some).and_then(some)
     assert (watched.events, watched.rare, sum(n for n, _ in watched.happened.values())) == (120, 20, 100)
     assert any(note.startswith("20 of 120 events were towards destinations") for note in notes(1, watched))

@@ -73,7 +73,7 @@ def test_a_log_without_any_record_was_not_seen() -> None:
     with pytest.raises(CannotLook, match="/dev/kmsg holds no record; journalctl --dmesg gives no line of the kernel"):
         fact.collect(empty, fact.Query())
     strange = replace(empty, files={**FILES, "/var/log/kern.log": f"@4000 {OLD}\n"})
-    with pytest.raises(CannotLook, match="kern.log holds no line with a time"):
+    with pytest.raises(CannotLook, match=r"kern\.log holds no line with a time"):
         fact.collect(strange, fact.Query())
     quiet = replace(empty, log="6,1,1000,-;Linux version 6.1\n")
     assert fact.collect(quiet, fact.Query()).lines == ()

@@ -399,9 +399,7 @@ def test_a_neighbour_table_tells_how_full_it_is(fulls: bytes, told: int | None) 
 
 
 @pytest.mark.parametrize(("release", "exempt"), [("6.1.0-25-amd64", 2), ("5.0.0", 2), ("4.19.0-27-amd64", 0), ("", 0)])
-def test_entries_that_are_never_collected_do_not_fill_a_table(
-    release: str, exempt: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_that_are_never_collected_do_not_fill_a_table(release: str, exempt: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def entry(state: int, flags: int, family: int = socket.AF_INET) -> bytes:
         return struct.pack("=BxxxiHBB", family, 2, state, flags, 1) + attr(1, bytes(4))
 

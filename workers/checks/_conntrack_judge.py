@@ -40,14 +40,16 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
 def _mute(view: View, seen: Seen) -> Iterator[Finding]:
     """A kernel that tells no events, or not of flows that are made now, was not watched."""
     stats, watched = seen.now, seen.watched
-    if stats is None or not isinstance(watched, Watched) or stats.events not in (0, None) or (stats.events is None and watched.events):
+    if stats is None or not isinstance(watched, Watched):
         return
-    why = "is 0" if stats.events == 0 else "does not exist: this kernel was built without events"
-    fix = "`sysctl -w net.netfilter.nf_conntrack_events=1` on the node; flows that are made after that are told."
-    cannot = CannotLook(
-        f"{seen.where.node}: nf_conntrack_events {why}", kind="missing", fix=fix if stats.events == 0 else "Look at the table."
-    )
-    yield findings.unknown(cannot, node=seen.where.node, what="conntrack events", now=view.now, subject=seen.where.subject)
+    node = seen.where.node
+    why, fix = "is 0", "`sysctl -w net.netfilter.nf_conntrack_events=1` on the node: flows that are made after that are told."
+    if stats.events is None and not watched.events:
+        why, fix = "does not exist: this kernel was built without events", "Look at the table twice instead."
+    elif stats.events != 0:
+        return
+    cannot = CannotLook(f"{node}: nf_conntrack_events {why}", kind="missing", fix=fix)
+    yield findings.unknown(cannot, node=node, what="conntrack events", now=view.now, subject=seen.where.subject)
 
 
 def _full(view: View, seen: Seen) -> Iterator[Finding]:

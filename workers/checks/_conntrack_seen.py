@@ -15,7 +15,10 @@ from workers.objects import Pod
 from workers.params import NodeTarget, PodTarget, Target
 
 _MOST_DESTINATIONS = 10_000
-_ENDED = {phase: f"has {word}, and its address may be another pod's" for phase, word in (("Succeeded", "finished"), ("Failed", "failed"))}
+_ENDED = {
+    phase: f"has {word}, and its address may be another pod's"
+    for phase, word in (("Succeeded", "finished"), ("Failed", "failed"))
+}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from node_helper import codec
@@ -153,23 +154,26 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
         notes.append(f"{table.forgotten:,} flows go to destinations too rare to be counted one by one.")
     if table and table.seen > table.flows:
         notes.append(f"Chosen on the node by netcheck from {table.seen:,} entries: the kernel does not choose by this.")
-    if watched and seen.watched_s < seen.meant_s:
-        notes.append(f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s.")
-    if watched and watched.shown < watched.events:
-        notes.append(f"The file holds the first {watched.shown:,} of {watched.events:,} events.")
-    if watched and watched.lossy:
-        notes.append(f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low.")
-    if watched and watched.rare:
-        of = "were towards destinations that are rare in their half second; the counts of destinations lack them"
-        notes.append(f"{watched.rare:,} of {watched.events:,} events {of}.")
-    if watched and seen.now and seen.now.events == _WHILE_HEARD:
-        notes.append(
-            "nf_conntrack_events is 2: of a flow that began while nobody listened the kernel tells neither change nor end, so more"
-            " may have ended than is said."
-        )
+    if watched:
+        notes += _notes_on_events(seen, watched)
     if isinstance(seen.log, KernelLog) and seen.log.lines:
         notes.append(f"Kernel log ({seen.log.source}): {seen.log.lines[-1].at} {seen.log.lines[-1].text}")
     return notes
+
+
+def _notes_on_events(seen: Seen, watched: Watched) -> Iterator[str]:
+    if seen.watched_s < seen.meant_s:
+        yield f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s."
+    if watched.shown < watched.events:
+        yield f"The file holds the first {watched.shown:,} of {watched.events:,} events."
+    if watched.lossy:
+        yield f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low."
+    if watched.rare:
+        of = "were towards destinations that are rare in their half second; the counts of destinations lack them"
+        yield f"{watched.rare:,} of {watched.events:,} events {of}."
+    if seen.now and seen.now.events == _WHILE_HEARD:
+        untold = "of a flow that began while nobody listened the kernel tells neither change nor end"
+        yield f"nf_conntrack_events is {_WHILE_HEARD}: {untold}, so more may have ended than is said."
 
 
 def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from workers.model import Confidence, Evidence, Finding, Severity
 
 _ROUTED = ("net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter")
 _STRICT = "1"
-_SYN_QUEUE = "net.ipv4.tcp_max_syn_backlog"
 _SHOWN = 5
 _GC = {"arp_cache": "net.ipv4.neigh.default", "ndisc_cache": "net.ipv6.neigh.default"}
 
@@ -29,7 +28,8 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
         return
     yield from _reverse_path(view, seen, seen.counted)
     yield from _softnet(view, seen, seen.counted)
-    yield from _queues(view, seen, seen.counted)
+    yield from _accepting(view, seen, seen.counted)
+    yield from _receiving(view, seen, seen.counted)
     yield from _neighbours(view, seen, seen.counted)
 
 
@@ -92,7 +92,7 @@ def _softnet(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
         )
 
 
-def _queues(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
+def _accepting(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     listening = risen(counted, "TcpExtListenOverflows", "TcpExtListenDrops")
     if listening:
         # Drops alone come from elsewhere too: a full queue of half-open connections, no memory, no route back.
@@ -108,7 +108,9 @@ def _queues(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
             evidence=(
                 *_rates(view, counted, listening),
                 Evidence("net.core.somaxconn", seen.value("net/core/somaxconn") or "not shown here", view.now),
-                *(() if slow else (Evidence(_SYN_QUEUE, seen.value(_SYN_QUEUE.replace(".", "/")) or "not shown here", view.now),)),
+                Evidence(
+                    "net.ipv4.tcp_max_syn_backlog", seen.value("net/ipv4/tcp_max_syn_backlog") or "not shown here", view.now
+                ),
             ),
             disprove="TcpExtListenOverflows and TcpExtListenDrops that stand still.",
             fix="`ss -ltn` shows the socket whose Recv-Q exceeds its Send-Q; let it accept faster, or queue more."
@@ -116,6 +118,9 @@ def _queues(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
             else "Find who opens connections and leaves them half open (`ss -tn state syn-recv`); see the log for SYN flooding.",
             node=seen.node.name,
         )
+
+
+def _receiving(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     buffers = risen(counted, "UdpRcvbufErrors", "Udp6RcvbufErrors")
     if buffers:
         yield Finding(
@@ -166,7 +171,9 @@ def _full(view: View, seen: Seen, table: NeighbourTable, refused: int, apart: fl
         + (", and new ones are refused" if refused > 0 else ""),
         evidence=(
             Evidence(
-                f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}", f"{table.entries} of {limit}{exempt}", view.now
+                f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}",
+                f"{table.entries} of {limit}{exempt}",
+                view.now,
             ),
             *(refusals if refused > 0 else ()),
             *(Evidence(f"kernel log of {node}", line.text, line.at) for line in lately[-2:]),

@@ -26,7 +26,6 @@ from node_helper.records import ForwardChain
 from workers.check import Samples, View
 from workers.objects import Node, Pod
 
-
 _ALIVE = ("Pending", "Running")  # one that cannot start should run there, too
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -133,12 +133,12 @@ def _mtu(view: View, seen: Seen, device: Device) -> Evidence:
 
 def _families(view: View, seen: Seen) -> set[int]:
     """Those of the node's pod CIDRs and of its pods (many CNIs use no CIDRs of nodes); else that of the node's first address."""
-    known = {network.version for network in seen.pod_networks} | {ip.version for ip in pods_addresses(view, seen.node)}
+    known: set[int] = {network.version for network in seen.pod_networks} | {ip.version for ip in pods_addresses(view, seen.node)}
     return known or {ipaddress.ip_address(a).version for a in seen.node.addresses[:1]}
 
 
 def _pod_bridges(view: View, seen: Seen) -> list[Device]:
-    """Bridges that carry an address out of the node's pod CIDRs, or in one network with a pod of its: the gateways of its pods."""
+    """The gateways of its pods: bridges with an address out of the node's pod CIDRs, or in one network with a pod."""
     pods = pods_addresses(view, seen.node)
     return [d for d in seen.devices if d.link.kind == "bridge" and any(_leads(a, seen, pods) for a in d.addresses)]
 

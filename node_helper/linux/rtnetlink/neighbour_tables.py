@@ -39,7 +39,7 @@ def read(netlink: Netlink) -> tuple[NeighbourTable, ...]:
 def exempts(release: str) -> bool:
     """Whether a kernel of this release (uname -r) counts such entries apart."""
     major = re.match(r"\d+", release, re.ASCII)
-    return bool(major) and int(major[0]) >= _EXEMPT_SINCE
+    return major is not None and int(major[0]) >= _EXEMPT_SINCE
 
 
 def _weighed(netlink: Netlink, table: NeighbourTable) -> NeighbourTable:

@@ -26,7 +26,9 @@ def read(files: OfNode, query: conntrack.Query) -> conntrack.Conntrack:
     every = files.parsed(FILE, _flows)
     if _of_ipv6(query.which) and not any(":" in one.original.src for _, one in every):
         fix = f"Save `conntrack -L -f ipv6` behind what is in {files.file(FILE)}."
-        raise CannotLook(f"{files.file(FILE)} holds no flow of IPv6, which older versions of conntrack leave out", kind="missing", fix=fix)
+        raise CannotLook(
+            f"{files.file(FILE)} holds no flow of IPv6, which older versions of conntrack leave out", kind="missing", fix=fix
+        )
     found = [(line, one) for line, one in every if meant(one, query.which)]
     flows = [one for _, one in found]
     return conntrack.Conntrack(
