@@ -109,7 +109,8 @@ def _read(rule: Rule, so_far: Accepted) -> tuple[Accepted, str] | None:
     if not target or "!" in words:
         return (replace(so_far, plain=False), target) if target else None
     way = Accepted(_narrowed(so_far.source, asked.get("-s")), _narrowed(so_far.destination, asked.get("-d")), so_far.plain)
-    plain = {word for word in words if word.startswith("-")} <= _PLAIN and asked.get("-m", "comment") == "comment"
+    matches = {match for word, match in pairwise(words) if word == "-m"}
+    plain = {word for word in words if word.startswith("-")} <= _PLAIN and matches <= {"comment"}
     return (way if plain else replace(way, plain=False)), target
 
 

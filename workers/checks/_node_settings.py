@@ -14,8 +14,11 @@ from workers.check import View
 from workers.checks._node_seen import Address, Seen, pods_addresses
 from workers.model import Evidence, Finding, Severity
 
-_OVERHEADS = {"vxlan": 50, "geneve": 50, "ipip": 20, "sit": 20, "gre": 24, "gretap": 38}
-"""The least that these add to an IPv4 packet; headers of IPv6 add more."""
+_OVERHEADS = {
+    "vxlan": 50, "geneve": 50, "ipip": 20, "sit": 20, "gre": 24, "gretap": 38, "ip6tnl": 40, "ip6gre": 44, "ip6gretap": 58,
+}  # fmt: skip
+"""The least that these add to a packet: vxlan and geneve by IPv4, the others by the one that their kind says."""
+_EITHER, _MORE = frozenset({"vxlan", "geneve"}), 20  # bytes by which a header of IPv6 is longer
 _FORWARDING = {
     4: ("net/ipv4/ip_forward", "net.ipv4.ip_forward"),
     6: ("net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding"),
@@ -79,7 +82,7 @@ def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _tunnel(view: View, seen: Seen, device: Device) -> Iterator[Finding]:
     """A tunnel that is bound to a device must leave room in it for its own header."""
-    link, overhead = device.link, _OVERHEADS.get(device.link.kind)
+    link, overhead = device.link, _overhead(seen, device.link.kind)
     below = next((d.link for d in seen.devices if d.link.ifindex == link.link and link.link_netnsid is None), None)
     if overhead is None or below is None or "UP" not in link.flags or link.mtu <= below.mtu - overhead:
         return
@@ -87,6 +90,13 @@ def _tunnel(view: View, seen: Seen, device: Device) -> Iterator[Finding]:
     fits = f"{below.mtu} - {overhead} = {below.mtu - overhead}"
     here = (_mtu(view, seen, device), Evidence(f"MTU of {below.name}, less the header of {link.kind}", fits, view.now))
     yield _narrow(seen, claim, here, f"Set the MTU of {link.name} to {below.mtu - overhead} or less, in the CNI's configuration.")
+
+
+def _overhead(seen: Seen, kind: str) -> int | None:
+    """Nodes that have only addresses of IPv6 reach each other by them alone; None for what is no tunnel."""
+    by_ipv6 = kind in _EITHER and bool(seen.node.addresses) and all(":" in a for a in seen.node.addresses)
+    least = _OVERHEADS.get(kind)
+    return None if least is None else least + (_MORE if by_ipv6 else 0)
 
 
 def _ports(view: View, seen: Seen, bridge: Device) -> Iterator[Finding]:
