@@ -96,7 +96,7 @@ def _mtus(each: Each) -> str:
 
 
 def _facts(view: View, each: Each) -> dict[str, Any]:
-    """One node in the JSON interface; null where it could not be looked at."""
+    """One node in the JSON interface; null where it could not be looked at, and for a conntrack that is not in use."""
     summary = each.summary
     known = {"node": each.node.name, "ready": each.node.ready, "verdict": worst(view, each).value}
     if isinstance(summary, CannotLook):
@@ -106,7 +106,9 @@ def _facts(view: View, each: Each) -> dict[str, Any]:
         "kernel": summary.kernel,
         "backends": list(in_kernel(summary.backends)),
         "mode": _mode(each) or None,
-        "conntrack": {"count": summary.conntrack.count, "maximum": summary.conntrack.maximum},
+        "conntrack": {"count": summary.conntrack.count, "maximum": summary.conntrack.maximum}
+        if summary.conntrack.in_use
+        else None,
         "mtu": _mtus(each),
         "helper": summary.helper,
     }
