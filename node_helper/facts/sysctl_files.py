@@ -10,6 +10,7 @@ import fnmatch
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
+from node_helper.early_modules import late
 from node_helper.kernel import Kernel
 from node_helper.protocol import CannotLook, Fact
 
@@ -43,12 +44,14 @@ class SysctlFiles:
     """Assignments in the order in which they are applied. `wins` is the last one that is not undone by an explicit exception.
 
     `hidden` are files that do not count: a folder before theirs has one of the same name, or systemd does not read them.
+    `late` is the kernel module that must be there before they are applied, where nothing is seen to load it so early.
     """
 
     key: str
     assignments: tuple[Assignment, ...]
     wins: Optional[Assignment]
     hidden: tuple[str, ...]
+    late: str = ""
 
 
 def collect(kernel: Kernel, query: Query) -> SysctlFiles:
@@ -58,7 +61,7 @@ def collect(kernel: Kernel, query: Query) -> SysctlFiles:
     found: list[Assignment] = []
     for path in paths:
         found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
-    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden)
+    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden, late(kernel, wanted) if found else "")
 
 
 def _winner(found: list[Assignment], wanted: str) -> Optional[Assignment]:

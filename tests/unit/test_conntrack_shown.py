@@ -9,6 +9,7 @@ import pytest
 from node_helper.conntrack.wants import Which
 from node_helper.facts.conntrack_events import Happened, Moment
 from node_helper.facts.conntrack_stats import ConntrackStats
+from node_helper.facts.sysctl_files import Assignment, SysctlFiles
 from tests.cases.test_cases import view_of
 from tests.cases.world import world
 from workers.check import Samples
@@ -46,3 +47,13 @@ def test_flows_of_a_pod_on_the_nodes_network_are_those_of_the_node(*, shared: bo
     view = replace(VIEW, cluster=replace(VIEW.cluster, pods={**pods, client.key: client}))
     assert said in find(view, Target("pod", "client")).note
     assert bool(find(view, Target("pod", "client")).note) == shared
+
+
+@pytest.mark.parametrize(("late", "said"), [("", ""), ("nf_conntrack", "at start only if nf_conntrack is loaded before")])
+def test_a_file_that_may_be_applied_too_early_is_no_sure_persistence(late: str, said: str) -> None:
+    stats = ConntrackStats(in_use=True, evidence="", count=3, maximum=9)
+    line = Assignment("/etc/sysctl.d/50-a.conf", 2, "net.netfilter.nf_conntrack_max", "9")
+    files = SysctlFiles("net/netfilter/nf_conntrack_max", (line,), line, (), late)
+    rows = dict(show(None, VIEW, Seen(Where("node1"), Which(), Samples(stats, stats, 0.5), files=files)).tables[0].rows)
+    assert rows["maximum persisted in"].startswith("/etc/sysctl.d/50-a.conf:2 (9)")
+    assert (said in rows["maximum persisted in"], "only if" in rows["maximum persisted in"]) == (True, bool(late))

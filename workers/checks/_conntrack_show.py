@@ -86,7 +86,10 @@ def _state(seen: Seen) -> tuple[Table, ...]:
 def _persisted(files: SysctlFiles | CannotLook) -> str:
     if isinstance(files, CannotLook):
         return f"could not be seen: {files.reason}"
-    return f"{files.wins.path}:{files.wins.line} ({files.wins.value})" if files.wins else "no sysctl file"
+    if files.wins is None:
+        return "no sysctl file"
+    only = f"; at start only if {files.late} is loaded before, which no file of modules-load.d does" if files.late else ""
+    return f"{files.wins.path}:{files.wins.line} ({files.wins.value}){only}"
 
 
 def _contents(view: View, table: Conntrack) -> tuple[Table, ...]:
