@@ -55,12 +55,16 @@ class Counted:
 
 @dataclass(frozen=True)
 class Seen:
-    """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop."""
+    """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop.
+
+    `every_device`: the devices are all there are; else only those with an address.
+    """
 
     node: Node
     settings: Settings
     counted: Counted | None = None
     forward_rules: dict[ForwardChain, Ruleset | CannotLook] = field(default_factory=dict)
+    every_device: bool = True
 
     def value(self, key: str) -> str | None:
         """A sysctl by its path below /proc/sys; None where it is not there or could not be read."""

@@ -64,20 +64,29 @@ def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
     for bridge in _pod_bridges(view, seen):
         families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(view, seen)
         keys = [_BRIDGE_NF[family] for family in sorted(families) if seen.value(_BRIDGE_NF[family]) != "1"]
-        ports = [d for d in seen.devices if d.link.master == bridge.link.ifindex]
-        if keys and ports:
+        behind = _behind(view, seen, bridge)
+        if keys and behind:
             said = tuple(Evidence(f"/proc/sys/{k} on {seen.node.name}", seen.value(k) or "no such file", view.now) for k in keys)
             yield Finding(
                 id="bridge-nf-off",
                 severity=Severity.PROBLEM,
                 claim=f"Packets between pods on {bridge.link.name} of {seen.node.name} pass by its rules: a service fails for a "
                 "client whose endpoint is on the same node",
-                evidence=(*said, Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(len(ports)), view.now)),
+                evidence=(*said, behind),
                 disprove="The value 1 in these files, or a pod that reaches itself and its neighbours by a service's address.",
                 fix="`modprobe br_netfilter` and `sysctl -w net.bridge.bridge-nf-call-iptables=1` (ip6tables too), both made "
                 "to last by files in /etc/modules-load.d and /etc/sysctl.d.",
                 node=seen.node.name,
             )
+
+
+def _behind(view: View, seen: Seen, bridge: Device) -> Evidence | None:
+    """That pods are at a bridge: its ports, or where those are not known the node's pods; None where there are none."""
+    if seen.every_device:
+        ports = sum(d.link.master == bridge.link.ifindex for d in seen.devices)
+        return Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(ports), view.now) if ports else None
+    pods = len(pods_addresses(view, seen.node))
+    return Evidence(f"Kubernetes API, addresses of pods on {seen.node.name}", str(pods), view.cluster.as_of) if pods else None
 
 
 def _tunnel(view: View, seen: Seen, device: Device) -> Iterator[Finding]:
@@ -123,7 +132,10 @@ def _uplink(view: View, seen: Seen) -> Iterator[Finding]:
     if not uplinks:
         return
     widest = max(uplinks, key=lambda d: d.link.mtu)
-    pods = [d for d in seen.devices if d.link.kind == "veth" and d.link.link_netnsid is not None and d not in seen.uplinks]
+    leading = {d.link.ifindex for d in _pod_bridges(view, seen)}
+    others = {d.link.ifindex for d in seen.devices if d.link.kind == "bridge" and d.addresses} - leading  # such as docker0
+    veths = [d for d in seen.devices if d.link.kind == "veth" and d.link.link_netnsid is not None and d not in seen.uplinks]
+    pods = [d for d in veths if d.link.master not in others]
     wide = [d for d in pods if "UP" in d.link.flags and d.link.mtu > widest.link.mtu]
     if wide:
         sent, taken = wide[0].link.mtu, widest.link.mtu
