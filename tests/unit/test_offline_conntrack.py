@@ -138,6 +138,21 @@ def test_a_file_of_ipv4_alone_tells_nothing_about_ipv6(tmp_path: Path) -> None:
     assert [one.flows for one in found if isinstance(one, conntrack.Conntrack)] == [0, 1, 0]
 
 
+@pytest.mark.parametrize(("said", "whole"), [("2", True), ("1", True), ("3", False)])
+def test_fewer_flows_than_the_tool_has_shown_are_not_all(tmp_path: Path, said: str, *, whole: bool) -> None:
+    trailer = f"conntrack v1.4.7 (conntrack-tools): {said} flow entries have been shown.\n"
+    (tmp_path / "node1.conntrack.txt").write_text(f"{PLAIN}\n{trailer}{UNREPLIED}\n")
+    answer = ask(tmp_path, Which())
+    assert isinstance(answer, conntrack.Conntrack) == whole
+    if isinstance(answer, CannotLook):
+        assert answer.reason == "node1.conntrack.txt: 2 flows are here, and conntrack says that it has shown 3"
+
+
+@pytest.mark.parametrize("word", ["COOKIE_WAIT", "RESPOND"])
+def test_a_state_of_dccp_has_its_own_name(word: str) -> None:
+    assert flow(PLAIN.replace("tcp      6", "dccp     33").replace("ESTABLISHED", word)).state == "RESPOND"
+
+
 def test_a_damaged_file_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "node1.conntrack.txt").write_text(f"{PLAIN}\ngarbage\n")
     refused = ask(tmp_path, Which())

@@ -47,9 +47,10 @@ def flow(line: str) -> Flow:
     if len(read.sides) != 2:  # noqa: PLR2004  (there and back)
         raise Malformed(f"{line[:60]!r} does not hold two directions")
     original, reply = (_direction(side) for side in read.sides)
+    protocol = int(words[1])
     return Flow(
-        protocol=names.protocol(int(words[1])),
-        state=read.state,
+        protocol=names.protocol(protocol),
+        state=_of_dccp(read.state) if protocol == names.DCCP else read.state,
         original=original,
         reply=reply,
         status=tuple(_status(read, original, reply)),
@@ -124,6 +125,11 @@ def _status(read: _Read, original: Direction, reply: Direction) -> list[str]:
     if reply.dst != original.src or reply.dport != original.sport:
         status.append("SRC_NAT")
     return status + read.status
+
+
+def _of_dccp(word: str) -> str:
+    """The tool calls states of DCCP by the words of SCTP that have their numbers; newer ones do not."""
+    return names.DCCP_STATES[names.SCTP_STATES.index(word)] if word in names.SCTP_STATES else word
 
 
 def _number(said: dict[str, str], name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from node_helper.codec import Malformed
@@ -15,6 +16,7 @@ from workers.offline.source import OfNode, Source
 
 FILE = "conntrack.txt"
 _FIRST, _TOP = 20, 20
+_SHOWN = re.compile(r"(\d{1,12}) flow entries have been shown")
 
 
 def read(files: OfNode, query: conntrack.Query) -> conntrack.Conntrack:
@@ -52,13 +54,20 @@ def _of_ipv6(which: Which) -> bool:
 
 
 def _flows(text: str) -> list[tuple[str, Flow]]:
-    found = []
+    """Raises `Malformed`, too, for fewer flows than the tool says that it has shown: the file was cut, or filtered."""
+    found: list[tuple[str, Flow]] = []
+    shown = 0
     for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and "flow entries have been shown" not in line:
+        said = _SHOWN.search(line)
+        if said:
+            shown += int(said[1])
+        elif line.strip():
             try:
                 found.append((line, flow(line)))
             except Malformed as e:
                 raise Malformed(f"line {number}: {e}") from e
+    if len(found) < shown:
+        raise Malformed(f"{len(found)} flows are here, and conntrack says that it has shown {shown}")
     return found
 
 
