@@ -55,7 +55,8 @@ def _mute(view: View, seen: Seen) -> Iterator[Finding]:
 def _full(view: View, seen: Seen) -> Iterator[Finding]:
     """By the fill, by entries evicted and packets dropped for want of room, and by the kernel's own words.
 
-    Only a full table evicts (early_drop in __nf_conntrack_alloc); packets are dropped for other reasons, too.
+    Only a full table evicts (early_drop in __nf_conntrack_alloc), and it is full still where it can evict nothing: packets that
+    are dropped with room left are dropped for another reason (a clash of two that insert the same entry).
     """
     node, stats = seen.where.node, seen.now
     if stats is None or not stats.maximum:
@@ -63,18 +64,18 @@ def _full(view: View, seen: Seen) -> Iterator[Finding]:
     fill = stats.count / stats.maximum
     recent, lately = _told(seen.log, RECENT_S), _told(seen.log, LATELY_S)
     evicted, filling = bool(seen.risen.get("early_drop")), fill >= _WARNING
-    evicting = evicted or (filling and bool(seen.risen.get("drop")))
+    dropping = fill >= _PROBLEM and bool(seen.risen.get("drop"))
     if not filling and not lately and not evicted:
         return
-    bad = fill >= _PROBLEM or bool(recent) or evicting
+    bad = fill >= _PROBLEM or bool(recent) or evicted
     was = f"is {fill:.0%} full" if filling else f"was full at {view.now if evicted else lately[-1].at}"
-    dropped = f", and packets {'are' if filling or evicting else 'were'} dropped" if recent or evicting else ""
+    loses = _loses(recent, filling=filling, dropping=dropping, evicted=evicted)
     sure = filling or evicted or any(line.netns is not None for line in lately)
     yield Finding(
         id="conntrack-table-full",
         severity=Severity.PROBLEM if bad else Severity.WARNING,
         confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
-        claim=f"The conntrack table of {node} {was}: {stats.count:,} of {stats.maximum:,} entries{dropped}",
+        claim=f"The conntrack table of {node} {was}: {stats.count:,} of {stats.maximum:,} entries{loses}",
         evidence=(
             Evidence(f"nf_conntrack_count and nf_conntrack_max of {node}", f"{stats.count} of {stats.maximum}", view.now),
             *(Evidence(f"kernel log of {node}", line.text, line.at) for line in lately[-3:]),
@@ -87,6 +88,13 @@ def _full(view: View, seen: Seen) -> Iterator[Finding]:
         node=node,
         look_further=f"conntrack node/{node} state=UNREPLIED",
     )
+
+
+def _loses(recent: list[LogLine], *, filling: bool, dropping: bool, evicted: bool) -> str:
+    """A table that finds an entry to evict drops the packets of that flow later, not the one that came."""
+    if dropping or recent:
+        return f", and packets {'are' if dropping or filling else 'were'} dropped"
+    return ", and flows that are not assured are evicted" if evicted else ""
 
 
 def _invalid(view: View, seen: Seen) -> Iterator[Finding]:
