@@ -24,15 +24,14 @@ _BRINGS_IT = re.compile(
 
 def late(kernel: Kernel, key: str) -> str:
     """The module without which the setting does not exist, where nothing that can be seen loads it early; "" else."""
-    if not key.startswith(f"net/netfilter/{_CONNTRACK}") or _built_in(kernel):
+    if not key.startswith(f"net/netfilter/{_CONNTRACK}") or not _is_module(kernel):
         return ""
     return "" if any(_BRINGS_IT.fullmatch(name) for name in _loaded_early(kernel)) or _by_udev(kernel) else _CONNTRACK
 
 
-def _built_in(kernel: Kernel) -> bool:
-    release = (kernel.read("/proc/sys/kernel/osrelease", _MOST_BYTES) or "").strip()
-    without_modules = kernel.read("/proc/modules", _MOST_BYTES) is None
-    return without_modules or f"/{_CONNTRACK}.ko" in (kernel.read(f"/lib/modules/{release}/modules.builtin", _MOST_BYTES) or "")
+def _is_module(kernel: Kernel) -> bool:
+    """One that is not listed is part of the kernel, or not loaded now: then the setting is not there at all."""
+    return f"\n{_CONNTRACK} " in "\n" + (kernel.read("/proc/modules", _MOST_BYTES) or "")
 
 
 def _loaded_early(kernel: Kernel) -> Iterator[str]:

@@ -61,7 +61,7 @@ def collect(kernel: Kernel, query: Query) -> SysctlFiles:
     found: list[Assignment] = []
     for path in paths:
         found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
-    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden, late(kernel, wanted) if found else "")
+    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden, late(kernel, wanted))
 
 
 def _winner(found: list[Assignment], wanted: str) -> Optional[Assignment]:
