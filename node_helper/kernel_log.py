@@ -28,7 +28,8 @@ _WHAT = (
 class LogLine:
     """`what` is conntrack-full or neighbour-overflow; `at` is RFC 3339, UTC; `netns` is the namespace that the line names.
 
-    Times of /dev/kmsg do not count while the node sleeps; a node that never does has them right.
+    Times of /dev/kmsg do not count while the node sleeps, and are told by the processor's own clock, which nobody sets: after
+    months they may be minutes off.
     """
 
     at: str

@@ -119,8 +119,9 @@ def dropping(sampled: Samples[forward_policy.ForwardPolicy]) -> Iterator[tuple[F
 
 
 def in_kernel(found: backends.Backends) -> tuple[str, ...]:
-    """The backends that hold services' rules: kube-proxy's own tables and chains, or virtual servers."""
-    return (*sorted({t.backend for t in found.tables if t.services}), *(("ipvs",) if found.ipvs else ()))
+    """The backends that hold services' rules: kube-proxy's own tables and chains (of iptables' those of nat), virtual servers."""
+    holding = {t.backend for t in found.tables if t.services and (t.name == "nat" or t.backend == "nftables")}
+    return (*sorted(holding), *(("ipvs",) if found.ipvs else ()))
 
 
 def mode(seen: Seen) -> str:
