@@ -9,7 +9,9 @@ import pytest
 from node_helper.conntrack.wants import Which
 from node_helper.facts.conntrack_events import Happened, Moment
 from node_helper.facts.conntrack_stats import ConntrackStats
+from node_helper.facts.kernel_log import KernelLog
 from node_helper.facts.sysctl_files import Assignment, SysctlFiles
+from node_helper.kernel_log import LogLine
 from tests.cases.test_cases import view_of
 from tests.cases.world import world
 from workers.check import Samples
@@ -47,6 +49,16 @@ def test_flows_of_a_pod_on_the_nodes_network_are_those_of_the_node(*, shared: bo
     view = replace(VIEW, cluster=replace(VIEW.cluster, pods={**pods, client.key: client}))
     assert said in find(view, Target("pod", "client")).note
     assert bool(find(view, Target("pod", "client")).note) == shared
+
+
+@pytest.mark.parametrize(("netns", "own"), [(None, True), (7, True), (8, False)])
+def test_a_line_of_the_log_on_another_namespace_is_called_that(netns: int | None, *, own: bool) -> None:
+    stats = ConntrackStats(in_use=True, evidence="", count=3, maximum=9)
+    log = KernelLog(
+        "/dev/kmsg", (LogLine("2025-01-01T00:00:00Z", "conntrack-full", "full", netns),), 0, "2026-01-01T00:00:00Z", 7
+    )
+    (note,) = show(None, VIEW, Seen(Where("node1"), Which(), Samples(stats, stats, 0.5), log=log)).notes
+    assert ("not the node's own" in note) != own
 
 
 @pytest.mark.parametrize(("late", "said"), [("", ""), ("nf_conntrack", "at start only if nf_conntrack is loaded before")])

@@ -160,7 +160,9 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
     if watched:
         notes += _notes_on_events(seen, watched)
     if isinstance(seen.log, KernelLog) and seen.log.lines:
-        notes.append(f"Kernel log ({seen.log.source}): {seen.log.lines[-1].at} {seen.log.lines[-1].text}")
+        last = seen.log.lines[-1]
+        others = "" if last.netns in (None, seen.log.own_netns) else " (not the node's own namespace)"
+        notes.append(f"Kernel log ({seen.log.source}): {last.at} {last.text}{others}")
     return notes
 
 
