@@ -9,7 +9,14 @@ from typing import Iterator, Optional
 
 _DEVICE = re.compile(r"\d+,\d+,(\d+),[^;]*;(.*)")
 _JOURNAL = re.compile(r"(\d+(?:\.\d+)?) \S+ kernel: (.*)")
-_SYSLOG = re.compile(r"([A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}|\d{4}-\d{2}-\d{2}T\S+) \S+ kernel: (?:\[ *\d+\.\d+\] )?(.*)")
+_DATED = r"([A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}|\d{4}-\d{2}-\d{2}T\S+) \S+ "
+_SYSLOG = re.compile(_DATED + r"(?:[a-z0-9]+\.[a-z]+ )?kernel: (?:\[ *\d+\.\d+\] )?(.*)")  # busybox names facility and level
+_OF_SYSLOG = re.compile(_DATED, re.MULTILINE)
+_OF_DEVICE = re.compile(r"^\d+,\d+,\d+,", re.MULTILINE)
+_OF_JOURNAL = re.compile(r"^\d+(?:\.\d+)? \S+ kernel: ", re.MULTILINE)
+_AHEAD = timedelta(hours=1)
+"""A time without a year that is later than now by more than this is one of last year: an hour may stand twice in a night."""
+_YEARS = 9  # from one 29th of February to another
 _UTC = timezone.utc  # noqa: UP017  (Python 3.9 has no datetime.UTC)
 _WHAT = (
     ("conntrack-full", re.compile(r"nf_conntrack: table full(?: in netns (\d+))?, dropping packet")),
@@ -21,7 +28,8 @@ _WHAT = (
 class LogLine:
     """`what` is conntrack-full or neighbour-overflow; `at` is RFC 3339, UTC; `netns` is the namespace that the line names.
 
-    Times of /dev/kmsg do not count while the node sleeps; a node that never does has them right.
+    Times of /dev/kmsg do not count while the node sleeps, and are told by the processor's own clock, which nobody sets: after
+    months they may be minutes off.
     """
 
     at: str
@@ -44,6 +52,23 @@ def clock(stat: str, uptime: str) -> Clock:
     up = re.match(r"\d+\.\d+", uptime, re.ASCII)
     start = float(booted[1]) if booted else 0.0
     return Clock(start, start + float(up[0]) if up else start)
+
+
+def holds_records(text: str, of: str) -> bool:
+    """Whether a text holds anything that was logged ("device", "journal", "syslog"): a log without it is none of this node's."""
+    return bool({"device": _OF_DEVICE, "journal": _OF_JOURNAL, "syslog": _OF_SYSLOG}[of].search(text))
+
+
+def newest(lines: list[LogLine], most: int, netns: int) -> list[LogLine]:
+    """The newest of each kind, in their order; of those on tables of namespaces other than this one no more than of its own."""
+    kept: list[LogLine] = []
+    counts: dict[tuple[str, bool], int] = {}
+    for line in reversed(lines):
+        kind = line.what, line.netns in (None, netns)
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] <= most:
+            kept.append(line)
+    return kept[::-1]
 
 
 def of_device(text: str, clock: Clock) -> list[LogLine]:
@@ -98,16 +123,20 @@ def _telling(at: float, text: str) -> Iterator[LogLine]:
 
 
 def _when(text: str, now: float) -> Optional[float]:
-    """The year that is missing is the one that makes it the past."""
+    """The year that is missing is the last one that makes it the past, by the node's own calendar."""
     try:
         if text[0].isdigit():
             when = datetime.fromisoformat(text.replace("Z", "+00:00"))  # noqa: FURB162  (Python 3.9)
             return when.timestamp()
-        year = datetime.fromtimestamp(now, _UTC).year
-        for guess in (year, year - 1):
-            when = datetime.strptime(f"{guess} {text}", "%Y %b %d %H:%M:%S").astimezone()
-            if when.timestamp() <= now + timedelta(days=1).total_seconds():
-                return when.timestamp()
+        latest = datetime.fromtimestamp(now) + _AHEAD  # noqa: DTZ006  (the node's local time is meant)
     except (ValueError, OverflowError, OSError):
         return None
-    return None
+    guesses = (_in_year(year, text) for year in range(latest.year, latest.year - _YEARS, -1))
+    return next((when.timestamp() for when in guesses if when is not None and when <= latest), None)
+
+
+def _in_year(year: int, text: str) -> Optional[datetime]:
+    try:
+        return datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S")  # noqa: DTZ007  (as above)
+    except ValueError:  # the 29th of February is in few of them
+        return None

@@ -91,6 +91,7 @@ class NeighbourTable:
     """A neighbour table of the machine (RTM_GETNEIGHTBL); `entries` and counters are those of all namespaces together.
 
     `thresholds` are gc_thresh1 to 3. `table_fulls` counts entries refused for want of room; None: the kernel does not tell.
+    `exempt` entries of the node's own namespace do not count against them; they are counted where there are as many as the limit.
     """
 
     name: str
@@ -98,6 +99,7 @@ class NeighbourTable:
     thresholds: tuple[int, ...]
     forced_gc_runs: int
     table_fulls: Optional[int]
+    exempt: int = 0
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ for device in null zero full random urandom tty; do
     touch "dev/$device"
     mount --bind "/dev/$device" "dev/$device"
 done
-: >dev/kmsg # the machine's kernel log is not this node's; a test may write lines here
+# The machine's kernel log is not this node's: it begins with one record, as every kernel's does, and a test may write more.
+echo '5,0,0,-;Linux version of the machine below' >dev/kmsg
 ln -s /proc/self/fd dev/fd
 for stream in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${stream%:*}" "dev/${stream#*:}"; done
 mount -t tmpfs -o mode=755 run run

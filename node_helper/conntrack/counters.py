@@ -19,7 +19,7 @@ NAMES = {
     14: "clash_resolve", 15: "chaintoolong",
 }  # fmt: skip
 """enum ctattr_stats_cpu as `conntrack -S` names and prints it; kernels have stopped counting the others."""
-_IN_PROC = {"search_restart": "search_restart", "icmp_error": "error", "clashres": "clash_resolve"}
+_IN_PROC = {"search_restart": "search_restart", "icmp_error": "error", "clashres": "clash_resolve", "chainlength": "chaintoolong"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where a kernel setting is written down, so that it comes back at the next start: which files say it, and which of them wins.
 
 The rules are those of sysctl.d(5) and of procps' `sysctl --system`, which differ in one thing: only the latter reads
-/etc/sysctl.conf, last of all (Debian links it into /etc/sysctl.d as 99-sysctl.conf).
+/etc/sysctl.conf, last of all. Where systemd runs it counts only through a link in /etc/sysctl.d, which Debian had up to 12.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fnmatch
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
+from node_helper.early_modules import late
 from node_helper.kernel import Kernel
 from node_helper.protocol import CannotLook, Fact
 
@@ -42,13 +43,15 @@ class Assignment:
 class SysctlFiles:
     """Assignments in the order in which they are applied. `wins` is the last one that is not undone by an explicit exception.
 
-    `hidden` are files that do not count, because a folder before theirs has one of the same name.
+    `hidden` are files that do not count: a folder before theirs has one of the same name, or systemd does not read them.
+    `late` is the kernel module that must be there before they are applied, where nothing is seen to load it so early.
     """
 
     key: str
     assignments: tuple[Assignment, ...]
     wins: Optional[Assignment]
     hidden: tuple[str, ...]
+    late: str = ""
 
 
 def collect(kernel: Kernel, query: Query) -> SysctlFiles:
@@ -58,7 +61,7 @@ def collect(kernel: Kernel, query: Query) -> SysctlFiles:
     found: list[Assignment] = []
     for path in paths:
         found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
-    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden)
+    return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden, late(kernel, wanted))
 
 
 def _winner(found: list[Assignment], wanted: str) -> Optional[Assignment]:
@@ -106,7 +109,10 @@ def _fits(names: list[str], patterns: list[str]) -> bool:
 def _files(kernel: Kernel) -> tuple[list[str], tuple[str, ...]]:
     found = [(name, f"{folder}/{name}") for folder in _FOLDERS for name in kernel.names_in(folder) if name.endswith(".conf")]
     chosen = dict(reversed(found))
-    return [chosen[name] for name in sorted(chosen)] + [_LAST], tuple(path for name, path in found if chosen[name] != path)
+    last = (_LAST,) if "sysctl.conf" in kernel.names_in("/etc") else ()
+    by_systemd = "system" in kernel.names_in("/run/systemd")  # sd_booted(3)
+    applied = [chosen[name] for name in sorted(chosen)] + ([] if by_systemd else list(last))
+    return applied, (*(path for name, path in found if chosen[name] != path), *(last if by_systemd else ()))
 
 
 def _text(kernel: Kernel, path: str) -> str:

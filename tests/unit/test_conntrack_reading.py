@@ -207,8 +207,10 @@ def test_the_count_is_read_from_its_answer_only() -> None:
 
 
 def test_counters_in_proc_are_hexadecimal_and_named_as_the_tool_names_them() -> None:
-    text = "entries  searched found invalid drop early_drop icmp_error clashres\n00000010 0 0000000a 00000001 0 2 0 3\n"
-    assert of_proc(text)[0].counters == {"found": 10, "invalid": 1, "drop": 0, "early_drop": 2, "error": 0, "clash_resolve": 3}
+    heads = "entries  searched found invalid drop early_drop icmp_error clashres chainlength"
+    text = f"{heads}\n00000010 0 0000000a 00000001 0 2 0 3 4\n"
+    known = {"found": 10, "invalid": 1, "drop": 0, "early_drop": 2, "error": 0, "clash_resolve": 3, "chaintoolong": 4}
+    assert of_proc(text)[0].counters == known
     assert of_proc("") == ()
     with pytest.raises(Malformed):
         of_proc("found\nxyz\n")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -38,18 +40,56 @@ def test_the_journal_and_both_forms_of_syslog_say_the_same() -> None:
 
 
 @pytest.fixture
-def _utc(monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setitem(os.environ, "TZ", "UTC")
-    time.tzset()
-    yield
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    def live_in(name: str) -> None:
+        monkeypatch.setitem(os.environ, "TZ", name)
+        time.tzset()
+
+    live_in("UTC")
+    yield live_in
     monkeypatch.undo()
     time.tzset()
 
 
-@pytest.mark.usefixtures("_utc")
-def test_a_time_without_a_year_is_in_the_past() -> None:
+def test_a_time_without_a_year_is_in_the_past(zone: Callable[[str], None]) -> None:
     told = kernel_log.of_syslog(f"Jan  1 00:30:00 node1 kernel: [1800.0] {OLD}\nDec 31 23:00:00 node1 kernel: {OLD}\n", CLOCK)
     assert [line.at for line in told] == ["2026-01-01T00:30:00Z", "2025-12-31T23:00:00Z"]
+    later_today = kernel_log.of_syslog(f"Jan  1 20:00:00 node1 kernel: {OLD}\nFeb 29 01:00:00 node1 kernel: {OLD}\n", CLOCK)
+    assert [line.at for line in later_today] == ["2025-01-01T20:00:00Z", "2024-02-29T01:00:00Z"]
+    zone("Pacific/Auckland")  # where a year begins thirteen hours early
+    eve = kernel_log.Clock(booted=CLOCK.booted, now=CLOCK.now - 13 * 3600)
+    assert [line.at for line in kernel_log.of_syslog(f"Jan  1 00:50:00 n kernel: {OLD}\n", eve)] == ["2025-12-31T11:50:00Z"]
+
+
+@pytest.mark.usefixtures("zone")
+def test_busybox_names_the_level_of_a_line() -> None:
+    told = kernel_log.of_syslog(f"Jan  1 00:30:00 node1 kern.warn kernel: [ 1800.000001] {OLD}\n", CLOCK)
+    assert [(line.at, line.text) for line in told] == [("2026-01-01T00:30:00Z", OLD)]
+
+
+def test_a_log_without_any_record_was_not_seen() -> None:
+    """A node that is a container may have /dev/kmsg linked elsewhere, and a journal that takes nothing from the kernel."""
+    empty = PretendKernel(files=FILES, log="", tools=lambda _argv: Completed(0, "", ""))
+    with pytest.raises(CannotLook, match="/dev/kmsg holds no record; journalctl --dmesg gives no line of the kernel"):
+        fact.collect(empty, fact.Query())
+    strange = replace(empty, files={**FILES, "/var/log/kern.log": f"@4000 {OLD}\n"})
+    with pytest.raises(CannotLook, match=r"kern\.log holds no line with a time"):
+        fact.collect(strange, fact.Query())
+    quiet = replace(empty, log="6,1,1000,-;Linux version 6.1\n")
+    assert fact.collect(quiet, fact.Query()).lines == ()
+
+
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize("before", ["kern.log.1", "kern.log-20260101"])
+def test_what_was_rotated_away_is_read_too(before: str) -> None:
+    logs = {
+        "/var/log/kern.log": "Jan  1 00:59:00 n kernel: eth0: link up\n",
+        f"/var/log/{before}": f"Jan  1 00:50:00 n kernel: {OLD}\n",
+        "/var/log/kern.log-20251231": f"Dec 31 00:50:00 n kernel: {NEIGHBOUR}\n",
+    }
+    assert [line.at for line in fact.collect(PretendKernel(files={**FILES, **logs}), fact.Query()).lines] == [
+        "2026-01-01T00:50:00Z"
+    ]
 
 
 def test_the_device_comes_first_then_the_journal_then_files() -> None:
@@ -69,6 +109,15 @@ def test_only_the_newest_lines_are_kept() -> None:
     kernel = PretendKernel(files=FILES, log="".join(f"4,{n},{n}000000,-;{OLD}\n" for n in range(60)))
     seen = fact.collect(kernel, fact.Query())
     assert (len(seen.lines), seen.more, seen.lines[-1].at) == (50, 10, "2026-01-01T00:00:59Z")
+
+
+def test_lines_on_other_things_leave_room_for_those_on_the_nodes_own_table() -> None:
+    other = NEW.replace("4026531840", "4026532999")
+    told = [OLD, *[NEIGHBOUR] * 60, *[other] * 60]
+    kernel = PretendKernel(files=FILES, log="".join(f"4,{n},{n}000000,-;{line}\n" for n, line in enumerate(told)))
+    seen = fact.collect(kernel, fact.Query())
+    assert (seen.lines[0].text, len(seen.lines), seen.more) == (OLD, 101, 20)
+    assert sorted(seen.lines, key=lambda line: line.at) == list(seen.lines)
 
 
 @given(

@@ -28,6 +28,7 @@ def accepted(*specs: str, **chains: tuple[str, ...]) -> list[Accepted]:
         ('-d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT', Accepted(ALL, PODS)),
         ("-s 10.244.0.0/16 -i cni0 -j ACCEPT", Accepted(PODS, ALL, plain=False)),
         ("! -s 10.244.0.0/16 -j ACCEPT", Accepted(ALL, ALL, plain=False)),
+        ('-m socket -m comment --comment "for somebody" -j ACCEPT', Accepted(ALL, ALL, plain=False)),
         ("-m mark --mark 0x10000/0x10000 -j ACCEPT", Accepted(ALL, ALL, plain=False)),
         ("-s nonsense -j ACCEPT", Accepted(ALL, ALL, plain=False)),
         ('-m comment --comment "open -j ACCEPT', Accepted(ALL, ALL, plain=False)),

@@ -66,6 +66,18 @@ def test_the_id_of_a_flow_is_not_that_of_icmp() -> None:
     assert (ping.original.icmp_id, ping.reply.icmp_id) == (21, 22)
 
 
+def test_a_flow_that_hardware_moves_is_offloaded_too() -> None:
+    moved = flow(PLAIN.replace("431999 ESTABLISHED ", "").replace("[ASSURED]", "[HW_OFFLOAD]"))
+    assert {"OFFLOAD", "HW_OFFLOAD"} <= set(moved.status)
+
+
+def test_dates_of_the_kernel_are_passed_over() -> None:
+    dated = PLAIN.replace("use=1", "delta-time=5 [start=Mon Jan  5 10:00:00 2026] use=1")
+    assert flow(dated) == flow(PLAIN)
+    with pytest.raises(Malformed):
+        flow(PLAIN.replace("use=1", "Jan use=1"))
+
+
 @pytest.mark.parametrize(
     "line", ["", "tcp", "tcp 6 1 nonsense", PLAIN.replace("10.96.0.100", "10.96.0.300"), PLAIN.partition(" src=10.244.1.4")[0]]
 )
@@ -108,6 +120,37 @@ def test_a_saved_table_is_asked_as_a_live_one(tmp_path: Path) -> None:
     lost = ask(tmp_path, Which(state="UNREPLIED"))
     assert isinstance(lost, conntrack.Conntrack)
     assert [(d.address, d.port, d.unreplied) for d in lost.destinations] == [("10.96.0.10", 53, 1)]
+
+
+def test_a_file_of_ipv4_alone_tells_nothing_about_ipv6(tmp_path: Path) -> None:
+    saved = tmp_path / "node1.conntrack.txt"
+    saved.write_text(f"{PLAIN}\n")
+    meant = (Which(dst="fd00::1"), Which(ends=("fd00::4",)), Which(protocol="icmpv6"))
+    for which in meant:
+        cannot = ask(tmp_path, which)
+        assert isinstance(cannot, CannotLook)
+        assert "holds no flow of IPv6" in cannot.reason
+    both = ask(tmp_path, Which(ends=("10.244.1.4", "fd00::4")))
+    assert isinstance(both, conntrack.Conntrack)
+    assert both.flows == 1
+    saved.write_text(f"{PLAIN}\n{PLAIN.replace('10.244.1.', 'fd00::').replace('10.96.0.100', 'fd00:1::1')}\n")
+    found = [ask(tmp_path, which) for which in meant]
+    assert [one.flows for one in found if isinstance(one, conntrack.Conntrack)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("said", "whole"), [("2", True), ("1", True), ("3", False)])
+def test_fewer_flows_than_the_tool_has_shown_are_not_all(tmp_path: Path, said: str, *, whole: bool) -> None:
+    trailer = f"conntrack v1.4.7 (conntrack-tools): {said} flow entries have been shown.\n"
+    (tmp_path / "node1.conntrack.txt").write_text(f"{PLAIN}\n{trailer}{UNREPLIED}\n")
+    answer = ask(tmp_path, Which())
+    assert isinstance(answer, conntrack.Conntrack) == whole
+    if isinstance(answer, CannotLook):
+        assert answer.reason == "node1.conntrack.txt: 2 flows are here, and conntrack says that it has shown 3"
+
+
+@pytest.mark.parametrize("word", ["COOKIE_WAIT", "RESPOND"])
+def test_a_state_of_dccp_has_its_own_name(word: str) -> None:
+    assert flow(PLAIN.replace("tcp      6", "dccp     33").replace("ESTABLISHED", word)).state == "RESPOND"
 
 
 def test_a_damaged_file_names_the_line(tmp_path: Path) -> None:

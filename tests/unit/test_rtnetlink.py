@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterable
@@ -378,10 +379,10 @@ def test_a_lookup_that_fails_for_another_reason_is_no_route_to_nowhere() -> None
         routes.lookup(Netlink(PretendChannel([(ERROR, 0, struct.pack("=i", -errno.EPERM))])), "::1")
 
 
-def table_body(*more: bytes, fulls: bytes = struct.pack("=Q", 9)) -> bytes:
+def table_body(*more: bytes, fulls: bytes = struct.pack("=Q", 9), limit: int = 1024) -> bytes:
     config = struct.pack("=HHI6I", 4, 336, 2, 0, 0, 0, 0, 0, 0)
     stats = struct.pack("=10Q", *range(1, 11)) + fulls
-    limits = b"".join(attr(kind, u32(value)) for kind, value in ((2, 128), (3, 512), (4, 1024)))
+    limits = b"".join(attr(kind, u32(value)) for kind, value in ((2, 128), (3, 512), (4, limit)))
     return (
         struct.pack("=Bxxx", socket.AF_INET)
         + attr(1, b"arp_cache\0")
@@ -395,6 +396,20 @@ def table_body(*more: bytes, fulls: bytes = struct.pack("=Q", 9)) -> bytes:
 @pytest.mark.parametrize(("fulls", "told"), [(struct.pack("=Q", 9), 9), (b"", None)])
 def test_a_neighbour_table_tells_how_full_it_is(fulls: bytes, told: int | None) -> None:
     assert neighbour_tables.decode(table_body(fulls=fulls)) == NeighbourTable("arp_cache", 2, (128, 512, 1024), 10, told)
+
+
+@pytest.mark.parametrize(("release", "exempt"), [("6.1.0-25-amd64", 2), ("5.0.0", 2), ("4.19.0-27-amd64", 0), ("", 0)])
+def test_entries_that_are_never_collected_do_not_fill_a_table(release: str, exempt: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry(state: int, flags: int, family: int = socket.AF_INET) -> bytes:
+        return struct.pack("=BxxxiHBB", family, 2, state, flags, 1) + attr(1, bytes(4))
+
+    entries = [entry(0x80, 0), entry(0x02, 0x10), entry(0x04, 0), entry(0x40, 0), entry(0x80, 0, socket.AF_INET6)]
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "n", release, "v", "x86_64")))
+    channel = PretendChannel([(64, MULTI, table_body(limit=2)), END], [*((28, MULTI, each) for each in entries), END])
+    (table,) = neighbour_tables.read(Netlink(channel))
+    assert (table.entries, table.thresholds[-1], table.exempt) == (2, 2, exempt)
+    with_room = PretendChannel([(64, MULTI, table_body()), END])  # where nothing more is asked
+    assert neighbour_tables.read(Netlink(with_room))[0].exempt == 0
 
 
 def test_what_one_device_has_of_its_own_is_no_neighbour_table() -> None:

@@ -54,6 +54,41 @@ def test_sysctl_conf_is_applied_last() -> None:
     assert seen.wins.path == "/etc/sysctl.conf"
 
 
+def test_systemd_reads_sysctl_conf_only_where_it_is_linked() -> None:
+    files = {"/run/systemd/system/x": "", "/etc/sysctl.d/10-a.conf": f"{KEY}=1\n", "/etc/sysctl.conf": f"{KEY}=2\n"}
+    seen = look(files)
+    assert (seen.wins and seen.wins.value, seen.hidden) == ("1", ("/etc/sysctl.conf",))
+    linked = look({**files, "/etc/sysctl.d/99-sysctl.conf": f"{KEY}=2\n", "/etc/sysctl.d/99-z.conf": f"{KEY}=3\n"})
+    assert [a.path for a in linked.assignments] == [f"/etc/sysctl.d/{n}.conf" for n in ("10-a", "99-sysctl", "99-z")]
+    assert (linked.wins and linked.wins.value) == "3"
+
+
+MODULAR = {"/proc/modules": "xt_conntrack 1 2 - Live 0x0\nnf_conntrack 1 2 - Live 0x0\n"}
+WRITTEN = {**MODULAR, "/etc/sysctl.d/50-a.conf": f"{KEY}=1\n"}
+
+
+@pytest.mark.parametrize(
+    ("more", "late"),
+    [
+        ({}, "nf_conntrack"),
+        ({"/etc/modules-load.d/k8s.conf": "overlay\nbr_netfilter\n# nf_conntrack\n"}, "nf_conntrack"),
+        ({"/etc/modules-load.d/k8s.conf": "overlay\nnf-conntrack\n"}, ""),
+        ({"/usr/lib/modules-load.d/ipvs.conf": "ip_vs\nip_vs_rr\n"}, ""),
+        ({"/etc/modules": "nf_conntrack hashsize=65536\n"}, ""),
+        ({"/etc/udev/rules.d/50-c.rules": 'ACTION=="add", KERNEL=="nf_conntrack", RUN+="/lib/systemd/systemd-sysctl"\n'}, ""),
+        ({"/proc/modules": "xt_conntrack 1 2 - Live 0x0\n"}, ""),
+    ],
+)
+def test_what_is_applied_before_its_module_is_there_is_not_applied(more: dict[str, str], late: str) -> None:
+    assert look({**WRITTEN, **more}).late == late
+
+
+def test_a_kernel_without_modules_and_other_settings_wait_for_nothing() -> None:
+    assert look({"/etc/sysctl.d/50-a.conf": f"{KEY}=1\n"}).late == ""
+    assert look({**MODULAR, "/etc/sysctl.d/50-a.conf": "net.ipv4.ip_forward=1\n"}, "net.ipv4.ip_forward").late == ""
+    assert look(MODULAR).late == "nf_conntrack"
+
+
 def test_a_pattern_gives_way_to_the_key_itself() -> None:
     files = {
         "/etc/sysctl.d/99.conf": "net.ipv4.conf.*.rp_filter = 2\n",

@@ -44,6 +44,7 @@ def besides(wish: Wish, view: View, seen: Seen) -> Iterator[Finding]:
             yield findings.unknown(one.files, node=one.name, what="the files that set it at the next start", now=view.now)
         elif wish.persist:
             yield from _overruled(wish, view, one, one.files)
+            yield from _too_early(view, one, one.files)
         yield from _proxy(wish, view, one, state)
 
 
@@ -96,6 +97,22 @@ def _overruled(wish: Wish, view: View, one: One, files: SysctlFiles) -> Iterator
                 node=one.name,
                 subject=line.path,
             )
+
+
+def _too_early(view: View, one: One, files: SysctlFiles) -> Iterator[Finding]:
+    """Settings of a module that is not there yet are passed over (sysctl.d(5))."""
+    if files.late:
+        yield Finding(
+            id=NOT_DURABLE,
+            severity=Severity.WARNING,
+            confidence=Confidence.LIKELY,
+            claim=f"At a start of {one.name} {FILE} is passed over, if {files.late} is not loaded by then",
+            evidence=(Evidence("modules-load.d, /etc/modules and udev's rules", f"none names {files.late}", view.now),),
+            disprove="The value being there after a reboot, before kube-proxy has started.",
+            fix=f"Have {files.late} loaded early: its name in a file of /etc/modules-load.d.",
+            node=one.name,
+            subject=files.late,
+        )
 
 
 def _proxy(wish: Wish, view: View, one: One, state: ChangeState) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ Sources: Documentation/networking/nf_conntrack-sysctl.rst; kubernetes/kubernetes
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from node_helper.facts.conntrack import Conntrack
 from node_helper.facts.kernel_log import KernelLog
@@ -15,11 +14,11 @@ from node_helper.kernel_log import LogLine
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks._conntrack_seen import Seen
+from workers.checks._conntrack_seen import Seen, Watched
+from workers.checks._logged import LATELY_S, RECENT_S, told
 from workers.model import Confidence, Evidence, Finding, Severity
 
 _WARNING, _PROBLEM = 0.80, 0.95
-_RECENT_S, _LATELY_S = 600, 86400
 _STREAM_OF_INVALID = 1.0  # packets a second: stray ones are everywhere
 _DNS = 53
 
@@ -32,28 +31,51 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
         if isinstance(answer, CannotLook):
             yield findings.unknown(answer, node=seen.where.node, what=what, now=view.now, subject=seen.where.subject)
     if seen.now:
+        yield from _mute(view, seen)
         yield from _full(view, seen)
         yield from _invalid(view, seen)
         yield from _dns_race(view, seen)
 
 
+def _mute(view: View, seen: Seen) -> Iterator[Finding]:
+    """A kernel that tells no events, or not of flows that are made now, was not watched."""
+    stats, watched = seen.now, seen.watched
+    if stats is None or not isinstance(watched, Watched):
+        return
+    node = seen.where.node
+    why, fix = "is 0", "`sysctl -w net.netfilter.nf_conntrack_events=1` on the node: flows that are made after that are told."
+    if stats.events is None and not watched.events:
+        why, fix = "does not exist: this kernel was built without events", "Look at the table twice instead."
+    elif stats.events != 0:
+        return
+    cannot = CannotLook(f"{node}: nf_conntrack_events {why}", kind="missing", fix=fix)
+    yield findings.unknown(cannot, node=node, what="conntrack events", now=view.now, subject=seen.where.subject)
+
+
 def _full(view: View, seen: Seen) -> Iterator[Finding]:
-    """By the fill, by packets dropped for want of room, and by the kernel's own words."""
+    """By the fill, by entries evicted and packets dropped for want of room, and by the kernel's own words.
+
+    Only a full table evicts (early_drop in __nf_conntrack_alloc), and it is full still where it can evict nothing: packets that
+    are dropped with room left are dropped for another reason (a clash of two that insert the same entry).
+    """
     node, stats = seen.where.node, seen.now
     if stats is None or not stats.maximum:
         return
     fill = stats.count / stats.maximum
-    recent, lately = _told(seen.log, _RECENT_S), _told(seen.log, _LATELY_S)
-    evicting = fill >= _WARNING and bool(seen.risen.get("early_drop") or seen.risen.get("drop"))
-    if fill < _WARNING and not lately:
+    recent, lately = _told(seen.log, RECENT_S), _told(seen.log, LATELY_S)
+    evicted, filling = bool(seen.risen.get("early_drop")), fill >= _WARNING
+    dropping = fill >= _PROBLEM and bool(seen.risen.get("drop"))
+    if not filling and not lately and not evicted:
         return
-    bad = fill >= _PROBLEM or bool(recent) or evicting
-    was = f"was full at {lately[-1].at}" if lately and fill < _WARNING else f"is {fill:.0%} full"
+    bad = fill >= _PROBLEM or bool(recent) or evicted
+    was = f"is {fill:.0%} full" if filling else f"was full at {view.now if evicted else lately[-1].at}"
+    loses = _loses(recent, filling=filling, dropping=dropping, evicted=evicted)
+    sure = filling or evicted or any(line.netns is not None for line in lately)
     yield Finding(
         id="conntrack-table-full",
         severity=Severity.PROBLEM if bad else Severity.WARNING,
-        claim=f"The conntrack table of {node} {was}: {stats.count:,} of {stats.maximum:,} entries"
-        + (", and packets are dropped" if recent or evicting else ""),
+        confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
+        claim=f"The conntrack table of {node} {was}: {stats.count:,} of {stats.maximum:,} entries{loses}",
         evidence=(
             Evidence(f"nf_conntrack_count and nf_conntrack_max of {node}", f"{stats.count} of {stats.maximum}", view.now),
             *(Evidence(f"kernel log of {node}", line.text, line.at) for line in lately[-3:]),
@@ -66,6 +88,13 @@ def _full(view: View, seen: Seen) -> Iterator[Finding]:
         node=node,
         look_further=f"conntrack node/{node} state=UNREPLIED",
     )
+
+
+def _loses(recent: list[LogLine], *, filling: bool, dropping: bool, evicted: bool) -> str:
+    """A table that finds an entry to evict drops the packets of that flow later, not the one that came."""
+    if dropping or recent:
+        return f", and packets {'are' if dropping or filling else 'were'} dropped"
+    return ", and flows that are not assured are evicted" if evicted else ""
 
 
 def _invalid(view: View, seen: Seen) -> Iterator[Finding]:
@@ -116,11 +145,8 @@ def _dns_race(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _told(log: KernelLog | CannotLook | None, within_s: int) -> list[LogLine]:
     """Lines on this node's own table; older kernels do not say whose it was."""
-    if not isinstance(log, KernelLog):
-        return []
-    now = datetime.fromisoformat(log.now)
-    about = [line for line in log.lines if line.what == "conntrack-full" and line.netns in (None, log.own_netns)]
-    return [line for line in about if (now - datetime.fromisoformat(line.at)).total_seconds() <= within_s]
+    own = log.own_netns if isinstance(log, KernelLog) else None
+    return [line for line in told(log, "conntrack-full", within_s) if line.netns in (None, own)]
 
 
 def _unanswered_dns(table: Conntrack | CannotLook | None) -> int:

@@ -9,11 +9,16 @@ from node_helper.facts import conntrack, conntrack_events, conntrack_stats, kern
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Samples, View
+from workers.checks._counters import rise
 from workers.errors import Unresolved, UsageError
 from workers.objects import Pod
 from workers.params import NodeTarget, PodTarget, Target
 
 _MOST_DESTINATIONS = 10_000
+_ENDED = {
+    phase: f"has {word}, and its address may be another pod's"
+    for phase, word in (("Succeeded", "finished"), ("Failed", "failed"))
+}
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,15 @@ class Where:
 
 @dataclass(frozen=True)
 class Watched:
-    """Events, added up. `happened` is by (event, protocol, address, port): how many, and how many without an answer."""
+    """Events, added up. `happened` is by (event, protocol, address, port): how many, and how many without an answer.
+
+    `rare` events went to destinations that were not among the commonest of their half second, and are in none of these counts.
+    """
 
     new: int = 0
     updated: int = 0
     destroyed: int = 0
+    rare: int = 0
     moments: int = 0
     lossy: int = 0
     happened: dict[tuple[str, str, str, int | None], tuple[int, int]] = field(default_factory=dict)
@@ -59,17 +68,20 @@ class Watched:
 
     def and_then(self, moment: conntrack_events.Moment) -> Watched:
         """With one moment more."""
-        happened = dict(self.happened)
+        happened, rare = dict(self.happened), self.rare + moment.rare
         for one in moment.happened:
             key = (one.event, one.protocol, one.address, one.port)
             if key in happened or len(happened) < _MOST_DESTINATIONS:
                 flows, unreplied = happened.get(key, (0, 0))
                 happened[key] = (flows + one.flows, unreplied + one.unreplied)
+            else:
+                rare += one.flows
         return replace(
             self,
             new=self.new + moment.new,
             updated=self.updated + moment.updated,
             destroyed=self.destroyed + moment.destroyed,
+            rare=rare,
             moments=self.moments + 1,
             lossy=self.lossy + moment.lost,
             happened=happened,
@@ -109,11 +121,11 @@ class Seen:
 
     @property
     def risen(self) -> dict[str, int]:
-        """By how much each counter rose between the samples, over all processors."""
+        """By how much each counter rose between the samples, over the processors that both samples tell of."""
         if not isinstance(self.stats, Samples):
             return {}
-        first, second = (totals(s) for s in (self.stats.first, self.stats.second))
-        return {name: max(0, second[name] - first.get(name, 0)) for name in second}
+        by_cpu = rises(self.stats).values()
+        return {name: sum(rose.get(name, 0) for rose in by_cpu) for name in totals(self.stats.second)}
 
     @property
     def apart(self) -> float:
@@ -127,12 +139,22 @@ def totals(stats: conntrack_stats.ConntrackStats) -> dict[str, int]:
     return {name: sum(cpu.counters.get(name, 0) for cpu in stats.cpus) for name in names}
 
 
+def rises(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, int]]:
+    """By how much each counter of each processor rose; what only one of the samples tells is left out."""
+    first = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    return {
+        cpu.cpu: {name: rise(before[name], n) for name, n in cpu.counters.items() if name in before}
+        for cpu in samples.second.cpus
+        for before in [first.get(cpu.cpu, {})]
+    }
+
+
 def per_cpu(samples: Samples[conntrack_stats.ConntrackStats]) -> dict[int, dict[str, dict[str, float]]]:
     """Each counter of each processor that counted something: since it started, and a second between the samples."""
-    before = {cpu.cpu: cpu.counters for cpu in samples.first.cpus}
+    rose = rises(samples)
     return {
         cpu.cpu: {
-            name: {"total": n, "per_s": round(max(0, n - before.get(cpu.cpu, {}).get(name, 0)) / samples.apart, 3)}
+            name: {"total": n, "per_s": round(rose[cpu.cpu].get(name, 0) / samples.apart, 3)}
             for name, n in cpu.counters.items()
             if n and samples.apart
         }
@@ -156,10 +178,11 @@ def find(view: View, target: Target) -> Where:
             raise
         return Where(_node_like(view, target))
     pod = located.pod
-    if not pod.node or not pod.ips:
-        lacks = "is on no node yet" if not pod.node else "has no IP yet"
+    lacks = _ENDED.get(pod.phase) or ("" if pod.node else "is on no node yet") or ("" if pod.ips else "has no IP yet")
+    if lacks:
         raise UsageError(f"{pod} {lacks}: no flow can be its own")
-    return Where(pod.node, pod, located.note)
+    shared = f"{pod} is on the node's own network: these are all flows of {pod.node}'s addresses." if pod.host_network else ""
+    return Where(pod.node, pod, " ".join(filter(None, (located.note, shared))))
 
 
 def _node_like(view: View, target: Target) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from node_helper import codec
@@ -17,6 +18,7 @@ from workers.checks._conntrack_seen import Seen, Watched, per_cpu, totals
 from workers.model import RawFile, Shown, Table
 
 _ROWS = 15
+_WHILE_HEARD = 2  # nf_conntrack_events
 
 
 def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (every show takes them)
@@ -84,7 +86,10 @@ def _state(seen: Seen) -> tuple[Table, ...]:
 def _persisted(files: SysctlFiles | CannotLook) -> str:
     if isinstance(files, CannotLook):
         return f"could not be seen: {files.reason}"
-    return f"{files.wins.path}:{files.wins.line} ({files.wins.value})" if files.wins else "no sysctl file"
+    if files.wins is None:
+        return "no sysctl file"
+    only = f"; at start only if {files.late} is loaded before, which no file of modules-load.d does" if files.late else ""
+    return f"{files.wins.path}:{files.wins.line} ({files.wins.value}){only}"
 
 
 def _contents(view: View, table: Conntrack) -> tuple[Table, ...]:
@@ -152,17 +157,28 @@ def _notes(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list
         notes.append(f"{table.forgotten:,} flows go to destinations too rare to be counted one by one.")
     if table and table.seen > table.flows:
         notes.append(f"Chosen on the node by netcheck from {table.seen:,} entries: the kernel does not choose by this.")
-    if watched and seen.watched_s < seen.meant_s:
-        notes.append(f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s.")
-    if watched and watched.shown < watched.events:
-        notes.append(f"The file holds the first {watched.shown:,} of {watched.events:,} events.")
-    if watched and watched.lossy:
-        notes.append(f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low.")
-    if watched and seen.now and seen.now.events == 0:
-        notes.append("nf_conntrack_events is 0 on this node: the kernel tells no events.")
+    if watched:
+        notes += _notes_on_events(seen, watched)
     if isinstance(seen.log, KernelLog) and seen.log.lines:
-        notes.append(f"Kernel log ({seen.log.source}): {seen.log.lines[-1].at} {seen.log.lines[-1].text}")
+        last = seen.log.lines[-1]
+        others = "" if last.netns in (None, seen.log.own_netns) else " (not the node's own namespace)"
+        notes.append(f"Kernel log ({seen.log.source}): {last.at} {last.text}{others}")
     return notes
+
+
+def _notes_on_events(seen: Seen, watched: Watched) -> Iterator[str]:
+    if seen.watched_s < seen.meant_s:
+        yield f"Stopped after {seen.watched_s:g} of {seen.meant_s:g} s."
+    if watched.shown < watched.events:
+        yield f"The file holds the first {watched.shown:,} of {watched.events:,} events."
+    if watched.lossy:
+        yield f"The kernel dropped events in {watched.lossy} of {watched.moments} half seconds: the counts are too low."
+    if watched.rare:
+        of = "were towards destinations that are rare in their half second; the counts of destinations lack them"
+        yield f"{watched.rare:,} of {watched.events:,} events {of}."
+    if seen.now and seen.now.events == _WHILE_HEARD:
+        untold = "of a flow that began while nobody listened the kernel tells neither change nor end"
+        yield f"nf_conntrack_events is {_WHILE_HEARD}: {untold}, so more may have ended than is said."
 
 
 def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict[str, Any]:
@@ -184,6 +200,7 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
         facts |= {name: codec.encode(getattr(table, name)) for name in ("by_state", "destinations", "first")}
     if watched:
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}
+        facts["rare"] = watched.rare
         facts |= {"seconds": seen.watched_s, "events": watched.events, "shown": watched.shown}
     if isinstance(seen.log, KernelLog):
         facts["kernel_log"] = codec.encode(seen.log)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node_helper.facts.kernel_log import KernelLog
+from node_helper.kernel_log import LogLine
 from node_helper.records import NeighbourTable
 from workers.check import Samples, View
+from workers.checks._counters import rise
+from workers.checks._logged import LATELY_S, RECENT_S, told
 from workers.checks._node_seen import Counted, Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -26,7 +28,8 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
         return
     yield from _reverse_path(view, seen, seen.counted)
     yield from _softnet(view, seen, seen.counted)
-    yield from _queues(view, seen, seen.counted)
+    yield from _accepting(view, seen, seen.counted)
+    yield from _receiving(view, seen, seen.counted)
     yield from _neighbours(view, seen, seen.counted)
 
 
@@ -46,7 +49,7 @@ def dropped(counted: Counted) -> tuple[int, int]:
         return 0, 0
     before = {cpu.index: cpu for cpu in sampled.first.cpus}
     pairs = [(before[cpu.index], cpu) for cpu in sampled.second.cpus if cpu.index in before]
-    return sum(b.dropped - a.dropped for a, b in pairs), sum(b.squeezed - a.squeezed for a, b in pairs)
+    return sum(rise(a.dropped, b.dropped) for a, b in pairs), sum(rise(a.squeezed, b.squeezed) for a, b in pairs)
 
 
 def _reverse_path(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
@@ -89,21 +92,35 @@ def _softnet(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
         )
 
 
-def _queues(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
+def _accepting(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     listening = risen(counted, "TcpExtListenOverflows", "TcpExtListenDrops")
     if listening:
+        # Drops alone come from elsewhere too: a full queue of half-open connections, no memory, no route back.
+        slow = "TcpExtListenOverflows" in listening
+        at = f"A process on {seen.node.name} itself"
         yield Finding(
             id="listen-queue-overflow",
             severity=Severity.WARNING,
-            claim=f"A process on {seen.node.name} itself accepts connections too slowly: new ones are dropped",
+            confidence=Confidence.CONFIRMED if slow else Confidence.LIKELY,
+            claim=f"{at} accepts connections too slowly: new ones are dropped"
+            if slow
+            else f"{at} loses new connections before they wait to be accepted: no accept queue overflowed",
             evidence=(
                 *_rates(view, counted, listening),
                 Evidence("net.core.somaxconn", seen.value("net/core/somaxconn") or "not shown here", view.now),
+                Evidence(
+                    "net.ipv4.tcp_max_syn_backlog", seen.value("net/ipv4/tcp_max_syn_backlog") or "not shown here", view.now
+                ),
             ),
             disprove="TcpExtListenOverflows and TcpExtListenDrops that stand still.",
-            fix="`ss -ltn` shows the socket whose Recv-Q exceeds its Send-Q; let it accept faster, or queue more.",
+            fix="`ss -ltn` shows the socket whose Recv-Q exceeds its Send-Q; let it accept faster, or queue more."
+            if slow
+            else "Find who opens connections and leaves them half open (`ss -tn state syn-recv`); see the log for SYN flooding.",
             node=seen.node.name,
         )
+
+
+def _receiving(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     buffers = risen(counted, "UdpRcvbufErrors", "Udp6RcvbufErrors")
     if buffers:
         yield Finding(
@@ -126,32 +143,44 @@ def _neighbours(view: View, seen: Seen, counted: Counted) -> Iterator[Finding]:
     before = {table.name: table for table in counted.neighbours.first.tables}
     for table in counted.neighbours.second.tables:
         refused = (table.table_fulls or 0) - (before[table.name].table_fulls or 0) if table.name in before else 0
-        if refused > 0 or table.entries >= table.thresholds[-1]:
+        lately = _overflows(seen, table, LATELY_S)
+        if refused > 0 or lately or _is_full(table):
             yield _full(view, seen, table, refused, counted.neighbours.apart)
 
 
+def _is_full(table: NeighbourTable) -> bool:
+    return table.entries - table.exempt >= table.thresholds[-1]
+
+
+def _overflows(seen: Seen, table: NeighbourTable, within_s: int) -> list[LogLine]:
+    """What the kernel's log says of this table (neigh_alloc, at most ten lines in five seconds)."""
+    return [line for line in told(seen.settings.log, "neighbour-overflow", within_s) if f"neighbour: {table.name}: " in line.text]
+
+
 def _full(view: View, seen: Seen, table: NeighbourTable, refused: int, apart: float) -> Finding:
-    limit = table.thresholds[-1]
-    told = (
-        [line for line in seen.settings.log.lines if line.what == "neighbour-overflow"]
-        if isinstance(seen.settings.log, KernelLog)
-        else []
-    )
+    limit, node = table.thresholds[-1], seen.node.name
+    recent, lately = _overflows(seen, table, RECENT_S), _overflows(seen, table, LATELY_S)
+    when = "is full" if refused > 0 or _is_full(table) else f"was full at {lately[-1].at}"
+    exempt = f", of which {table.exempt} permanent or learnt ones do not count" if table.exempt else ""
     refusals = (Evidence(f"netlink RTM_GETNEIGHTBL, table_fulls of {table.name}", f"+{refused} in {apart:.2f} s", view.now),)
     return Finding(
         id="neighbour-table-full",
-        severity=Severity.PROBLEM if refused > 0 else Severity.WARNING,
-        confidence=Confidence.CONFIRMED if refused > 0 else Confidence.LIKELY,
-        claim=f"The neighbour table {table.name} of {seen.node.name} is full: {table.entries} entries, limit {limit}"
+        severity=Severity.PROBLEM if refused > 0 or recent else Severity.WARNING,
+        confidence=Confidence.CONFIRMED if refused > 0 or lately else Confidence.LIKELY,
+        claim=f"The neighbour table {table.name} of {node} {when}: {table.entries} entries, limit {limit}"
         + (", and new ones are refused" if refused > 0 else ""),
         evidence=(
-            Evidence(f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}", f"{table.entries} of {limit}", view.now),
+            Evidence(
+                f"netlink RTM_GETNEIGHTBL, entries and gc_thresh3 of {table.name}",
+                f"{table.entries} of {limit}{exempt}",
+                view.now,
+            ),
             *(refusals if refused > 0 else ()),
-            *(Evidence(f"kernel log of {seen.node.name}", line.text, line.at) for line in told[-2:]),
+            *(Evidence(f"kernel log of {node}", line.text, line.at) for line in lately[-2:]),
         ),
-        disprove="Fewer entries than gc_thresh3, and table_fulls that stands still.",
+        disprove="Fewer entries than gc_thresh3, table_fulls that stands still, and no new line in the kernel log.",
         fix=f"Raise {_GC.get(table.name, 'neigh.default')}.gc_thresh1 to 3 in the node's own namespace, and in /etc/sysctl.d.",
-        node=seen.node.name,
+        node=node,
     )
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from node_helper.netfilter.records import Chain, Rule, Ruleset
+from node_helper.protocol import CannotLook
 from node_helper.records import ForwardChain
+from workers import findings
 from workers.check import Samples, View
 from workers.checks._node_seen import Seen, dropping
 from workers.model import Confidence, Evidence, Finding, Severity
@@ -39,10 +41,21 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
     sampled = seen.counted.forward if seen.counted else None
     if not isinstance(sampled, Samples):
         return
+    yield from _uncounted(view, seen, sampled.second.chains)
     for chain, drops in dropping(sampled):
         covered = _covered(seen, chain)
         if not covered:
             yield _finding(view, seen, chain, f"+{drops} in {sampled.apart:.2f} s", proven=covered is False)
+
+
+def _uncounted(view: View, seen: Seen, chains: tuple[ForwardChain, ...]) -> Iterator[Finding]:
+    """A policy of nft's own chains has no counter, so what it drops cannot be told; iptables makes one."""
+    blind = [f"{c.backend} {c.family} {c.table} {c.name}" for c in chains if c.policy == "DROP" and c.packets is None]
+    if blind:
+        reason = f"{seen.node.name}: the policy DROP of {', '.join(blind)} has no counter"
+        fix = "Let a last rule `counter drop` do what the policy does; `nft list chain` then shows what no rule accepts."
+        cannot = CannotLook(reason, kind="missing", fix=fix)
+        yield findings.unknown(cannot, node=seen.node.name, what="what the forward policy drops", now=view.now)
 
 
 def _covered(seen: Seen, chain: ForwardChain) -> bool | None:
@@ -53,8 +66,7 @@ def _covered(seen: Seen, chain: ForwardChain) -> bool | None:
     chains = {found.name: found for table in rules.tables for found in table.chains}
     if any(rule.unread for found in chains.values() for rule in found.rules):
         return None
-    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in seen.node.pod_cidrs]
-    pods = [n for n in networks if n.version == _EVERYWHERE[chain.family].version]
+    pods = [n for n in seen.pod_networks if n.version == _EVERYWHERE[chain.family].version]
     if not pods:
         return None
     everywhere = _EVERYWHERE[chain.family]
@@ -97,7 +109,8 @@ def _read(rule: Rule, so_far: Accepted) -> tuple[Accepted, str] | None:
     if not target or "!" in words:
         return (replace(so_far, plain=False), target) if target else None
     way = Accepted(_narrowed(so_far.source, asked.get("-s")), _narrowed(so_far.destination, asked.get("-d")), so_far.plain)
-    plain = {word for word in words if word.startswith("-")} <= _PLAIN and asked.get("-m", "comment") == "comment"
+    matches = {match for word, match in pairwise(words) if word == "-m"}
+    plain = {word for word in words if word.startswith("-")} <= _PLAIN and matches <= {"comment"}
     return (way if plain else replace(way, plain=False)), target
 
 

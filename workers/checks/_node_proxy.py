@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from node_helper.facts.kube_proxy import KubeProxy, Sample
+from node_helper.facts.backends import Backends
+from node_helper.facts.kube_proxy import KubeProxy, Process, Sample
 from node_helper.programs import Program, Programs
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks._node_seen import Seen, proxies
+from workers.checks._node_seen import Seen, in_kernel, mode, proxies
 from workers.model import Confidence, Evidence, Finding, Severity
 
 _SYNCED = "kubeproxy_sync_proxy_rules_last_timestamp_seconds"
@@ -22,6 +23,8 @@ _LONG_S = 60.0
 """kube-proxy calls itself unhealthy after as long (healthTimeout, twice its shortest full sync period)."""
 _UNHEALTHY = 500
 _SHOWN = 6
+_ITS_OWN, _WITHOUT = "kube-proxy", "--disable-kube-proxy"
+_MODES = ("iptables", "ipvs", "nftables")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
     if isinstance(seen.settings.kube_proxy, KubeProxy):
         yield from _down(view, seen, seen.settings.kube_proxy)
         yield from _behind(view, seen, seen.settings.kube_proxy)
+    if isinstance(seen.settings.backends, Backends):
+        yield from _ruleless(view, seen, seen.settings.backends)
     yield from _ipvs(view, seen)
     if isinstance(seen.settings.dataplane, Programs):
         yield from _programs(view, seen, seen.settings.dataplane)
@@ -61,16 +66,16 @@ def failures(proxy: KubeProxy) -> int:
 
 def _down(view: View, seen: Seen, proxy: KubeProxy) -> Iterator[Finding]:
     """A node without any sign of kube-proxy is one of a cluster without it: that proves nothing."""
-    pods = proxies(view, seen.node)
-    if proxy.health.outcome == "answered" or not (pods or proxy.processes):
+    pods, processes = proxies(view, seen.node), _meant(seen, proxy)
+    if proxy.health.outcome == "answered" or not (pods or processes):
         return
-    ran = ", ".join(f"{p.name} ({p.pid})" for p in proxy.processes) or "none"
+    ran = ", ".join(f"{p.name} ({p.pid})" for p in processes) or "none"
     yield Finding(
         id="proxy-down",
         severity=Severity.PROBLEM,
         # With a process there, its health check may have been put elsewhere.
-        confidence=Confidence.LIKELY if proxy.processes else Confidence.CONFIRMED,
-        claim=f"kube-proxy on {seen.node.name} {'does not answer' if proxy.processes else 'is not running'}",
+        confidence=Confidence.LIKELY if processes else Confidence.CONFIRMED,
+        claim=f"kube-proxy on {seen.node.name} {'does not answer' if processes else 'is not running'}",
         evidence=(
             Evidence(f"GET :10256/healthz on {seen.node.name}", proxy.health.outcome, view.now),
             Evidence(f"processes of kube-proxy on {seen.node.name}", ran, view.now),
@@ -83,6 +88,40 @@ def _down(view: View, seen: Seen, proxy: KubeProxy) -> Iterator[Finding]:
         node=seen.node.name,
         look_further=f"pod {pods[0]}" if pods else "",
     )
+
+
+def _meant(seen: Seen, proxy: KubeProxy) -> list[Process]:
+    """Its processes. One of k3s has it inside unless it was told not to; what a file tells it shows in that it left no rules."""
+    rules = not isinstance(seen.settings.backends, Backends) or bool(in_kernel(seen.settings.backends))
+    return [p for p in proxy.processes if p.name == _ITS_OWN or (rules and not any(a.startswith(_WITHOUT) for a in p.argv))]
+
+
+def _ruleless(view: View, seen: Seen, found: Backends) -> Iterator[Finding]:
+    """Every cluster has services, and so every node something that handles them: with no rules of kube-proxy it is another."""
+    node, said, holds = seen.node.name, mode(seen), in_kernel(found)
+    evidence = Evidence(f"tables of kube-proxy and virtual servers of {node}", ", ".join(holds) or "none", view.now)
+    if said in _MODES and not any(each.startswith(said) for each in holds):
+        yield Finding(
+            id="service-rules-drift",
+            severity=Severity.PROBLEM,
+            claim=f"kube-proxy on {node} says that it works in {said} mode, and the kernel holds no rules of that mode",
+            evidence=(Evidence(f"GET :10249/proxyMode on {node}", said, view.now), evidence),
+            disprove=f"Rules of kube-proxy in {said}.",
+            fix="Restart kube-proxy there, and find what removes its rules (a firewall's reload, `nft flush ruleset`).",
+            node=node,
+            look_further=f"rules node/{node}",
+        )
+    elif not holds and not (isinstance(seen.settings.dataplane, Programs) and seen.settings.dataplane.programs):
+        yield Finding(
+            id="dataplane-not-evaluated",
+            severity=Severity.UNKNOWN,
+            confidence=Confidence.CANNOT_TELL,
+            claim=f"{node} holds no rules of kube-proxy; what handles services there, if anything does, was not evaluated",
+            evidence=(evidence,),
+            disprove="Rules of kube-proxy, or a service's address that answers from the node.",
+            fix="Ask the tool of whoever replaces kube-proxy there (`cilium status`, `calico-node -bpf`); else start kube-proxy.",
+            node=node,
+        )
 
 
 def _behind(view: View, seen: Seen, proxy: KubeProxy) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ from node_helper.protocol import CannotLook
 from node_helper.records import ForwardChain
 from workers.check import Samples, View
 from workers.objects import Node, Pod
+
+_ALIVE = ("Pending", "Running")  # one that cannot start should run there, too
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,16 @@ class Counted:
 
 @dataclass(frozen=True)
 class Seen:
-    """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop."""
+    """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop.
+
+    `every_device`: the devices are all there are; else only those with an address.
+    """
 
     node: Node
     settings: Settings
     counted: Counted | None = None
     forward_rules: dict[ForwardChain, Ruleset | CannotLook] = field(default_factory=dict)
+    every_device: bool = True
 
     def value(self, key: str) -> str | None:
         """A sysctl by its path below /proc/sys; None where it is not there or could not be read."""
@@ -73,6 +81,11 @@ class Seen:
     def uplinks(self) -> tuple[Device, ...]:
         """The devices that carry an address by which Kubernetes knows the node."""
         return tuple(d for d in self.devices if {a.split("/")[0] for a in d.addresses} & set(self.node.addresses))
+
+    @property
+    def pod_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The pod CIDRs that Kubernetes gave the node; none where the CNI hands out addresses by itself."""
+        return tuple(ipaddress.ip_network(cidr, strict=False) for cidr in self.node.pod_cidrs)
 
     @property
     def unseen(self) -> dict[str, CannotLook]:
@@ -105,6 +118,24 @@ def dropping(sampled: Samples[forward_policy.ForwardPolicy]) -> Iterator[tuple[F
             yield chain, drops
 
 
+def in_kernel(found: backends.Backends) -> tuple[str, ...]:
+    """The backends that hold services' rules: kube-proxy's own tables and chains (of iptables' those of nat), virtual servers."""
+    holding = {t.backend for t in found.tables if t.services and (t.name == "nat" or t.backend == "nftables")}
+    return (*sorted(holding), *(("ipvs",) if found.ipvs else ()))
+
+
+def mode(seen: Seen) -> str:
+    """The mode that kube-proxy says it works in; "" where it says none."""
+    proxy = seen.settings.kube_proxy
+    return proxy.mode.text.strip()[:40] if isinstance(proxy, kube_proxy.KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
+
+
+def pods_addresses(view: View, node: Node) -> frozenset[Address]:
+    """Those of a node's pods that have a network of their own."""
+    pods = (p for p in view.cluster.pods.values() if p.node == node.name and not p.host_network and p.phase == "Running")
+    return frozenset(ipaddress.ip_address(ip) for pod in pods for ip in pod.ips)
+
+
 def proxies(view: View, node: Node) -> tuple[Pod, ...]:
     """The pods that are kube-proxy's on a node: kubeadm's and most distributions' label, or the name of a static pod."""
     return tuple(p for p in view.cluster.pods.values() if p.node == node.name and _is_proxy(p))
@@ -112,4 +143,4 @@ def proxies(view: View, node: Node) -> tuple[Pod, ...]:
 
 def _is_proxy(pod: Pod) -> bool:
     named = pod.labels.get("k8s-app") == "kube-proxy" or pod.labels.get("component") == "kube-proxy"
-    return (named or pod.name.startswith("kube-proxy-")) and pod.host_network and pod.phase == "Running" and not pod.deleting
+    return (named or pod.name.startswith("kube-proxy-")) and pod.host_network and pod.phase in _ALIVE and not pod.deleting

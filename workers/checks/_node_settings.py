@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from node_helper.facts.devices import Device
 from node_helper.facts.sysctls import Sysctls
 from workers.check import View
-from workers.checks._node_seen import Seen
+from workers.checks._node_seen import Address, Seen, pods_addresses
 from workers.model import Evidence, Finding, Severity
 
-_OVERHEADS = {"vxlan": 50, "geneve": 50, "ipip": 20, "sit": 20, "gre": 24, "gretap": 38}
-"""The least that these add to an IPv4 packet; headers of IPv6 add more."""
+_OVERHEADS = {
+    "vxlan": 50, "geneve": 50, "ipip": 20, "sit": 20, "gre": 24, "gretap": 38, "ip6tnl": 40, "ip6gre": 44, "ip6gretap": 58,
+}  # fmt: skip
+"""The least that these add to a packet: vxlan and geneve by IPv4, the others by the one that their kind says."""
+_EITHER, _MORE = frozenset({"vxlan", "geneve"}), 20  # bytes by which a header of IPv6 is longer
 _FORWARDING = {
     4: ("net/ipv4/ip_forward", "net.ipv4.ip_forward"),
     6: ("net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding"),
@@ -38,10 +41,11 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
     """For the families in which the node has pods; then for the devices through which they come."""
-    off = [known for family, known in _FORWARDING.items() if family in _families(seen) and seen.value(known[0]) == "0"]
-    doors = [*_pod_bridges(seen), *seen.uplinks]
+    families = _families(view, seen)
+    off = [known for family, known in _FORWARDING.items() if family in families and seen.value(known[0]) == "0"]
+    doors = [*_pod_bridges(view, seen), *seen.uplinks]
     if not off:
-        paths = [f"net/ipv4/conf/{d.link.name}/forwarding" for d in doors] if 4 in _families(seen) else []  # noqa: PLR2004  (IPv4)
+        paths = [f"net/ipv4/conf/{d.link.name}/forwarding" for d in doors] if 4 in families else []  # noqa: PLR2004  (IPv4)
         off = [(path, path.replace("/", ".")) for path in paths if seen.value(path) == "0"]
     if off:
         yield Finding(
@@ -57,18 +61,18 @@ def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
     """Replies between two pods of one bridge pass by conntrack, so that a service's address is not put back into them."""
-    for bridge in _pod_bridges(seen):
-        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(seen)
+    for bridge in _pod_bridges(view, seen):
+        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(view, seen)
         keys = [_BRIDGE_NF[family] for family in sorted(families) if seen.value(_BRIDGE_NF[family]) != "1"]
-        ports = [d for d in seen.devices if d.link.master == bridge.link.ifindex]
-        if keys and ports:
+        behind = _behind(view, seen, bridge)
+        if keys and behind:
             said = tuple(Evidence(f"/proc/sys/{k} on {seen.node.name}", seen.value(k) or "no such file", view.now) for k in keys)
             yield Finding(
                 id="bridge-nf-off",
                 severity=Severity.PROBLEM,
                 claim=f"Packets between pods on {bridge.link.name} of {seen.node.name} pass by its rules: a service fails for a "
                 "client whose endpoint is on the same node",
-                evidence=(*said, Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(len(ports)), view.now)),
+                evidence=(*said, behind),
                 disprove="The value 1 in these files, or a pod that reaches itself and its neighbours by a service's address.",
                 fix="`modprobe br_netfilter` and `sysctl -w net.bridge.bridge-nf-call-iptables=1` (ip6tables too), both made "
                 "to last by files in /etc/modules-load.d and /etc/sysctl.d.",
@@ -76,9 +80,18 @@ def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
             )
 
 
+def _behind(view: View, seen: Seen, bridge: Device) -> Evidence | None:
+    """That pods are at a bridge: its ports, or where those are not known the node's pods; None where there are none."""
+    if seen.every_device:
+        ports = sum(d.link.master == bridge.link.ifindex for d in seen.devices)
+        return Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(ports), view.now) if ports else None
+    pods = len(pods_addresses(view, seen.node))
+    return Evidence(f"Kubernetes API, addresses of pods on {seen.node.name}", str(pods), view.cluster.as_of) if pods else None
+
+
 def _tunnel(view: View, seen: Seen, device: Device) -> Iterator[Finding]:
     """A tunnel that is bound to a device must leave room in it for its own header."""
-    link, overhead = device.link, _OVERHEADS.get(device.link.kind)
+    link, overhead = device.link, _overhead(seen, device.link.kind)
     below = next((d.link for d in seen.devices if d.link.ifindex == link.link and link.link_netnsid is None), None)
     if overhead is None or below is None or "UP" not in link.flags or link.mtu <= below.mtu - overhead:
         return
@@ -86,6 +99,13 @@ def _tunnel(view: View, seen: Seen, device: Device) -> Iterator[Finding]:
     fits = f"{below.mtu} - {overhead} = {below.mtu - overhead}"
     here = (_mtu(view, seen, device), Evidence(f"MTU of {below.name}, less the header of {link.kind}", fits, view.now))
     yield _narrow(seen, claim, here, f"Set the MTU of {link.name} to {below.mtu - overhead} or less, in the CNI's configuration.")
+
+
+def _overhead(seen: Seen, kind: str) -> int | None:
+    """Nodes that have only addresses of IPv6 reach each other by them alone; None for what is no tunnel."""
+    by_ipv6 = kind in _EITHER and bool(seen.node.addresses) and all(":" in a for a in seen.node.addresses)
+    least = _OVERHEADS.get(kind)
+    return None if least is None else least + (_MORE if by_ipv6 else 0)
 
 
 def _ports(view: View, seen: Seen, bridge: Device) -> Iterator[Finding]:
@@ -112,7 +132,10 @@ def _uplink(view: View, seen: Seen) -> Iterator[Finding]:
     if not uplinks:
         return
     widest = max(uplinks, key=lambda d: d.link.mtu)
-    pods = [d for d in seen.devices if d.link.kind == "veth" and d.link.link_netnsid is not None and d not in seen.uplinks]
+    leading = {d.link.ifindex for d in _pod_bridges(view, seen)}
+    others = {d.link.ifindex for d in seen.devices if d.link.kind == "bridge" and d.addresses} - leading  # such as docker0
+    veths = [d for d in seen.devices if d.link.kind == "veth" and d.link.link_netnsid is not None and d not in seen.uplinks]
+    pods = [d for d in veths if d.link.master not in others]
     wide = [d for d in pods if "UP" in d.link.flags and d.link.mtu > widest.link.mtu]
     if wide:
         sent, taken = wide[0].link.mtu, widest.link.mtu
@@ -130,12 +153,18 @@ def _mtu(view: View, seen: Seen, device: Device) -> Evidence:
     return Evidence(f"netlink RTM_GETLINK on {seen.node.name}, {device.link.name}", f"mtu {device.link.mtu}", view.now)
 
 
-def _families(seen: Seen) -> set[int]:
-    return {ipaddress.ip_network(cidr, strict=False).version for cidr in seen.node.pod_cidrs}
+def _families(view: View, seen: Seen) -> set[int]:
+    """Those of the node's pod CIDRs and of its pods (many CNIs use no CIDRs of nodes); else that of the node's first address."""
+    known: set[int] = {network.version for network in seen.pod_networks} | {ip.version for ip in pods_addresses(view, seen.node)}
+    return known or {ipaddress.ip_address(a).version for a in seen.node.addresses[:1]}
 
 
-def _pod_bridges(seen: Seen) -> list[Device]:
-    """Bridges that carry an address out of the node's pod CIDRs: the gateways of its pods."""
-    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in seen.node.pod_cidrs]
-    bridges = (d for d in seen.devices if d.link.kind == "bridge")
-    return [d for d in bridges if any(ipaddress.ip_interface(a).ip in net for a in d.addresses for net in networks)]
+def _pod_bridges(view: View, seen: Seen) -> list[Device]:
+    """The gateways of its pods: bridges with an address out of the node's pod CIDRs, or in one network with a pod."""
+    pods = pods_addresses(view, seen.node)
+    return [d for d in seen.devices if d.link.kind == "bridge" and any(_leads(a, seen, pods) for a in d.addresses)]
+
+
+def _leads(address: str, seen: Seen, pods: frozenset[Address]) -> bool:
+    own = ipaddress.ip_interface(address)
+    return any(own.ip in network for network in seen.pod_networks) or any(ip in own.network for ip in pods)

@@ -13,7 +13,7 @@ from node_helper.facts.sysctls import Sysctls
 from node_helper.programs import Programs
 from workers.check import Samples, View
 from workers.checks import _node_drops, _node_proxy
-from workers.checks._node_seen import Counted, Seen
+from workers.checks._node_seen import Counted, Seen, in_kernel, mode
 from workers.model import Shown, Table
 
 _KEYS = (
@@ -70,11 +70,6 @@ def _movers(seen: Seen) -> Table:
     return Table("Who moves its packets", tuple(rows))
 
 
-def in_kernel(found: Backends) -> tuple[str, ...]:
-    """The backends that hold services' rules: kube-proxy's own tables and chains, or virtual servers."""
-    return (*sorted({t.backend for t in found.tables if t.services}), *(("ipvs",) if found.ipvs else ()))
-
-
 def _in_kernel(found: Backends) -> str:
     return ", ".join(in_kernel(found)) or "none of kube-proxy's"
 
@@ -83,12 +78,6 @@ def _health(proxy: KubeProxy) -> str:
     if proxy.health.outcome != "answered":
         return proxy.health.outcome
     return f"{'well' if proxy.health.status == 200 else 'not well'}, HTTP {proxy.health.status}"  # noqa: PLR2004  (OK)
-
-
-def mode(seen: Seen) -> str:
-    """The mode that kube-proxy says it works in; "" where it says none."""
-    proxy = seen.settings.kube_proxy
-    return proxy.mode.text.strip()[:40] if isinstance(proxy, KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
 
 
 def _settings(seen: Seen) -> Iterator[Table]:
@@ -110,7 +99,9 @@ def _fills(counted: Counted) -> Iterator[tuple[str, str]]:
         yield "conntrack", f"{now.count} of {now.maximum}" if now.in_use else "not in use here"
     if isinstance(counted.neighbours, Samples):
         for table in counted.neighbours.second.tables:
-            yield table.name, f"{table.entries} of {table.thresholds[-1]} (of all namespaces), {table.table_fulls or 0} refused"
+            apart = f", {table.exempt} of them exempt" if table.exempt else ""
+            told = "refusals not counted by this kernel" if table.table_fulls is None else f"{table.table_fulls} refused"
+            yield table.name, f"{table.entries} of {table.thresholds[-1]} (of all namespaces{apart}), {told}"
     if isinstance(counted.softnet, Samples):
         drops, squeezed = _node_drops.dropped(counted)
         total = sum(cpu.dropped for cpu in counted.softnet.second.cpus)

@@ -41,4 +41,5 @@ def as_one(each: Each) -> Seen | None:
         forward=Samples(told.forward, told.forward, 0.0),
         conntrack=Samples(told.conntrack, told.conntrack, 0.0),
     )
-    return Seen(each.node, Settings(told.sysctls, Programs(()), told.kube_proxy, _NOT_ASKED, told.backends), counted)
+    settings = Settings(told.sysctls, Programs(()), told.kube_proxy, _NOT_ASKED, told.backends)
+    return Seen(each.node, settings, counted, every_device=False)

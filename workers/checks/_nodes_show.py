@@ -9,7 +9,7 @@ from typing import Any
 from node_helper.facts.node_summary import NodeSummary
 from node_helper.protocol import CannotLook
 from workers.check import View
-from workers.checks import _node_show
+from workers.checks._node_seen import in_kernel, mode
 from workers.checks._nodes_judge import of_node, worst
 from workers.checks._nodes_seen import Each, as_one
 from workers.model import Shown, Table
@@ -82,12 +82,12 @@ def _row(view: View, each: Each) -> tuple[str, ...]:
 
 
 def _rules(summary: NodeSummary) -> str:
-    return ", ".join(_node_show.in_kernel(summary.backends)) or "none of kube-proxy's"
+    return ", ".join(in_kernel(summary.backends)) or "none of kube-proxy's"
 
 
 def _mode(each: Each) -> str:
     one = as_one(each)
-    return _node_show.mode(one) if one else ""
+    return mode(one) if one else ""
 
 
 def _mtus(each: Each) -> str:
@@ -96,7 +96,7 @@ def _mtus(each: Each) -> str:
 
 
 def _facts(view: View, each: Each) -> dict[str, Any]:
-    """One node in the JSON interface; null where it could not be looked at."""
+    """One node in the JSON interface; null where it could not be looked at, and for a conntrack that is not in use."""
     summary = each.summary
     known = {"node": each.node.name, "ready": each.node.ready, "verdict": worst(view, each).value}
     if isinstance(summary, CannotLook):
@@ -104,9 +104,11 @@ def _facts(view: View, each: Each) -> dict[str, Any]:
     return {
         **known,
         "kernel": summary.kernel,
-        "backends": list(_node_show.in_kernel(summary.backends)),
+        "backends": list(in_kernel(summary.backends)),
         "mode": _mode(each) or None,
-        "conntrack": {"count": summary.conntrack.count, "maximum": summary.conntrack.maximum},
+        "conntrack": {"count": summary.conntrack.count, "maximum": summary.conntrack.maximum}
+        if summary.conntrack.in_use
+        else None,
         "mtu": _mtus(each),
         "helper": summary.helper,
     }

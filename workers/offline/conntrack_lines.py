@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from node_helper.codec import Malformed
@@ -12,11 +13,13 @@ from node_helper.conntrack.wants import Which
 
 _FAMILIES = {"ipv4": "2", "ipv6": "10"}
 _STATES = frozenset(state for states in names.STATES.values() for state in states) | {"LISTEN"}
-_FLAGS = {"[ASSURED]": "ASSURED", "[OFFLOAD]": "OFFLOAD", "[HW_OFFLOAD]": "HW_OFFLOAD"}
+_FLAGS = {"[ASSURED]": ("ASSURED",), "[OFFLOAD]": ("OFFLOAD",), "[HW_OFFLOAD]": ("OFFLOAD", "HW_OFFLOAD")}
+"""What the kernel has set where the tool prints this (nf_flow_table sets both for hardware)."""
 _NUMBERS = {
     "sport": "sport", "dport": "dport", "type": "icmp_type", "code": "icmp_code", "id": "icmp_id", "packets": "packets",
     "bytes": "bytes", "srckey": "sport", "dstkey": "dport", "zone-orig": "zone", "zone-reply": "zone",
 }  # fmt: skip
+_DATES = re.compile(r" \[(?:start|stop)=[^\]]*\](?= |$)")  # of `-o ktimestamp`, with blanks inside
 
 
 @dataclass
@@ -33,7 +36,7 @@ class _Read:
 
 def flow(line: str) -> Flow:
     """The flow of one line. Raises `Malformed`."""
-    words = line.split()
+    words = _DATES.sub(" ", line).split()
     if words[:2] in [list(pair) for pair in _FAMILIES.items()]:
         words = words[2:]
     if len(words) < 2 or not _whole(words[1]):  # noqa: PLR2004  (a protocol's name and number)
@@ -44,9 +47,10 @@ def flow(line: str) -> Flow:
     if len(read.sides) != 2:  # noqa: PLR2004  (there and back)
         raise Malformed(f"{line[:60]!r} does not hold two directions")
     original, reply = (_direction(side) for side in read.sides)
+    protocol = int(words[1])
     return Flow(
-        protocol=names.protocol(int(words[1])),
-        state=read.state,
+        protocol=names.protocol(protocol),
+        state=_of_dccp(read.state) if protocol == names.DCCP else read.state,
         original=original,
         reply=reply,
         status=tuple(_status(read, original, reply)),
@@ -88,7 +92,7 @@ def _take(read: _Read, word: str) -> None:
     elif word == "[UNREPLIED]":
         read.unreplied = True
     elif word in _FLAGS:
-        read.status.append(_FLAGS[word])
+        read.status += _FLAGS[word]
     elif word in _STATES:
         read.state = word
     elif _whole(word) and read.timeout is None and not read.sides:
@@ -121,6 +125,11 @@ def _status(read: _Read, original: Direction, reply: Direction) -> list[str]:
     if reply.dst != original.src or reply.dport != original.sport:
         status.append("SRC_NAT")
     return status + read.status
+
+
+def _of_dccp(word: str) -> str:
+    """The tool calls states of DCCP by the words of SCTP that have their numbers; newer ones do not."""
+    return names.DCCP_STATES[names.SCTP_STATES.index(word)] if word in names.SCTP_STATES else word
 
 
 def _number(said: dict[str, str], name: str) -> int | None:

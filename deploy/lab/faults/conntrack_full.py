@@ -19,9 +19,7 @@ _LOG = "/dev/kmsg"  # a file of the node's own: the machine's log is nobody's to
 def inject(lab: Lab) -> Callable[[], object]:
     """Write the record that nf_conntrack writes (__nf_conntrack_alloc), as /dev/kmsg gives it."""
     at = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e6)
-    _write(lab, f"4,1234,{at},-;nf_conntrack: nf_conntrack: table full, dropping packet\n")
-    return partial(_write, lab, "")
-
-
-def _write(lab: Lab, text: str) -> None:
-    lab.nodes["node-one"].path(_LOG).write_text(text)
+    log = lab.nodes["node-one"].path(_LOG)
+    before = log.read_text()
+    log.write_text(f"{before}4,1234,{at},-;nf_conntrack: nf_conntrack: table full, dropping packet\n")
+    return partial(log.write_text, before)

@@ -13,6 +13,7 @@ from node_helper.records import Neighbour
 _GET = 30
 _HEADER = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, index, state, flags, type
 _DESTINATION, _MAC = 1, 2
+_PERMANENT, _EXT_LEARNED = 0x80, 0x10  # NUD_PERMANENT, NTF_EXT_LEARNED
 _STATES = (
     (0x01, "incomplete"),
     (0x02, "reachable"),
@@ -32,6 +33,12 @@ def read(netlink: Netlink, names: Mapping[int, str]) -> tuple[Neighbour, ...]:
         bodies = netlink.dump(_GET, _HEADER.pack(family, 0, 0, 0, 0))
         found += [decode(body, names) for body in bodies if unpack(_HEADER, body)[0] == family]
     return tuple(found)
+
+
+def exempt(netlink: Netlink, family: int) -> int:
+    """How many entries of a family garbage collection leaves alone (neigh_update_gc_list)."""
+    heads = (unpack(_HEADER, body) for body in netlink.dump(_GET, _HEADER.pack(family, 0, 0, 0, 0)))
+    return sum(of == family and bool(state & _PERMANENT or flags & _EXT_LEARNED) for of, _, state, flags, _ in heads)
 
 
 def decode(body: bytes, names: Mapping[int, str]) -> Neighbour:
