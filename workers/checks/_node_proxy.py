@@ -46,7 +46,7 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
     if isinstance(seen.settings.kube_proxy, KubeProxy):
         yield from _down(view, seen, seen.settings.kube_proxy)
         yield from _behind(view, seen, seen.settings.kube_proxy)
-    if isinstance(seen.settings.backends, Backends):
+    if isinstance(seen.settings.backends, Backends) and not _starting(seen):
         yield from _ruleless(view, seen, seen.settings.backends)
     yield from _ipvs(view, seen)
     if isinstance(seen.settings.dataplane, Programs):
@@ -124,10 +124,16 @@ def _ruleless(view: View, seen: Seen, found: Backends) -> Iterator[Finding]:
         )
 
 
+def _starting(seen: Seen) -> bool:
+    """Whether kube-proxy still works on its first sync of some family: it writes all rules at once, at its end."""
+    proxy = seen.settings.kube_proxy
+    return isinstance(proxy, KubeProxy) and any(not s.synced for s in syncs(proxy))
+
+
 def _behind(view: View, seen: Seen, proxy: KubeProxy) -> Iterator[Finding]:
     waiting = max((s.waiting_s for s in syncs(proxy)), default=0.0)
     unwell = proxy.health.status >= _UNHEALTHY and '"nodeEligible": false' not in proxy.health.text
-    if waiting < _LONG_S and not unwell:
+    if waiting < _LONG_S and not unwell and not _starting(seen):
         return
     times = [
         Evidence(
@@ -145,6 +151,8 @@ def _behind(view: View, seen: Seen, proxy: KubeProxy) -> Iterator[Finding]:
             f"has not applied changes that have been waiting for {waiting:.0f} s"
             if waiting >= _LONG_S
             else "says that it is unwell"
+            if unwell
+            else "has not applied its first rules yet"
         ),
         evidence=(
             Evidence(f"GET :10256/healthz on {seen.node.name}", f"{proxy.health.status} {proxy.health.text[:150]}", view.now),
