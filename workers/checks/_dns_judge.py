@@ -102,6 +102,27 @@ def without_type(name: str, kind: str, pod: Pod, tried: Evidence) -> Finding:
     )
 
 
+def without_address(name: str, alias: str, pod: Pod, tried: Evidence) -> Finding:
+    """A name that is there and of no use: it has an address of neither family, or is an `alias` ("" for none) of such a name.
+
+    So answers DNS for a headless service behind which nothing is ready (kubernetes/dns, specification 2.4.1), and CoreDNS for
+    an ExternalName that names nothing (coredns/coredns#6088).
+    """
+    why = f"it is an alias of {alias}, which has none" if alias else "its name exists, with neither an A nor an AAAA record"
+    return Finding(
+        id="dns-name-not-found",
+        severity=Severity.WARNING,
+        claim=f"{name} has no address from inside {pod}: {why}",
+        evidence=(tried,),
+        disprove="An answer with an A or AAAA record to any of these queries.",
+        fix=f"See whether {alias} resolves: an ExternalName service must name a host, not an IP."
+        if alias
+        else "A headless service has addresses only while a pod behind it is ready, an ExternalName only while its host has.",
+        subject=name,
+        node=pod.node,
+    )
+
+
 def how(answer: DnsAnswer) -> str:
     """What a server does that does not do its work."""
     return f"answers {answer.rcode}" if answer.outcome == "answered" else _SAID.get(answer.outcome, answer.outcome)

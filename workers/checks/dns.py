@@ -135,6 +135,8 @@ def _absent(params: Params, seen: Seen, ground: Ground) -> Finding:
     said = "; ".join(f"{step} {a.rcode}" for step, a in answers.items() if isinstance(a, dns.DnsAnswer))
     tried = Evidence(f"DNS queries to {seen.server}", said, ground.now)
     if any(isinstance(a, dns.DnsAnswer) and a.rcode == "NOERROR" for a in answers.values()):
+        if seen.addressless:
+            return _dns_judge.without_address(str(params.name), seen.alias, ground.pod, tried)
         return _dns_judge.without_type(str(params.name), params.type, ground.pod, tried)
     return _dns_judge.not_found(str(params.name), ground.pod, tried)
 
