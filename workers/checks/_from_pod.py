@@ -48,7 +48,7 @@ class Inside:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A host as the pod resolves it: the addresses, in the order in which they were found, and every query made."""
+    """A host as the pod resolves it: the addresses, those of the pod's own IP families first, and every query made."""
 
     host: str
     addresses: tuple[str, ...]
@@ -96,8 +96,13 @@ def resolve(inside: Inside, host: str) -> Plan[Resolved]:
         if found:
             for text in found:
                 _refuse_metadata(ipaddress.ip_address(text))
-            return Resolved(host, found, tuple(queries))
+            return Resolved(host, _own_first(found, inside.pod), tuple(queries))
     return Resolved(host, (), tuple(queries))
+
+
+def is_foreign(address: str, pod: Pod) -> bool:
+    """Whether it is of an IP family in which the pod has no address: nothing that the pod sends can reach it."""
+    return not any((":" in ip) == (":" in address) for ip in pod.ips)
 
 
 def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
@@ -114,6 +119,11 @@ def ndots(conf: resolv_conf.ResolvConf) -> int:
     """How many dots a name must have to be tried first as it is; the C library takes at most 15 (resolv.conf(5))."""
     said = (int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal())
     return min(next(said, 1), 15)
+
+
+def _own_first(found: tuple[str, ...], pod: Pod) -> tuple[str, ...]:
+    """As getaddrinfo sorts them (RFC 6724, rule 1: avoid unusable destinations)."""
+    return tuple(sorted(dict.fromkeys(found), key=lambda address: is_foreign(address, pod)))
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -10,7 +10,7 @@ from node_helper.facts import connect
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, batch
-from workers.checks._from_pod import Inside, Resolved, enter, not_resolved, resolve
+from workers.checks._from_pod import Inside, Resolved, enter, is_foreign, not_resolved, resolve
 from workers.model import Evidence, Finding, Severity, Shown, Table
 from workers.objects import Service
 from workers.params import Arg, HostPort, PodTarget
@@ -40,16 +40,23 @@ class Seen:
     resolved: Resolved | None = None
     handshakes: dict[str, connect.Connected | CannotLook] = field(default_factory=dict)
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The addresses of an IP family that the pod has not: programs do without them where there are others, and so does this."""
+        addresses = self.resolved.addresses if self.resolved else ()
+        foreign = tuple(a for a in addresses if is_foreign(a, self.inside.pod))
+        return foreign if len(foreign) < len(addresses) else ()
+
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """Enter, resolve, connect to every address at once."""
+    """Enter, resolve, connect to every address at once, as far as the pod has its IP family."""
     inside = yield from enter(view, params.pod)
     if inside.netns is None:
         return Seen(inside)
-    resolved = yield from resolve(inside, params.target.host)
-    queries = {a: connect.Query(inside.netns, a, params.target.port) for a in resolved.addresses[:MOST_ADDRESSES]}
-    handshakes = yield from batch({a: Ask(inside.pod.node, connect.FACT, query) for a, query in queries.items()})
-    return replace(Seen(inside, resolved), handshakes=handshakes)
+    seen = Seen(inside, (yield from resolve(inside, params.target.host)))
+    own = [a for a in seen.resolved.addresses if a not in seen.foreign] if seen.resolved else []
+    queries = {a: connect.Query(inside.netns, a, params.target.port) for a in own[:MOST_ADDRESSES]}
+    return replace(seen, handshakes=(yield from batch({a: Ask(inside.pod.node, connect.FACT, q) for a, q in queries.items()})))
 
 
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
@@ -65,13 +72,16 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
         elif ended.outcome != "answered":
+            at = f" at {address}" if len(seen.handshakes) > 1 else ""
             yield Finding(
                 id="connect-failed",
                 severity=Severity.PROBLEM,
-                claim=f"{params.target} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
+                claim=f"{params.target}{at} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
                 evidence=(Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now),),
                 disprove="A completed handshake from the same pod.",
-                fix=_fix(ended.outcome),
+                fix=f"{pod} has no address of that IP family: use a host that has one of the pod's, or give pods both families."
+                if is_foreign(address, pod)
+                else _fix(ended.outcome),
                 subject=str(params.target),
                 node=pod.node,
             )
@@ -115,9 +125,11 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
     facts = {
         "from": str(seen.inside.pod), "target": str(params.target),
         "handshakes": [{"address": a, "outcome": c.outcome, "seconds": c.seconds} for a, c in ended.items()],
+        "not_tried": list(seen.foreign),
     }  # fmt: skip
     tables = (Table("Handshakes", rows, ("address", "outcome", "time")),) if rows else ()
-    notes = (seen.inside.note,) if seen.inside.note else ()
+    foreign = f"Not tried: {', '.join(seen.foreign)}; {seen.inside.pod} has no address of that IP family." if seen.foreign else ""
+    notes = tuple(filter(None, (seen.inside.note, foreign)))
     return Shown(f"{params.target} from inside {seen.inside.pod}", facts, tables, notes=notes)
 
 
