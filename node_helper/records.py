@@ -150,9 +150,9 @@ class Datagram:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a probe ended: `outcome` is answered, timeout, refused, unreachable or reset, after `seconds`.
+    """How a probe ended: `outcome` is answered, timeout, refused, unreachable, reset or (TCP) no-port, after `seconds`.
 
-    `payload` is what came back; `sender` is the address that answered or refused, where the kernel tells it.
+    `no-port`: every local port is taken for connections to that peer, so that nothing was sent. `payload` is what came back; `sender` is the address that answered or refused, where the kernel tells it.
     """
 
     outcome: str

@@ -31,7 +31,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Connected:
-    """`outcome` is answered, timeout, refused, unreachable or reset, after `seconds`."""
+    """`outcome` is answered, timeout, refused, unreachable, reset or no-port (no local one is free), after `seconds`."""
 
     outcome: str
     seconds: float

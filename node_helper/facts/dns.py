@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True)
 class DnsAnswer:
-    """`outcome`: answered, timeout, refused (ICMP said that nobody listens, or the server hung up), unreachable or malformed.
+    """`outcome`: answered, timeout, refused (nobody listens there), reset (somebody does, and hung up), unreachable or malformed.
 
     `transport` is "tcp" for a UDP question whose answer was truncated: outcome and records are then TCP's. `truncated` is that of
     the last message that came. `size` is in bytes, `seconds` includes all attempts. Records are hostile text.
@@ -99,7 +99,7 @@ def _ask(kernel: Kernel, query: Query, transport: str, *, edns: bool = True) -> 
 def read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
     """What came back to a question, or how nothing did."""
     if reply.outcome != "answered":
-        return DnsAnswer("refused" if reply.outcome == "reset" else reply.outcome, reply.seconds, transport=transport)
+        return DnsAnswer(reply.outcome, reply.seconds, transport=transport)
     size = len(reply.payload)
     try:
         if not message.answers(asked, reply.payload):

@@ -62,8 +62,8 @@ def test_no_answer_is_called_by_the_way_in_which_it_did_not_come(outcome: str) -
     assert (found.outcome, found.seconds, found.rcode, len(requests)) == (outcome, 2.0, "", 1)
 
 
-def test_a_server_that_hangs_up_refused() -> None:
-    assert asked(lambda _: Reply("reset", 0.1))[0].outcome == "refused"
+def test_a_server_that_hangs_up_is_not_called_a_closed_port() -> None:
+    assert asked(lambda _: Reply("reset", 0.1))[0].outcome == "reset"
 
 
 def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:

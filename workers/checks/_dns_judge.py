@@ -15,7 +15,7 @@ _SAID = {
     "timeout": "does not answer",
     "refused": "refuses (port closed)",
     "unreachable": "cannot be reached",
-    "reset": "resets the connection",
+    "reset": "hangs up without an answer",
     "malformed": "answers what is not DNS",
 }
 

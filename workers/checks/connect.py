@@ -71,20 +71,47 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
             continue
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
+        elif ended.outcome == "no-port":
+            yield _no_port_left(params, view, seen, address, ended)
         elif ended.outcome != "answered":
-            at = f" at {address}" if len(seen.handshakes) > 1 else ""
-            yield Finding(
-                id="connect-failed",
-                severity=Severity.PROBLEM,
-                claim=f"{params.target}{at} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
-                evidence=(Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now),),
-                disprove="A completed handshake from the same pod.",
-                fix=f"{pod} has no address of that IP family: use a host that has one of the pod's, or give pods both families."
-                if is_foreign(address, pod)
-                else _fix(ended.outcome),
-                subject=str(params.target),
-                node=pod.node,
-            )
+            yield _failed(params, view, seen, address, ended)
+
+
+def _failed(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    pod = seen.inside.pod
+    at = f" at {address}" if len(seen.handshakes) > 1 else ""
+    return Finding(
+        id="connect-failed",
+        severity=Severity.PROBLEM,
+        claim=f"{params.target}{at} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
+        evidence=(_evidence(params, view, address, ended),),
+        disprove="A completed handshake from the same pod.",
+        fix=f"{pod} has no address of that IP family: use a host that has one of the pod's, or give pods both families."
+        if is_foreign(address, pod)
+        else _fix(ended.outcome),
+        subject=str(params.target),
+        node=pod.node,
+    )
+
+
+def _no_port_left(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    """The kernel refused before it sent anything: the peer and the way to it are not looked at."""
+    pod = seen.inside.pod
+    return Finding(
+        id="pod-ephemeral-ports-exhausted",
+        severity=Severity.PROBLEM,
+        claim=f"{pod} has no local port left for another connection to {HostPort(address, params.target.port)}",
+        evidence=(_evidence(params, view, address, ended),),
+        disprove="A handshake that is sent: answered or not.",
+        fix="Let the pod reuse connections and close those it is done with, or widen net.ipv4.ip_local_port_range in the pod.",
+        subject=str(pod),
+        node=pod.node,
+        look_further=f"pod {pod} raw=sockets",
+    )
+
+
+def _evidence(params: Params, view: View, address: str, ended: connect.Connected) -> Evidence:
+    return Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now)
 
 
 def _portless(params: Params, view: View, seen: Seen) -> dict[str, Service]:
@@ -98,7 +125,7 @@ def _no_such_port(params: Params, view: View, seen: Seen, service: Service) -> F
     """What answers at a cluster IP are the service's ports; nobody is behind any other."""
     has = ", ".join(map(str, _tcp_ports(service))) or "none"
     tried = tuple(
-        Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now)
+        _evidence(params, view, address, ended)
         for address, ended in seen.handshakes.items()
         if isinstance(ended, connect.Connected) and address in service.cluster_ips
     )
@@ -134,7 +161,8 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
 
 
 def _words(ended: connect.Connected) -> str:
-    return f"{ended.outcome} after {ended.seconds * 1000:.0f} ms"
+    said = "EADDRNOTAVAIL, with an address to send from," if ended.outcome == "no-port" else ended.outcome
+    return f"{said} after {ended.seconds * 1000:.0f} ms"
 
 
 def _fix(outcome: str) -> str:

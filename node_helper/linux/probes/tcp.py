@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import time
 
-from node_helper.linux.probes.outcome import failed, place
+from node_helper.linux.probes.outcome import Address, failed, place
 from node_helper.linux.probes.waiting import Attempt
 from node_helper.records import Reply
 
@@ -24,5 +25,16 @@ def connect(address: str, port: int, attempt: Attempt) -> Reply:
         try:
             attempt.connect(talk, there)
         except OSError as e:
+            if e.errno == errno.EADDRNOTAVAIL and _has_source(family, there):
+                return Reply("no-port", time.monotonic() - attempt.started)
             return failed(e, attempt.started)
         return Reply("answered", time.monotonic() - attempt.started, sender=address)
+
+
+def _has_source(family: socket.AddressFamily, there: Address) -> bool:
+    """Whether there is an address to send from: the kernel says EADDRNOTAVAIL without one, and without a free port (connect(2)).
+
+    Connecting a UDP socket chooses the address, wants no port of its own from that peer, and sends nothing.
+    """
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as other:
+        return other.connect_ex(there) != errno.EADDRNOTAVAIL
