@@ -111,8 +111,9 @@ def _device(view: View, seen: Seen, device: Interface) -> Iterator[Finding]:
 def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
     """The node must send the pod's address to the pod's own host device, or to the bridge that it is in.
 
-    A veth outside any bridge that the node does not route to is how eBPF dataplanes work (Cilium routes to cilium_host): that
-    is no proof of a fault, and is said to be not evaluated.
+    A veth outside any bridge that the node does not route to is how eBPF dataplanes work (Cilium routes to cilium_host), and
+    those on Open vSwitch (Antrea, OVN-Kubernetes: the veth's master is ovs-system, the route leads to a port of the switch such
+    as antrea-gw0; net/openvswitch/vport-netdev.c): that is no proof of a fault, and is said to be not evaluated.
     """
     if not isinstance(seen.interfaces, interfaces.Interfaces):
         return
@@ -124,7 +125,7 @@ def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
         said = f"{route.kind} dev {route.device or 'none'} via {route.via or 'none'}"
         asked = Evidence(f"ip route get {ip} on {seen.pod.node}", said, view.now)
         devices = Evidence("the pod's host devices", ", ".join(sorted(doors)), view.now)
-        if route.kind == "unicast" and not any(p.master for p in peers):
+        if route.kind == "unicast" and not any(p.master_kind == "bridge" for p in peers):
             yield _not_evaluated(seen, ip, asked, devices)
         else:
             yield _broken(seen, f"is not where {seen.pod.node} routes {ip}", asked, devices)
@@ -137,8 +138,8 @@ def _not_evaluated(seen: Seen, ip: str, *evidence: Evidence) -> Finding:
         confidence=Confidence.CANNOT_TELL,
         claim=f"{seen.pod.node} does not route {ip} to the pod's veth; what carries its packets there was not evaluated",
         evidence=evidence,
-        disprove="A route to the pod's own host device, or a program seen on it that redirects to the pod.",
-        fix="Ask the CNI's own tool (such as `cilium endpoint list`) whether it knows this pod.",
+        disprove="A route to the pod's own host device, or a program or switch seen there that sends on to the pod.",
+        fix="Ask the CNI's own tool (such as `cilium endpoint list`, `ovs-vsctl show`) whether it knows this pod.",
         subject=str(seen.pod),
         node=seen.pod.node,
     )
