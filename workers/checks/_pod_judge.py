@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node_helper.facts import dns, interfaces, routes, sandbox
+from node_helper.facts import interfaces, routes, sandbox
 from node_helper.facts.interfaces import Interface
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks import _dns_judge, _pod_states
+from workers.checks import _pod_dns, _pod_states
 from workers.checks._pod_seen import Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -29,11 +29,7 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
     if isinstance(seen.sandbox, sandbox.Sandbox):
         yield from _devices(view, seen)
         yield from _way_back(view, seen)
-    for server, answer in seen.dns.items():
-        yield from _dns_judge.server(answer, server, seen.dns_name, seen.pod, view.now)
-        if isinstance(answer, dns.DnsAnswer) and answer.rcode == "NXDOMAIN" and seen.cluster_first:
-            tried = Evidence(f"DNS query to {server} inside {seen.pod}", f"{seen.dns_name} NXDOMAIN", view.now)
-            yield _dns_judge.not_found(seen.dns_name, seen.pod, tried)
+    yield from _pod_dns.judge(view, seen)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
@@ -79,7 +75,8 @@ def _default_routes(view: View, seen: Seen, inside: routes.Routes) -> Iterator[F
     for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
         there = [r for r in inside.routes if r.family == family]
         wanted = any((":" in ip) == (family == AF_INET6) for ip in seen.pod.ips)
-        if wanted and not any(r.destination == "default" for r in there):
+        # Older kernels list the "unreachable default" that IPv6 has in every namespace (ip6_null_entry in net/ipv6/route.c).
+        if wanted and not any(r.destination == "default" and r.kind == "unicast" for r in there):
             shown = "; ".join(r.destination for r in there[:5]) or "none"
             yield _broken(
                 seen, f"has no {name} default route inside", Evidence("netlink RTM_GETROUTE in the pod", shown, view.now)
