@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_helper.facts.dns import DnsAnswer
+from node_helper.facts.resolv_conf import ResolvConf
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.model import Evidence, Finding, Severity
@@ -67,6 +68,20 @@ def failed(answer: DnsAnswer, address: str, name: str, pod: Pod, evidence: tuple
         evidence=evidence,
         disprove=f"An answer with NOERROR or NXDOMAIN from {address} to the same query.",
         fix="Read the DNS pods' logs: their upstream, or their own view of the API server, fails.",
+        subject=str(pod),
+        node=pod.node,
+    )
+
+
+def no_server(conf: ResolvConf, pod: Pod, now: str) -> Finding:
+    """A pod whose C library has nobody to ask but its own loopback address."""
+    return Finding(
+        id="dns-unreachable",
+        severity=Severity.PROBLEM,
+        claim=f"{pod} has no nameserver: its resolv.conf names none",
+        evidence=(Evidence(f"/etc/resolv.conf of {pod}", conf.text[:200] or "empty", now),),
+        disprove="A nameserver line in the pod's resolv.conf.",
+        fix="Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.",
         subject=str(pod),
         node=pod.node,
     )

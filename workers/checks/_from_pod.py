@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from workers.objects import Pod
 from workers.params import PodTarget
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NDOTS = re.compile(r"ndots:([0-9]{1,9})")
 _LONGEST_NAME = 254  # characters with the last dot (RFC 1035 2.3.4)
 METADATA = frozenset(
     ipaddress.ip_address(a)
@@ -117,8 +119,8 @@ def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
 
 def ndots(conf: resolv_conf.ResolvConf) -> int:
     """How many dots a name must have to be tried first as it is; the C library takes at most 15 (resolv.conf(5))."""
-    said = (int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal())
-    return min(next(said, 1), 15)
+    said = filter(None, (_NDOTS.match(option) for option in reversed(conf.options)))
+    return min(next((int(each[1]) for each in said), 1), 15)
 
 
 def _own_first(found: tuple[str, ...], pod: Pod) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_helper.facts.dns import DnsAnswer
+from node_helper.facts.resolv_conf import ResolvConf
 from workers import findings
 from workers.check import View
 from workers.checks import _dns_judge
@@ -19,7 +20,9 @@ from workers.model import Evidence, Finding, Severity
 
 
 def judge(view: View, seen: Seen) -> Iterator[Finding]:
-    """At most one finding a nameserver."""
+    """At most one finding a nameserver, and one where there is none."""
+    if isinstance(seen.resolv_conf, ResolvConf) and not seen.resolv_conf.nameservers:
+        yield _dns_judge.no_server(seen.resolv_conf, seen.pod, view.now)
     knows = next((s for s, a in seen.dns.items() if isinstance(a, DnsAnswer) and a.records), "")
     for server, answer in seen.dns.items():
         if not isinstance(answer, DnsAnswer) or silent(answer):

@@ -21,7 +21,7 @@ from workers.checks._dns_seen import ROOT, Params, Seen, Step, types
 from workers.checks._dns_show import show
 from workers.checks._dns_ways import Pair, Questions, Way, Ways
 from workers.checks._from_pod import Inside, candidates, enter, ndots
-from workers.model import Evidence, Finding, Severity
+from workers.model import Evidence, Finding
 
 K = TypeVar("K")
 A = TypeVar("A")
@@ -99,7 +99,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     yield from seen.inside.unseen(view.now)
     yield from findings.cluster_gaps(view, "services", "slices")
     if seen.inside.resolver and not seen.inside.resolver.nameservers and not params.server:
-        yield _no_server(view, seen)
+        yield _dns_judge.no_server(seen.inside.resolver, seen.inside.pod, view.now)
     if seen.ways is None:
         return
     ground = Ground(seen.inside.pod, view.now, seen.devices)
@@ -145,16 +145,6 @@ def _amplified(params: Params, seen: Seen, ground: Ground) -> Iterator[Finding]:
     conf, chosen = seen.inside.resolver, seen.chosen
     if conf and chosen and chosen[0] == f"{params.name.name}." == seen.names[-1]:
         yield from _dns_outside.amplified(params.name.name, seen.queries, len(seen.names) - 1, ndots(conf), ground)
-
-
-def _no_server(view: View, seen: Seen) -> Finding:
-    pod, conf = seen.inside.pod, seen.inside.resolver
-    text = conf.text[:200] if conf else ""
-    return Finding(
-        "dns-unreachable", Severity.PROBLEM, f"{pod} has no nameserver: its resolv.conf names none",
-        (Evidence(f"/etc/resolv.conf of {pod}", text or "empty", view.now),), "A nameserver line in the pod's resolv.conf.",
-        "Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.", str(pod), pod.node,
-    )  # fmt: skip
 
 
 CHECK = Check(
