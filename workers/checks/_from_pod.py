@@ -108,13 +108,16 @@ def is_foreign(address: str, pod: Pod) -> bool:
 
 
 def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
-    """The names that the resolver tries, in order (resolv.conf(5), search and ndots; res_search in glibc)."""
+    """The names that the resolver tries, in order, each once (resolv.conf(5), search and ndots; res_search in glibc).
+
+    A "." among the search domains stands for the name as it is, at that place.
+    """
     if name.endswith("."):
         return (name,)
-    searched = tuple(f"{name}.{domain.rstrip('.')}." for domain in conf.search if domain.strip("."))
+    searched = tuple(f"{name}.{domain.rstrip('.')}." if domain != "." else f"{name}." for domain in conf.search)
     searched = tuple(full for full in searched if len(full) <= _LONGEST_NAME)  # the C library does not ask these either
     as_is = (f"{name}.",)
-    return as_is + searched if name.count(".") >= ndots(conf) else searched + as_is
+    return tuple(dict.fromkeys(as_is + searched if name.count(".") >= ndots(conf) else searched + as_is))
 
 
 def ndots(conf: resolv_conf.ResolvConf) -> int:

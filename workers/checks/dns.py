@@ -79,7 +79,7 @@ def _doubts(questions: Questions, asked: Mapping[Way | Step, Query], first: _Got
 
 def _names(params: Params, inside: Inside) -> tuple[str, ...]:
     name = params.name.name
-    return tuple(dict.fromkeys(candidates(name, inside.resolver))) if inside.resolver else (name.rstrip(".") + ".",)
+    return candidates(name, inside.resolver) if inside.resolver else (name.rstrip(".") + ".",)
 
 
 def _round(plain: Mapping[Way | Step, Query], pairs: Pairs) -> Plan[_Got]:
