@@ -210,6 +210,21 @@ def test_no_answer_is_called_by_its_reason(
     assert connect.collect(kernel, connect.Query(pair[0], server, 5353, seconds)).outcome == outcome
 
 
+@pytest.mark.parametrize(("here", "family"), [("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)])  # noqa: S104  (the pod's)
+def test_a_sidecar_that_takes_the_connection_is_named(
+    fresh: tuple[Netns, Netns], here: str, family: socket.AddressFamily
+) -> None:
+    rules = "table ip mesh { chain out { type nat hook output priority -100; ip daddr 10.66.0.0/16 tcp dport 80 redirect to :15001; }; }"
+    netns.inside(fresh[0], lambda: subprocess.run(["nft", rules], check=True))
+    dual = family == socket.AF_INET6
+    sidecar = netns.inside(fresh[0], lambda: socket.create_server((here, 15001), family=family, dualstack_ipv6=dual))
+    with sidecar, LinuxWhere(fresh[1]) as kernel:
+        found = connect.collect(kernel, connect.Query(fresh[0], DROPPED, 80))
+        assert (found.outcome, found.taken_by) == ("answered", "127.0.0.1:15001")
+        itself = connect.collect(kernel, connect.Query(fresh[0], "10.9.0.2", 15001))
+        assert (itself.outcome, itself.taken_by) == ("answered", "")
+
+
 @pytest.mark.parametrize(("far", "family"), [(FAR, socket.AF_INET), (FAR6, socket.AF_INET6)])
 def test_a_pod_without_a_free_port_is_not_called_cut_off(
     fresh: tuple[Netns, Netns], far: str, family: socket.AddressFamily

@@ -11,7 +11,7 @@ from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, batch
 from workers.checks._from_pod import Inside, Resolved, enter, is_foreign, not_resolved, resolve
-from workers.model import Evidence, Finding, Severity, Shown, Table
+from workers.model import Confidence, Evidence, Finding, Severity, Shown, Table
 from workers.objects import Service
 from workers.params import Arg, HostPort, PodTarget
 
@@ -60,7 +60,7 @@ def plan(params: Params, view: View) -> Plan[Seen]:
 
 
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
-    """A port that the service does not have, else one finding for each address that did not accept."""
+    """A port that the service does not have, else one finding for each address that did not accept, or that was not asked."""
     pod = seen.inside.pod
     yield from seen.inside.unseen(view.now)
     yield from not_resolved(seen.inside, seen.resolved, view.now)
@@ -71,6 +71,8 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
             continue
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
+        elif ended.taken_by and not pod.host_network:
+            yield _redirected(params, view, seen, address, ended)
         elif ended.outcome == "no-port":
             yield _no_port_left(params, view, seen, address, ended)
         elif ended.outcome != "answered":
@@ -107,6 +109,25 @@ def _no_port_left(params: Params, view: View, seen: Seen, address: str, ended: c
         subject=str(pod),
         node=pod.node,
         look_further=f"pod {pod} raw=sockets",
+    )
+
+
+def _redirected(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    """A mesh's sidecar takes every connection of its pod, whoever is meant and whether that one is there or not."""
+    pod = seen.inside.pod
+    return Finding(
+        id="connect-redirected",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.CANNOT_TELL,
+        claim=f"{ended.taken_by} inside {pod} took the connection: whether {HostPort(address, params.target.port)} answers is not seen",
+        evidence=(
+            _evidence(params, view, address, ended),
+            Evidence(f"/proc/net/tcp in {pod}, the other end of that connection", ended.taken_by, view.now),
+        ),
+        disprove="A connection whose other end is in another namespace.",
+        fix="Ask the pod's proxy: a sidecar such as Istio's logs what became of a connection; or connect from a pod without one.",
+        subject=str(params.target),
+        node=pod.node,
     )
 
 
@@ -148,10 +169,13 @@ def _tcp_ports(service: Service) -> tuple[int, ...]:
 def show(params: Params, _view: View, seen: Seen) -> Shown:
     """One row an address."""
     ended = {a: c for a, c in seen.handshakes.items() if isinstance(c, connect.Connected)}
-    rows = tuple((a, c.outcome, f"{c.seconds * 1000:.2f} ms") for a, c in ended.items())
+    rows = tuple((a, f"{c.outcome} by {c.taken_by}" if c.taken_by else c.outcome, f"{c.seconds * 1000:.2f} ms")
+                 for a, c in ended.items())  # fmt: skip
     facts = {
         "from": str(seen.inside.pod), "target": str(params.target),
-        "handshakes": [{"address": a, "outcome": c.outcome, "seconds": c.seconds} for a, c in ended.items()],
+        "handshakes": [
+            {"address": a, "outcome": c.outcome, "seconds": c.seconds, "taken_by": c.taken_by or None} for a, c in ended.items()
+        ],
         "not_tried": list(seen.foreign),
     }  # fmt: skip
     tables = (Table("Handshakes", rows, ("address", "outcome", "time")),) if rows else ()
