@@ -152,8 +152,9 @@ class Datagram:
 class Reply:
     """How a probe ended: `outcome` is answered, timeout, refused, unreachable, reset or (TCP) no-port, after `seconds`.
 
-    `no-port`: every local port is taken for connections to that peer, so that nothing was sent. `payload` is what came back; `sender` is the address that answered or refused, where the kernel tells it. `taken_by` is
-    the socket of this very namespace, such as "127.0.0.1:15001", that took a connection meant for somebody else.
+    `no-port`: every local port is taken for connections to that peer, so that nothing was sent. `payload` is what came back;
+    `sender` is the address that answered or refused, where the kernel tells it. `taken_by` is the socket of this very namespace,
+    such as "127.0.0.1:15001", that took a connection meant for somebody else.
     """
 
     outcome: str

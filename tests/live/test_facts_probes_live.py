@@ -180,7 +180,9 @@ def test_a_truncated_answer_is_asked_for_over_tcp(kernel: Linux, pair: tuple[Net
 
 
 @pytest.mark.parametrize("said", [[], [b"\x00"], [b"\xff\xff", b"half"]])
-def test_a_server_that_hangs_up_over_tcp_is_not_called_a_closed_port(kernel: Linux, pair: tuple[Netns, Netns], said: list[bytes]) -> None:
+def test_a_server_that_hangs_up_over_tcp_is_not_called_a_closed_port(
+    kernel: Linux, pair: tuple[Netns, Netns], said: list[bytes]
+) -> None:
     with tcp_server(pair[1], 0, lambda _: said) as port:
         assert ask(kernel, pair[0], port, transport="tcp").outcome == "reset"
 
@@ -210,11 +212,12 @@ def test_no_answer_is_called_by_its_reason(
     assert connect.collect(kernel, connect.Query(pair[0], server, 5353, seconds)).outcome == outcome
 
 
-@pytest.mark.parametrize(("here", "family"), [("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)])  # noqa: S104  (the pod's)
+@pytest.mark.parametrize(("here", "family"), [("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)])
 def test_a_sidecar_that_takes_the_connection_is_named(
     fresh: tuple[Netns, Netns], here: str, family: socket.AddressFamily
 ) -> None:
-    rules = "table ip mesh { chain out { type nat hook output priority -100; ip daddr 10.66.0.0/16 tcp dport 80 redirect to :15001; }; }"
+    chain = "type nat hook output priority -100; ip daddr 10.66.0.0/16 tcp dport 80 redirect to :15001;"
+    rules = f"table ip mesh {{ chain out {{ {chain} }}; }}"
     netns.inside(fresh[0], lambda: subprocess.run(["nft", rules], check=True))
     dual = family == socket.AF_INET6
     sidecar = netns.inside(fresh[0], lambda: socket.create_server((here, 15001), family=family, dualstack_ipv6=dual))

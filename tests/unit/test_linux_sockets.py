@@ -69,7 +69,9 @@ def test_any_text_is_sockets_or_malformed(text: str, table: str) -> None:
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::", socket.AF_INET6)])
-def test_the_other_end_of_a_connection_is_found_where_it_is_in_the_same_namespace(host: str, family: socket.AddressFamily) -> None:
+def test_the_other_end_of_a_connection_is_found_where_it_is_in_the_same_namespace(
+    host: str, family: socket.AddressFamily
+) -> None:
     dual = family == socket.AF_INET6
     with socket.create_server((host, 0), family=family, dualstack_ipv6=dual) as server:
         port = server.getsockname()[1]

@@ -77,7 +77,7 @@ class Seen:
 
     @property
     def stop(self) -> str:
-        """The first name that holds records when any of its types is asked for, an alias too (res_nquery in glibc); "" for none."""
+        """The first name that holds records, an alias too, whichever of its types is asked (res_nquery in glibc); "" for none."""
         return next((name for name in self.names if any(_found(self.answer(name, kind)) for kind in self.kinds)), "")
 
     @property

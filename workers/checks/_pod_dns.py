@@ -53,8 +53,8 @@ def _stranger(view: View, seen: Seen, server: str, answer: DnsAnswer, knows: str
             if isinstance(said, DnsAnswer)
         ),
         disprove=f"An answer with records from {server} to the same query inside the pod.",
-        fix=f"Take {server} out of the pod's dnsConfig: the cluster's DNS asks others for names outside, a pod's C library may ask "
-        "any of its nameservers for any name.",
+        fix=f"Take {server} out of the pod's dnsConfig: a C library may ask any of its nameservers for any name, "
+        "and the cluster's DNS forwards names outside itself.",
         subject=str(seen.pod),
         node=seen.pod.node,
     )

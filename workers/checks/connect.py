@@ -42,7 +42,7 @@ class Seen:
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """The addresses of an IP family that the pod has not: programs do without them where there are others, and so does this."""
+        """The addresses of an IP family that the pod has not. Programs do without them where there are others; so does this."""
         addresses = self.resolved.addresses if self.resolved else ()
         foreign = tuple(a for a in addresses if is_foreign(a, self.inside.pod))
         return foreign if len(foreign) < len(addresses) else ()
@@ -119,7 +119,8 @@ def _redirected(params: Params, view: View, seen: Seen, address: str, ended: con
         id="connect-redirected",
         severity=Severity.UNKNOWN,
         confidence=Confidence.CANNOT_TELL,
-        claim=f"{ended.taken_by} inside {pod} took the connection: whether {HostPort(address, params.target.port)} answers is not seen",
+        claim=f"{ended.taken_by} inside {pod} took the connection: "
+        f"whether {HostPort(address, params.target.port)} answers is not seen",
         evidence=(
             _evidence(params, view, address, ended),
             Evidence(f"/proc/net/tcp in {pod}, the other end of that connection", ended.taken_by, view.now),
