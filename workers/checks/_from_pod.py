@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from node_helper.facts import dns, resolv_conf, sandbox
+from node_helper.facts import dns, hosts, resolv_conf, sandbox
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers import findings, locate
@@ -50,11 +50,22 @@ class Inside:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A host as the pod resolves it: the addresses, those of the pod's own IP families first, and every query made."""
+    """A host as the pod resolves it: the addresses, those of the pod's own IP families first, and every query made.
+
+    `hosts` is what the pod's /etc/hosts says of it, None where it is an address; no DNS is asked for what stands there.
+    """
 
     host: str
     addresses: tuple[str, ...]
     queries: tuple[tuple[str, str, dns.DnsAnswer | CannotLook], ...] = ()
+    hosts: hosts.Hosts | CannotLook | None = None
+
+    @property
+    def note(self) -> str:
+        """Where the addresses are from, if not from the DNS, or that this could not be seen; "" else."""
+        if isinstance(self.hosts, CannotLook) or (self.hosts and self.hosts.source is None):
+            return "The pod's /etc/hosts was not seen: its programs may find other addresses there."
+        return f"{self.host} stands in the pod's /etc/hosts: no DNS was asked." if self.hosts and self.hosts.addresses else ""
 
 
 def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
@@ -84,6 +95,19 @@ def resolve(inside: Inside, host: str) -> Plan[Resolved]:
     if address := _address(host):
         _refuse_metadata(address)
         return Resolved(host, (str(address),))
+    own = yield from ask(inside.pod.node, hosts.FACT, hosts.Query(_uids(inside.pod), host))
+    known = own.addresses if isinstance(own, hosts.Hosts) else ()
+    asked = Resolved(host, known) if known else (yield from _by_dns(inside, host))
+    for text in asked.addresses:
+        _refuse_metadata(ipaddress.ip_address(text))
+    return replace(asked, addresses=_own_first(asked.addresses, inside.pod), hosts=own)
+
+
+def _uids(pod: Pod) -> tuple[str, ...]:
+    return tuple(uid for uid in (pod.uid, pod.config_hash) if uid)
+
+
+def _by_dns(inside: Inside, host: str) -> Plan[Resolved]:
     if inside.netns is None or inside.resolver is None or not inside.resolver.nameservers:
         return Resolved(host, ())
     server = inside.resolver.nameservers[0]
@@ -96,9 +120,7 @@ def resolve(inside: Inside, host: str) -> Plan[Resolved]:
             r.data for a in answers.values() if isinstance(a, dns.DnsAnswer) for r in a.records if r.type in ("A", "AAAA")
         )
         if found:
-            for text in found:
-                _refuse_metadata(ipaddress.ip_address(text))
-            return Resolved(host, _own_first(found, inside.pod), tuple(queries))
+            return Resolved(host, found, tuple(queries))
     return Resolved(host, (), tuple(queries))
 
 

@@ -181,7 +181,7 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
     }  # fmt: skip
     tables = (Table("Handshakes", rows, ("address", "outcome", "time")),) if rows else ()
     foreign = f"Not tried: {', '.join(seen.foreign)}; {seen.inside.pod} has no address of that IP family." if seen.foreign else ""
-    notes = tuple(filter(None, (seen.inside.note, foreign)))
+    notes = tuple(filter(None, (seen.inside.note, seen.resolved.note if seen.resolved else "", foreign)))
     return Shown(f"{params.target} from inside {seen.inside.pod}", facts, tables, notes=notes)
 
 
