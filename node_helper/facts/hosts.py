@@ -24,7 +24,7 @@ _LIMIT = 1 << 16
 
 @dataclass(frozen=True)
 class Query:
-    """The pod by the UIDs that its kubelet may know it by, and the name as it is asked for: a dot at its end makes another of it."""
+    """The pod by the UIDs that its kubelet may know it by, and the name as it is asked for: a dot at its end makes it another."""
 
     uids: tuple[str, ...]
     name: str
