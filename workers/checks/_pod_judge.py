@@ -9,7 +9,7 @@ from node_helper.facts.interfaces import Interface
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks import _pod_dns, _pod_states
+from workers.checks import _pod_dns, _pod_ports, _pod_states
 from workers.checks._pod_seen import Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -29,6 +29,7 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
     if isinstance(seen.sandbox, sandbox.Sandbox):
         yield from _devices(view, seen)
         yield from _way_back(view, seen)
+    yield from _pod_ports.judge(view, seen)
     yield from _pod_dns.judge(view, seen)
 
 
