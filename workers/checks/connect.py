@@ -12,7 +12,7 @@ from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, batch
 from workers.checks._from_pod import Inside, Resolved, enter, is_foreign, not_resolved, resolve
 from workers.model import Confidence, Evidence, Finding, Severity, Shown, Table
-from workers.objects import Service
+from workers.objects import Pod, Service
 from workers.params import Arg, HostPort, PodTarget
 
 MOST_ADDRESSES = 4
@@ -71,7 +71,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
             continue
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
-        elif ended.taken_by and not pod.host_network:
+        elif _is_redirected(ended, pod):
             yield _redirected(params, view, seen, address, ended)
         elif ended.outcome == "no-port":
             yield _no_port_left(params, view, seen, address, ended)
@@ -110,6 +110,14 @@ def _no_port_left(params: Params, view: View, seen: Seen, address: str, ended: c
         node=pod.node,
         look_further=f"pod {pod} raw=sockets",
     )
+
+
+def _is_redirected(ended: connect.Connected, pod: Pod) -> bool:
+    """To the pod's loopback address, where REDIRECT leads what a machine itself sends (nf_nat_redirect.c).
+
+    A socket at the pod's own address is the service's endpoint: a balancer at the socket, such as Cilium's, leads a pod to itself.
+    """
+    return ended.taken_by.startswith(("127.", "[::1]:")) and not pod.host_network
 
 
 def _redirected(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
