@@ -115,7 +115,7 @@ def _no_port_left(params: Params, view: View, seen: Seen, address: str, ended: c
 def _is_redirected(ended: connect.Connected, pod: Pod) -> bool:
     """To the pod's loopback address, where REDIRECT leads what a machine itself sends (nf_nat_redirect.c).
 
-    A socket at the pod's own address is the service's endpoint: a balancer at the socket, such as Cilium's, leads a pod to itself.
+    A socket at the pod's own address is the service's endpoint: a balancer at the socket (Cilium's) can lead a pod to itself.
     """
     return ended.taken_by.startswith(("127.", "[::1]:")) and not pod.host_network
 
