@@ -6,7 +6,7 @@ The ways differ in what they cross: the service's rules, the network between nod
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from node_helper.facts import devices, dns, dns_pair
@@ -68,13 +68,24 @@ def _look(params: Params, inside: Inside, questions: Questions) -> Plan[Seen]:
 
 
 def _doubts(questions: Questions, asked: Mapping[Way | Step, Query], first: _Got) -> tuple[dict[Way | Step, Query], Pairs]:
-    """What is worth asking again, and the root where names outside fail. Steps are not where no nameserver works over UDP."""
+    """What is worth asking again, and the root where names outside fail. Steps are not where no way works over UDP.
+
+    Silence is asked about without EDNS, as C libraries ask: that a firewall drops EDNS takes no answer from the pod.
+    """
     by_udp = (a for key, a in first.plain.items() if isinstance(key, Step) or (key.transport == "udp" and not key.replica))
-    heard = any(map(works, by_udp))
-    again = {k: query for k, query in asked.items() if fails(first.plain[k]) and (heard or isinstance(k, Way))}
+    heard = any(map(works, by_udp)) or not questions.ways
+    again = {
+        k: _plain(query) if silent(first.plain[k]) else query
+        for k, query in asked.items()
+        if fails(first.plain[k]) and (heard or isinstance(k, Way))
+    }
     if questions.ways and any(isinstance(key, Step) and is_outside(key.name, questions.domain) for key in again):
         again[ROOT] = questions.step(*ROOT)
     return again, {server: query for server, query in questions.pairs.items() if lost(first.pairs[server])}
+
+
+def _plain(ask: Query) -> Query:
+    return replace(ask, query=replace(ask.query, edns=False))
 
 
 def _names(params: Params, inside: Inside) -> tuple[str, ...]:
