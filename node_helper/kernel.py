@@ -86,9 +86,6 @@ class Kernel(Protocol):
     def links_at(self, netns: Netns, indexes: tuple[int, ...]) -> tuple[Link, ...]:
         """Those of these devices that are there, without reading all that a node has."""
 
-    def link_names(self, netns: Netns, indexes: tuple[int, ...]) -> dict[int, str]:
-        """The names of those of these devices that are there."""
-
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         """Every address, IPv4 and IPv6."""
 

@@ -152,15 +152,18 @@ class Datagram:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a probe ended: `outcome` is answered, timeout, refused, unreachable or reset, after `seconds`.
+    """How a probe ended: `outcome` is answered, timeout, refused, unreachable, reset or (TCP) no-port, after `seconds`.
 
-    `payload` is what came back; `sender` is the address that answered or refused, where the kernel tells it.
+    `no-port`: every local port is taken for connections to that peer, so that nothing was sent. `payload` is what came back;
+    `sender` is the address that answered or refused, where the kernel tells it. `taken_by` is the socket of this very namespace,
+    such as "127.0.0.1:15001", that took a connection meant for somebody else.
     """
 
     outcome: str
     seconds: float
     payload: bytes = b""
     sender: str = ""
+    taken_by: str = ""
 
 
 @dataclass(frozen=True)

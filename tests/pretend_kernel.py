@@ -139,9 +139,6 @@ class PretendKernel:
         self.asked.extend(f"{netns.path}: link {index}" for index in indexes)
         return tuple(one for one in self.devices[netns.inode] if one.ifindex in indexes)
 
-    def link_names(self, netns: Netns, indexes: tuple[int, ...]) -> dict[int, str]:
-        return {one.ifindex: one.name for one in self.links_at(netns, indexes)}
-
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         return self.address_table.get(netns.inode, ())
 

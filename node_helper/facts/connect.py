@@ -31,16 +31,21 @@ class Query:
 
 @dataclass(frozen=True)
 class Connected:
-    """`outcome` is answered, timeout, refused, unreachable or reset, after `seconds`."""
+    """`outcome` is answered, timeout, refused, unreachable, reset or no-port (no local one is free), after `seconds`.
+
+    `taken_by` is "" where the address itself answered, or somebody in another namespace for it; else the socket of this namespace
+    to which rules redirect what is sent (a service mesh's sidecar): whether the address would answer was not seen.
+    """
 
     outcome: str
     seconds: float
+    taken_by: str = ""
 
 
 def collect(kernel: Kernel, query: Query) -> Connected:
     """Shake hands once and hang up."""
     reply = kernel.connect(query.netns, query.address, query.port, query.seconds)
-    return Connected(reply.outcome, reply.seconds)
+    return Connected(reply.outcome, reply.seconds, reply.taken_by)
 
 
 FACT = Fact(name="connect", query=Query, answer=Connected, collect=collect)

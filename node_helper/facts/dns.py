@@ -23,7 +23,10 @@ _UNREAD = ("FORMERR", "NOTIMP")  # what a server says to EDNS that it does not k
 
 @dataclass(frozen=True)
 class Query:
-    """`name` is absolute, with or without its dot: no search path is applied. `seconds` bounds each transport's attempt."""
+    """`name` is absolute, with or without its dot: no search path is applied. `seconds` bounds each transport's attempt.
+
+    Without `edns` it is asked as C libraries ask by themselves; some firewalls drop the rest.
+    """
 
     netns: Netns
     server: str
@@ -32,6 +35,7 @@ class Query:
     transport: str = "udp"
     seconds: float = 2.0
     port: int = 53
+    edns: bool = True
 
     def __post_init__(self) -> None:
         ipaddress.ip_address(self.server)
@@ -54,7 +58,7 @@ class Record:
 
 @dataclass(frozen=True)
 class DnsAnswer:
-    """`outcome`: answered, timeout, refused (ICMP said that nobody listens, or the server hung up), unreachable or malformed.
+    """`outcome`: answered, timeout, refused (nobody listens there), reset (somebody does, and hung up), unreachable or malformed.
 
     `transport` is "tcp" for a UDP question whose answer was truncated: outcome and records are then TCP's. `truncated` is that of
     the last message that came. `size` is in bytes, `seconds` includes all attempts. Records are hostile text.
@@ -74,9 +78,9 @@ class DnsAnswer:
 
 def collect(kernel: Kernel, query: Query) -> DnsAnswer:
     """Ask once; again where the answer says that it has to be asked otherwise."""
-    first = _ask(kernel, query, query.transport)
-    edns = first.rcode not in _UNREAD or first.edns is not None
-    if not edns:
+    first = _ask(kernel, query, query.transport, edns=query.edns)
+    edns = query.edns and (first.rcode not in _UNREAD or first.edns is not None)
+    if query.edns and not edns:
         first = _after(first, _ask(kernel, query, query.transport, edns=False))
     if not first.truncated or query.transport == "tcp":
         return first
@@ -90,7 +94,7 @@ def _after(first: DnsAnswer, second: DnsAnswer) -> DnsAnswer:
     return replace(second, seconds=first.seconds + second.seconds)
 
 
-def _ask(kernel: Kernel, query: Query, transport: str, *, edns: bool = True) -> DnsAnswer:
+def _ask(kernel: Kernel, query: Query, transport: str, *, edns: bool) -> DnsAnswer:
     asked = message.question(int.from_bytes(os.urandom(2), "big"), query.name, query.type, edns=edns)
     reply = kernel.exchange(query.netns, Datagram(query.server, query.port, transport, asked, query.seconds))
     return read(asked, reply, transport)
@@ -99,7 +103,7 @@ def _ask(kernel: Kernel, query: Query, transport: str, *, edns: bool = True) -> 
 def read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
     """What came back to a question, or how nothing did."""
     if reply.outcome != "answered":
-        return DnsAnswer("refused" if reply.outcome == "reset" else reply.outcome, reply.seconds, transport=transport)
+        return DnsAnswer(reply.outcome, reply.seconds, transport=transport)
     size = len(reply.payload)
     try:
         if not message.answers(asked, reply.payload):

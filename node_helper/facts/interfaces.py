@@ -23,11 +23,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Peer:
-    """The host device. `mutual`: its own index and namespace id point back to the pod's device."""
+    """The host device. `mutual`: its own index and namespace id point back to the pod's device.
+
+    `master_kind` is what its master is: "bridge", "openvswitch", ...; "" without one.
+    """
 
     link: Link
     master: Optional[str]
     mutual: bool
+    master_kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class _Sides:
     """Both sides: the devices that matter by index, and by which id each side knows the other."""
 
     links: dict[int, Link]
-    masters: dict[int, str]
+    masters: dict[int, Link]
     pod_links: dict[int, Link]
     known_to_pod_as: Optional[int]
     knows_pod_as: Optional[int]
@@ -72,7 +76,7 @@ def collect(kernel: Kernel, query: Query) -> Interfaces:
     there = kernel.links_at(node, across)
     sides = _Sides(
         links=_by_index(there),
-        masters=kernel.link_names(node, tuple({link.master for link in there if link.master})),
+        masters=_by_index(kernel.links_at(node, tuple({link.master for link in there if link.master}))),
         pod_links=_by_index(links),
         known_to_pod_as=known_to_pod_as,
         knows_pod_as=kernel.netnsid(node, query.netns),
@@ -94,7 +98,8 @@ def _interface(link: Link, addresses: tuple[str, ...], sides: _Sides) -> Interfa
         return Interface(link, addresses, None, why)
     there = sides.links[link.link or 0]
     mutual = there.link == link.ifindex and there.link_netnsid is not None and there.link_netnsid == sides.knows_pod_as
-    return Interface(link, addresses, Peer(there, sides.masters.get(there.master or 0), mutual))
+    master = sides.masters.get(there.master or 0)
+    return Interface(link, addresses, Peer(there, master.name if master else None, mutual, master.kind if master else ""))
 
 
 def _pairless(link: Link, sides: _Sides) -> str:

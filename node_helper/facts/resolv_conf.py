@@ -1,9 +1,12 @@
-"""What a process finds in its /etc/resolv.conf, read as its C library reads it (resolv.conf(5))."""
+"""What a process finds in its /etc/resolv.conf, read as glibc reads it (resolv.conf(5), resolv/res_init.c)."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from dataclasses import dataclass
+from typing import Optional
 
 from node_helper.dns.names import to_wire
 from node_helper.kernel import Kernel
@@ -12,6 +15,7 @@ from node_helper.protocol import CannotLook, Fact
 _PATH = "/etc/resolv.conf"
 _LIMIT = 64 * 1024
 _MOST_SERVERS = 3  # MAXNS in resolv.h; those that are no addresses do not count
+_SHORT = re.compile(r"[0-9A-Fa-fxX.]+")  # what inet_aton takes
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,20 @@ def collect(kernel: Kernel, query: Query) -> ResolvConf:
 
 
 def parse(text: str) -> ResolvConf:
-    """The directives of the file. Lines that begin with a blank, '#' or ';' and unknown directives say nothing."""
+    """The directives of the file. Lines that begin with a blank, '#' or ';' and unknown directives say nothing.
+
+    Blanks and tabs alone part words: a carriage return at the end of a line belongs to its last word, and spoils it.
+    """
     nameservers: list[str] = []
     options: list[str] = []
     search: tuple[str, ...] = ()
     for line in text.split("\n"):
-        words = line.split()
-        if not words[1:] or line[0] in "#;" or line[0].isspace():
+        words = re.findall(r"[^ \t]+", line)
+        if not words[1:] or line[0] in "#; \t":
             continue
         if words[0] == "nameserver":
-            nameservers += [words[1]] if _is_address(words[1]) and len(nameservers) < _MOST_SERVERS else []
+            server = _address(words[1])
+            nameservers += [server] if server and len(nameservers) < _MOST_SERVERS else []
         elif words[0] == "options":
             options += words[1:]
         elif words[0] in ("search", "domain"):
@@ -64,12 +72,12 @@ def parse(text: str) -> ResolvConf:
     return ResolvConf(tuple(nameservers), tuple(filter(_is_name, search)), tuple(options), text)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> Optional[str]:
+    """The address; None for what is none. IPv4 may be short, octal or hexadecimal (inet_aton(3)): 10.1 is 10.0.0.1."""
     try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return socket.inet_ntoa(socket.inet_aton(text)) if _SHORT.fullmatch(text) else str(ipaddress.ip_address(text))
+    except (OSError, ValueError):
+        return None
 
 
 def _is_name(text: str) -> bool:

@@ -14,7 +14,8 @@ from node_helper.protocol import Fact
 from node_helper.runtime import find
 from node_helper.runtime.listed import Pod
 
-_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
+UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
+"""What a pod's UID is made of, so that it can stand in a path."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Query:
 
     def __post_init__(self) -> None:
         for uid in (self.uid, self.config_hash):
-            if uid is not None and not _UID.fullmatch(uid):
+            if uid is not None and not UID.fullmatch(uid):
                 raise ValueError(f"{uid[:80]!r} is no UID of a pod")
 
 

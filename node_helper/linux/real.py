@@ -106,11 +106,6 @@ class Linux:
 
         return self._asked(netns, "devices", lambda netlink: links.read_at(netlink, indexes))
 
-    def link_names(self, netns: Netns, indexes: tuple[int, ...]) -> dict[int, str]:
-        from node_helper.linux.rtnetlink import links
-
-        return self._asked(netns, "devices", lambda netlink: links.names_at(netlink, indexes)) if indexes else {}
-
     def addresses(self, netns: Netns) -> tuple[Address, ...]:
         from node_helper.linux.rtnetlink import addresses
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Iterator
+from dataclasses import replace
+from typing import Iterator, Optional
 
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Malformed
@@ -35,6 +36,19 @@ def read() -> tuple[Socket, ...]:
     return tuple(found for table in _TABLES for found in parse(table, _text(table)))
 
 
+def opposite(address: str, port: int) -> Optional[Socket]:
+    """The TCP socket of this namespace that is connected with this local end of another one; None where it is not here.
+
+    IPv4 is told as that, also of a socket of IPv6's.
+    """
+    ours = _unmapped(address)
+    for table in ("tcp", "tcp6"):
+        for found in parse(table, _lines(table, f":{port:04X} ")):
+            if (found.remote_port, _unmapped(found.remote)) == (port, ours):
+                return replace(found, local=_unmapped(found.local), remote=ours)
+    return None
+
+
 def parse(table: str, text: str) -> Iterator[Socket]:
     """The sockets in the text of one table. Raises `Malformed`."""
     for line in text.splitlines()[1:]:
@@ -56,6 +70,22 @@ def _text(table: str) -> str:
     if len(text) > _MOST:
         raise CannotLook(f"{path} has more than {_MOST >> 20} MiB", kind="budget", fix="count sockets instead of listing them")
     return text
+
+
+def _lines(table: str, mark: str) -> str:
+    """The table's head and its lines that hold a mark."""
+    path = f"/proc/thread-self/net/{table}"
+    with translated(path):
+        try:
+            with open(path, encoding="ascii", errors="backslashreplace") as file:
+                return next(file, "") + "".join(line for line in file if mark in line)
+        except FileNotFoundError:
+            return ""
+
+
+def _unmapped(address: str) -> str:
+    """An IPv4 address as itself where a socket of IPv6's has it (RFC 4291 2.5.5.2)."""
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def _socket(table: str, words: list[str]) -> Socket:

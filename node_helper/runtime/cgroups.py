@@ -27,12 +27,12 @@ def choose(found: tuple[Process, ...], node: Netns, *, on_host: bool) -> Optiona
     """The process that stands for the pod; None without one.
 
     A process in another namespace than the node's is the pod's; a pod with none such is on the host network. Where the pod says
-    that it is on the host network (`on_host`), another namespace is one that it made itself.
+    that it is on the host network (`on_host`), another namespace is one that it made itself. A monitor stands for no pod: it is
+    in the node's namespace whatever the pod's is.
     """
     away = [process for process in found if process.netns_inode != node.inode]
-    home = [process for process in found if process.netns_inode == node.inode]
-    workers = [process for process in home if process.comm not in _MONITORS]
-    preferred = (workers or away or home) if on_host else (away or workers or home)
+    home = [process for process in found if process.netns_inode == node.inode and process.comm not in _MONITORS]
+    preferred = (home or away) if on_host else (away or home)
     return preferred[0] if preferred else None
 
 

@@ -50,7 +50,7 @@ def place(kernel: Kernel, pod: Pod, *, on_host: bool) -> Found:
         pid=pid,
         netns=netns,
         host_network=netns is not None and netns.inode == node.inode,
-        state=_state(chosen, pid),
+        state=_state(chosen, pid, seen),
         processes=len(seen),
         sources=_sources(chosen, pid, netns) + (_searched(kernel) if chosen is None else ()),
         listed=listed,
@@ -136,12 +136,12 @@ def _netns(kernel: Kernel, pid: Optional[int], pinned: Optional[Netns], node: Ne
     return pinned if pinned is not None and pinned.inode == own.inode else own
 
 
-def _state(chosen: Optional[Listed], pid: Optional[int]) -> str:
+def _state(chosen: Optional[Listed], pid: Optional[int], seen: tuple[Process, ...]) -> str:
     if chosen is not None and chosen.state == "stopped":
         return "stopped"
     if pid is not None:
         return "ready"
-    return "absent" if chosen is None else "no-process"
+    return "absent" if chosen is None and not seen else "no-process"
 
 
 def _searched(kernel: Kernel) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def _pair() -> Iterator[tuple[Netns, Netns]]:
         yield pod, node
 
 
-def _set(where: Netns, key: str, value: int) -> None:
+def _set(where: Netns, key: str, value: int | str) -> None:
     """/proc/sys/net shows the namespace of the process which opens it, so another process does."""
     code = f"open('/proc/sys/net/{key}', 'w').write('{value}')"
     netns.inside(where, lambda: subprocess.run([sys.executable, "-c", code], check=True))
@@ -180,9 +180,11 @@ def test_a_truncated_answer_is_asked_for_over_tcp(kernel: Linux, pair: tuple[Net
 
 
 @pytest.mark.parametrize("said", [[], [b"\x00"], [b"\xff\xff", b"half"]])
-def test_a_server_that_hangs_up_over_tcp_refused(kernel: Linux, pair: tuple[Netns, Netns], said: list[bytes]) -> None:
+def test_a_server_that_hangs_up_over_tcp_is_not_called_a_closed_port(
+    kernel: Linux, pair: tuple[Netns, Netns], said: list[bytes]
+) -> None:
     with tcp_server(pair[1], 0, lambda _: said) as port:
-        assert ask(kernel, pair[0], port, transport="tcp").outcome == "refused"
+        assert ask(kernel, pair[0], port, transport="tcp").outcome == "reset"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -208,6 +210,36 @@ def test_no_answer_is_called_by_its_reason(
     found = ask(kernel, pair[0], 5353, server=server, transport=transport, seconds=seconds)
     assert (found.outcome, found.rcode, found.records) == (outcome, "", ())
     assert connect.collect(kernel, connect.Query(pair[0], server, 5353, seconds)).outcome == outcome
+
+
+@pytest.mark.parametrize(("here", "family"), [("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)])
+def test_a_sidecar_that_takes_the_connection_is_named(
+    fresh: tuple[Netns, Netns], here: str, family: socket.AddressFamily
+) -> None:
+    chain = "type nat hook output priority -100; ip daddr 10.66.0.0/16 tcp dport 80 redirect to :15001;"
+    rules = f"table ip mesh {{ chain out {{ {chain} }}; }}"
+    netns.inside(fresh[0], lambda: subprocess.run(["nft", rules], check=True))
+    dual = family == socket.AF_INET6
+    sidecar = netns.inside(fresh[0], lambda: socket.create_server((here, 15001), family=family, dualstack_ipv6=dual))
+    with sidecar, LinuxWhere(fresh[1]) as kernel:
+        found = connect.collect(kernel, connect.Query(fresh[0], DROPPED, 80))
+        assert (found.outcome, found.taken_by) == ("answered", "127.0.0.1:15001")
+        itself = connect.collect(kernel, connect.Query(fresh[0], "10.9.0.2", 15001))
+        assert (itself.outcome, itself.taken_by) == ("answered", "")
+
+
+@pytest.mark.parametrize(("far", "family"), [(FAR, socket.AF_INET), (FAR6, socket.AF_INET6)])
+def test_a_pod_without_a_free_port_is_not_called_cut_off(
+    fresh: tuple[Netns, Netns], far: str, family: socket.AddressFamily
+) -> None:
+    _set(fresh[0], "ipv4/ip_local_port_range", "50000 50000")
+    with LinuxWhere(fresh[1]) as kernel, netns.inside(fresh[1], lambda: socket.create_server((far, 0), family=family)) as server:
+        port = server.getsockname()[1]
+        query = connect.Query(fresh[0], far, port)
+        taken = netns.inside(fresh[0], lambda: socket.create_connection((far, port)))
+        with taken:
+            assert connect.collect(kernel, query).outcome == "no-port"
+            assert connect.collect(kernel, connect.Query(fresh[0], far, port + 1)).outcome == "refused"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -33,7 +33,7 @@ def seen(pod: tuple[Link, ...], node: tuple[Link, ...]) -> dict[str, interfaces.
 
 def test_a_veth_has_the_host_device_that_points_back_and_its_bridge() -> None:
     found = seen((LO, eth0()), (link(5, "cni0", "bridge"), veth()))["eth0"]
-    assert found.peer == interfaces.Peer(veth(), "cni0", mutual=True)
+    assert found.peer == interfaces.Peer(veth(), "cni0", mutual=True, master_kind="bridge")
     assert (found.pairless, found.addresses) == ("", ("10.244.1.4/24", "fe80::1/64"))
 
 

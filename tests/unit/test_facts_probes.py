@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -62,8 +63,15 @@ def test_no_answer_is_called_by_the_way_in_which_it_did_not_come(outcome: str) -
     assert (found.outcome, found.seconds, found.rcode, len(requests)) == (outcome, 2.0, "", 1)
 
 
-def test_a_server_that_hangs_up_refused() -> None:
-    assert asked(lambda _: Reply("reset", 0.1))[0].outcome == "refused"
+def test_a_server_that_hangs_up_is_not_called_a_closed_port() -> None:
+    assert asked(lambda _: Reply("reset", 0.1))[0].outcome == "reset"
+
+
+def test_without_edns_neither_the_question_nor_the_one_over_tcp_has_it() -> None:
+    _, requests = asked(
+        lambda r: answering(r) if r.transport == "tcp" else answering(r, flags=0x8780, records=0), replace(QUERY, edns=False)
+    )
+    assert [(r.transport, has_edns(r)) for r in requests] == [("udp", False), ("tcp", False)]
 
 
 def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:

@@ -82,6 +82,19 @@ def test_what_the_c_library_could_not_ask_is_not_asked_either() -> None:
     assert found.search == ("shop.svc.example.",)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("10.1", "10.0.0.1"), ("010.0.0.1", "8.0.0.1"), ("0x7f.1", "127.0.0.1"), ("FD00::000A", "fd00::a"), ("10.0.0.1#53", None)],
+)
+def test_a_nameserver_is_the_address_that_the_c_library_takes_it_for(written: str, meant: str | None) -> None:
+    assert resolv_conf.parse(f"nameserver {written}\n").nameservers == ((meant,) if meant else ())
+
+
+def test_a_carriage_return_at_the_end_spoils_the_last_word_of_its_line() -> None:
+    found = resolv_conf.parse("nameserver 10.96.0.10\r\nsearch a.example b.example\r\n")
+    assert (found.nameservers, found.search) == ((), ("a.example",))
+
+
 def test_a_process_without_the_file_is_said() -> None:
     with pytest.raises(CannotLook, match=r"sees no /etc/resolv\.conf") as said:
         resolv_conf.collect(PretendKernel(), resolv_conf.Query(144))

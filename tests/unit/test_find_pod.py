@@ -307,6 +307,15 @@ def test_crio_without_a_pause_process_shows_its_earliest_process_in_the_pinned_n
     assert found.netns.path == CRIO_NETNS
 
 
+@pytest.mark.parametrize("files", [crio_files(), {}])
+def test_a_monitor_alone_does_not_put_the_pod_on_the_host_network(files: dict[str, str]) -> None:
+    cgroup = f"/kubepods/besteffort/pod{UID}/crio-conmon-{CRIO_CONTAINER}"
+    table = (process(200, cgroup, NODE.inode, 80, "conmon"),)
+    found = sandbox.collect(PretendKernel(files=files, process_table=table, pinned={CRIO_NETNS: POD_NS}), POD)
+    assert (found.pid, found.host_network, found.state, found.processes) == (None, False, "no-process", 1)
+    assert (found.netns.inode if found.netns else None) == (POD_NS if files else None)
+
+
 def test_a_crio_sandbox_with_its_stop_marker_is_stopped() -> None:
     found = sandbox.collect(PretendKernel(files=crio_files(stopped=True), pinned={CRIO_NETNS: POD_NS}), POD)
     assert (found.state, found.netns) == ("stopped", None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.linux.netlink import Malformed
-from node_helper.linux.sockets import parse
+from node_helper.linux.sockets import opposite, parse
 from node_helper.records import Socket
 
 TCP = """\
@@ -64,3 +66,17 @@ def test_any_text_is_sockets_or_malformed(text: str, table: str) -> None:
     except Malformed:
         return
     assert all(one.protocol == table for one in found)
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::", socket.AF_INET6)])
+def test_the_other_end_of_a_connection_is_found_where_it_is_in_the_same_namespace(
+    host: str, family: socket.AddressFamily
+) -> None:
+    dual = family == socket.AF_INET6
+    with socket.create_server((host, 0), family=family, dualstack_ipv6=dual) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as talk:
+            found = opposite(*talk.getsockname())
+            assert found is not None
+            assert (found.local, found.local_port, found.remote) == ("127.0.0.1", port, "127.0.0.1")
+            assert opposite("192.0.2.1", talk.getsockname()[1]) is None

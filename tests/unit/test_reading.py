@@ -108,7 +108,12 @@ def test_only_the_controller_is_the_owner() -> None:
 
 
 def test_a_static_pod_carries_the_hash_by_which_its_node_knows_it() -> None:
-    assert pod_with(annotations={"kubernetes.io/config.hash": "abc"}).config_hash == "abc"
+    annotations = {"kubernetes.io/config.hash": "abc", "kubernetes.io/config.mirror": "abc"}
+    assert pod_with(annotations=annotations).config_hash == "abc"
+
+
+def test_a_pod_that_is_no_mirror_of_a_static_one_cannot_pass_for_another_by_a_hash() -> None:
+    assert pod_with(annotations={"kubernetes.io/config.hash": "386a9073-7e35-11e8-8a3d-bae97d2c1afd"}).config_hash is None
 
 
 def test_a_pod_being_deleted_and_an_evicted_one_say_so() -> None:

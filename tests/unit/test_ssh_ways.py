@@ -199,6 +199,14 @@ async def test_a_jump_host_is_named_as_openssh_names_it(server: SshServer, jump:
     assert (used.username, used.port, node.host, node.named.port) == (user, port, "n1", server.port)
 
 
+@pytest.mark.parametrize("jump", ["Bastion", "ssh://ops@Bastion:22", "ops@Bastion"])
+async def test_the_capitals_of_a_jump_host_choose_its_part_of_the_configuration(server: SshServer, jump: str) -> None:
+    server.configure(ProxyJump=jump)
+    server.config.write_text(server.config.read_text() + "Host Bastion\n    HostName 192.0.2.1\n")
+    hop, _ = await route("n1", SshSettings(config=(server.config,)))
+    assert (hop.host, hop.named.host) == ("Bastion", "192.0.2.1")
+
+
 @pytest.mark.parametrize("jump", ["j:many", "j:99999", "[::1"])
 async def test_what_names_no_jump_host_is_refused(server: SshServer, jump: str) -> None:
     server.configure(ProxyJump=jump)

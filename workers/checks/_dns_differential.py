@@ -178,7 +178,12 @@ def sometimes(way: str, name: str, tries: tuple[Answer, ...], ground: Ground) ->
         claim=f"DNS {way} left one of two queries {lost} from inside {ground.pod}",
         evidence=tuple(asked),
         disprove="Both answered each time when it is asked again.",
-        fix="Ask again: if it stays so, look for what drops packets on the way, and at how busy the DNS pods are.",
+        fix="Ask again: if it stays so, look for what drops packets on the way, and at how busy the DNS pods are."
+        + (
+            " The second was asked without EDNS, as C libraries ask: what drops EDNS alone does not harm them."
+            if silent(first)
+            else ""
+        ),
         subject=str(ground.pod),
         node=ground.pod.node,
         look_further=f"node {ground.pod.node}",

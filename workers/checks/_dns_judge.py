@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_helper.facts.dns import DnsAnswer
+from node_helper.facts.resolv_conf import ResolvConf
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.model import Evidence, Finding, Severity
@@ -15,7 +16,7 @@ _SAID = {
     "timeout": "does not answer",
     "refused": "refuses (port closed)",
     "unreachable": "cannot be reached",
-    "reset": "resets the connection",
+    "reset": "hangs up without an answer",
     "malformed": "answers what is not DNS",
 }
 
@@ -72,6 +73,20 @@ def failed(answer: DnsAnswer, address: str, name: str, pod: Pod, evidence: tuple
     )
 
 
+def no_server(conf: ResolvConf, pod: Pod, now: str) -> Finding:
+    """A pod whose C library has nobody to ask but its own loopback address."""
+    return Finding(
+        id="dns-unreachable",
+        severity=Severity.PROBLEM,
+        claim=f"{pod} has no nameserver: its resolv.conf names none",
+        evidence=(Evidence(f"/etc/resolv.conf of {pod}", conf.text[:200] or "empty", now),),
+        disprove="A nameserver line in the pod's resolv.conf.",
+        fix="Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.",
+        subject=str(pod),
+        node=pod.node,
+    )
+
+
 def not_found(name: str, pod: Pod, tried: Evidence) -> Finding:
     """Every step of the search path was answered, and none holds the name."""
     return Finding(
@@ -97,6 +112,27 @@ def without_type(name: str, kind: str, pod: Pod, tried: Evidence) -> Finding:
         fix="Nothing, where the other type is enough: a service has addresses of its own IP families alone."
         if kind in ("A", "AAAA")
         else f"Ask for the type that is meant; SRV records of a service are at _PORT._PROTOCOL.{name}.",
+        subject=name,
+        node=pod.node,
+    )
+
+
+def without_address(name: str, alias: str, pod: Pod, tried: Evidence) -> Finding:
+    """A name that is there and of no use: it has an address of neither family, or is an `alias` ("" for none) of such a name.
+
+    So answers DNS for a headless service behind which nothing is ready (kubernetes/dns, specification 2.4.1), and CoreDNS for
+    an ExternalName that names nothing (coredns/coredns#6088).
+    """
+    why = f"it is an alias of {alias}, which has none" if alias else "its name exists, with neither an A nor an AAAA record"
+    return Finding(
+        id="dns-name-not-found",
+        severity=Severity.WARNING,
+        claim=f"{name} has no address from inside {pod}: {why}",
+        evidence=(tried,),
+        disprove="An answer with an A or AAAA record to any of these queries.",
+        fix=f"See whether {alias} resolves: an ExternalName service must name a host, not an IP."
+        if alias
+        else "A headless service has addresses only while a pod behind it is ready, an ExternalName only while its host has.",
         subject=name,
         node=pod.node,
     )

@@ -70,9 +70,14 @@ class Seen:
         """How a step was answered in the end."""
         return self.steps[Step(name, kind)][-1]
 
+    def holds(self, name: str, kind: str) -> bool:
+        """Whether a step was answered with a record of its type; an alias alone is none."""
+        answer = self.answer(name, kind)
+        return isinstance(answer, DnsAnswer) and any(record.type == kind for record in answer.records)
+
     @property
     def stop(self) -> str:
-        """The name at which the resolver stops, the first that holds records of any type that it asks for; "" where none does."""
+        """The first name that holds records, an alias too, whichever of its types is asked (res_nquery in glibc); "" for none."""
         return next((name for name in self.names if any(_found(self.answer(name, kind)) for kind in self.kinds)), "")
 
     @property
@@ -87,9 +92,21 @@ class Seen:
 
     @property
     def chosen(self) -> tuple[str, DnsAnswer] | None:
-        """The name at which it stops, with the answer of the wanted type, where that holds records."""
+        """The name at which it stops, with the answer of the wanted type, where that holds a record of this type."""
+        answer = self.answer(self.stop, self.kinds[0]) if self.stop and self.holds(self.stop, self.kinds[0]) else None
+        return (self.stop, answer) if isinstance(answer, DnsAnswer) else None
+
+    @property
+    def addressless(self) -> bool:
+        """Whether addresses were asked for and no name has one of either family."""
+        return len(self.kinds) > 1 and not any(self.holds(name, kind) for name in self.names for kind in self.kinds)
+
+    @property
+    def alias(self) -> str:
+        """What the name at which it stops leads to in the end, as far as the answer follows; "" where it is no alias."""
         answer = self.answer(self.stop, self.kinds[0]) if self.stop else None
-        return (self.stop, answer) if isinstance(answer, DnsAnswer) and answer.records else None
+        targets = [r.data for r in answer.records if r.type == "CNAME"] if isinstance(answer, DnsAnswer) else []
+        return targets[-1] if targets else ""
 
 
 def _found(answer: Answer) -> bool:

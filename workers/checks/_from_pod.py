@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from node_helper.facts import dns, resolv_conf, sandbox
+from node_helper.facts import dns, hosts, resolv_conf, sandbox
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers import findings, locate
@@ -18,6 +19,7 @@ from workers.objects import Pod
 from workers.params import PodTarget
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NDOTS = re.compile(r"ndots:([0-9]{1,9})")
 _LONGEST_NAME = 254  # characters with the last dot (RFC 1035 2.3.4)
 METADATA = frozenset(
     ipaddress.ip_address(a)
@@ -48,11 +50,22 @@ class Inside:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A host as the pod resolves it: the addresses, in the order in which they were found, and every query made."""
+    """A host as the pod resolves it: the addresses, those of the pod's own IP families first, and every query made.
+
+    `hosts` is what the pod's /etc/hosts says of it, None where it is an address; no DNS is asked for what stands there.
+    """
 
     host: str
     addresses: tuple[str, ...]
     queries: tuple[tuple[str, str, dns.DnsAnswer | CannotLook], ...] = ()
+    hosts: hosts.Hosts | CannotLook | None = None
+
+    @property
+    def note(self) -> str:
+        """Where the addresses are from, if not from the DNS, or that this could not be seen; "" else."""
+        if isinstance(self.hosts, CannotLook) or (self.hosts and self.hosts.source is None):
+            return "The pod's /etc/hosts was not seen: its programs may find other addresses there."
+        return f"{self.host} stands in the pod's /etc/hosts: no DNS was asked." if self.hosts and self.hosts.addresses else ""
 
 
 def enter(view: View, target: PodTarget | None) -> Plan[Inside]:
@@ -82,6 +95,19 @@ def resolve(inside: Inside, host: str) -> Plan[Resolved]:
     if address := _address(host):
         _refuse_metadata(address)
         return Resolved(host, (str(address),))
+    own = yield from ask(inside.pod.node, hosts.FACT, hosts.Query(_uids(inside.pod), host))
+    known = own.addresses if isinstance(own, hosts.Hosts) else ()
+    asked = Resolved(host, known) if known else (yield from _by_dns(inside, host))
+    for text in asked.addresses:
+        _refuse_metadata(ipaddress.ip_address(text))
+    return replace(asked, addresses=_own_first(asked.addresses, inside.pod), hosts=own)
+
+
+def _uids(pod: Pod) -> tuple[str, ...]:
+    return tuple(uid for uid in (pod.uid, pod.config_hash) if uid)
+
+
+def _by_dns(inside: Inside, host: str) -> Plan[Resolved]:
     if inside.netns is None or inside.resolver is None or not inside.resolver.nameservers:
         return Resolved(host, ())
     server = inside.resolver.nameservers[0]
@@ -94,26 +120,37 @@ def resolve(inside: Inside, host: str) -> Plan[Resolved]:
             r.data for a in answers.values() if isinstance(a, dns.DnsAnswer) for r in a.records if r.type in ("A", "AAAA")
         )
         if found:
-            for text in found:
-                _refuse_metadata(ipaddress.ip_address(text))
             return Resolved(host, found, tuple(queries))
     return Resolved(host, (), tuple(queries))
 
 
+def is_foreign(address: str, pod: Pod) -> bool:
+    """Whether it is of an IP family in which the pod has no address: nothing that the pod sends can reach it."""
+    return not any((":" in ip) == (":" in address) for ip in pod.ips)
+
+
 def candidates(name: str, conf: resolv_conf.ResolvConf) -> tuple[str, ...]:
-    """The names that the resolver tries, in order (resolv.conf(5), search and ndots; res_search in glibc)."""
+    """The names that the resolver tries, in order, each once (resolv.conf(5), search and ndots; res_search in glibc).
+
+    A "." among the search domains stands for the name as it is, at that place.
+    """
     if name.endswith("."):
         return (name,)
-    searched = tuple(f"{name}.{domain.rstrip('.')}." for domain in conf.search if domain.strip("."))
+    searched = tuple(f"{name}.{domain.rstrip('.')}." if domain != "." else f"{name}." for domain in conf.search)
     searched = tuple(full for full in searched if len(full) <= _LONGEST_NAME)  # the C library does not ask these either
     as_is = (f"{name}.",)
-    return as_is + searched if name.count(".") >= ndots(conf) else searched + as_is
+    return tuple(dict.fromkeys(as_is + searched if name.count(".") >= ndots(conf) else searched + as_is))
 
 
 def ndots(conf: resolv_conf.ResolvConf) -> int:
     """How many dots a name must have to be tried first as it is; the C library takes at most 15 (resolv.conf(5))."""
-    said = (int(o[6:][:9]) for o in reversed(conf.options) if o.startswith("ndots:") and o[6:].isdecimal())
-    return min(next(said, 1), 15)
+    said = filter(None, (_NDOTS.match(option) for option in reversed(conf.options)))
+    return min(next((int(each[1]) for each in said), 1), 15)
+
+
+def _own_first(found: tuple[str, ...], pod: Pod) -> tuple[str, ...]:
+    """As getaddrinfo sorts them (RFC 6724, rule 1: avoid unusable destinations)."""
+    return tuple(sorted(dict.fromkeys(found), key=lambda address: is_foreign(address, pod)))
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node_helper.facts import dns, interfaces, routes, sandbox
+from node_helper.facts import interfaces, routes, sandbox
 from node_helper.facts.interfaces import Interface
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
-from workers.checks import _dns_judge, _pod_states
+from workers.checks import _pod_dns, _pod_ports, _pod_states
 from workers.checks._pod_seen import Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 
@@ -29,11 +29,8 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
     if isinstance(seen.sandbox, sandbox.Sandbox):
         yield from _devices(view, seen)
         yield from _way_back(view, seen)
-    for server, answer in seen.dns.items():
-        yield from _dns_judge.server(answer, server, seen.dns_name, seen.pod, view.now)
-        if isinstance(answer, dns.DnsAnswer) and answer.rcode == "NXDOMAIN" and seen.cluster_first:
-            tried = Evidence(f"DNS query to {server} inside {seen.pod}", f"{seen.dns_name} NXDOMAIN", view.now)
-            yield _dns_judge.not_found(seen.dns_name, seen.pod, tried)
+    yield from _pod_ports.judge(view, seen)
+    yield from _pod_dns.judge(view, seen)
 
 
 def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
@@ -79,7 +76,8 @@ def _default_routes(view: View, seen: Seen, inside: routes.Routes) -> Iterator[F
     for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
         there = [r for r in inside.routes if r.family == family]
         wanted = any((":" in ip) == (family == AF_INET6) for ip in seen.pod.ips)
-        if wanted and not any(r.destination == "default" for r in there):
+        # Older kernels list the "unreachable default" that IPv6 has in every namespace (ip6_null_entry in net/ipv6/route.c).
+        if wanted and not any(r.destination == "default" and r.kind == "unicast" for r in there):
             shown = "; ".join(r.destination for r in there[:5]) or "none"
             yield _broken(
                 seen, f"has no {name} default route inside", Evidence("netlink RTM_GETROUTE in the pod", shown, view.now)
@@ -111,8 +109,9 @@ def _device(view: View, seen: Seen, device: Interface) -> Iterator[Finding]:
 def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
     """The node must send the pod's address to the pod's own host device, or to the bridge that it is in.
 
-    A veth outside any bridge that the node does not route to is how eBPF dataplanes work (Cilium routes to cilium_host): that
-    is no proof of a fault, and is said to be not evaluated.
+    A veth outside any bridge that the node does not route to is how eBPF dataplanes work (Cilium routes to cilium_host), and
+    those on Open vSwitch (Antrea, OVN-Kubernetes: the veth's master is ovs-system, the route leads to a port of the switch such
+    as antrea-gw0; net/openvswitch/vport-netdev.c): that is no proof of a fault, and is said to be not evaluated.
     """
     if not isinstance(seen.interfaces, interfaces.Interfaces):
         return
@@ -124,7 +123,7 @@ def _way_back(view: View, seen: Seen) -> Iterator[Finding]:
         said = f"{route.kind} dev {route.device or 'none'} via {route.via or 'none'}"
         asked = Evidence(f"ip route get {ip} on {seen.pod.node}", said, view.now)
         devices = Evidence("the pod's host devices", ", ".join(sorted(doors)), view.now)
-        if route.kind == "unicast" and not any(p.master for p in peers):
+        if route.kind == "unicast" and not any(p.master_kind == "bridge" for p in peers):
             yield _not_evaluated(seen, ip, asked, devices)
         else:
             yield _broken(seen, f"is not where {seen.pod.node} routes {ip}", asked, devices)
@@ -137,8 +136,8 @@ def _not_evaluated(seen: Seen, ip: str, *evidence: Evidence) -> Finding:
         confidence=Confidence.CANNOT_TELL,
         claim=f"{seen.pod.node} does not route {ip} to the pod's veth; what carries its packets there was not evaluated",
         evidence=evidence,
-        disprove="A route to the pod's own host device, or a program seen on it that redirects to the pod.",
-        fix="Ask the CNI's own tool (such as `cilium endpoint list`) whether it knows this pod.",
+        disprove="A route to the pod's own host device, or a program or switch seen there that sends on to the pod.",
+        fix="Ask the CNI's own tool (such as `cilium endpoint list`, `ovs-vsctl show`) whether it knows this pod.",
         subject=str(seen.pod),
         node=seen.pod.node,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node_helper.facts import dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import devices, dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.checks import _pod_life
@@ -14,7 +14,10 @@ from workers.objects import Pod
 
 @dataclass(frozen=True)
 class Seen:
-    """`dns` is keyed by nameserver, `node_routes` by the pod's address, `raw` by the view's name."""
+    """`dns` is keyed by nameserver, `node_routes` by the pod's address, `raw` by the view's name.
+
+    `devices` are the node's, asked where it shows no trace of the pod: they tell whether it is that node.
+    """
 
     located: Located
     sandbox: sandbox.Sandbox | CannotLook | None = None
@@ -26,6 +29,7 @@ class Seen:
     dns: dict[str, dns.DnsAnswer | CannotLook] = field(default_factory=dict)
     dns_name: str = ""
     raw: dict[str, raw.Text | CannotLook] = field(default_factory=dict)
+    devices: devices.Devices | CannotLook | None = None
 
     @property
     def pod(self) -> Pod:

@@ -10,9 +10,9 @@ from node_helper.facts import connect
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import Access, Ask, Check, Plan, View, batch
-from workers.checks._from_pod import Inside, Resolved, enter, not_resolved, resolve
-from workers.model import Evidence, Finding, Severity, Shown, Table
-from workers.objects import Service
+from workers.checks._from_pod import Inside, Resolved, enter, is_foreign, not_resolved, resolve
+from workers.model import Confidence, Evidence, Finding, Severity, Shown, Table
+from workers.objects import Pod, Service
 from workers.params import Arg, HostPort, PodTarget
 
 MOST_ADDRESSES = 4
@@ -40,20 +40,27 @@ class Seen:
     resolved: Resolved | None = None
     handshakes: dict[str, connect.Connected | CannotLook] = field(default_factory=dict)
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The addresses of an IP family that the pod has not. Programs do without them where there are others; so does this."""
+        addresses = self.resolved.addresses if self.resolved else ()
+        foreign = tuple(a for a in addresses if is_foreign(a, self.inside.pod))
+        return foreign if len(foreign) < len(addresses) else ()
+
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """Enter, resolve, connect to every address at once."""
+    """Enter, resolve, connect to every address at once, as far as the pod has its IP family."""
     inside = yield from enter(view, params.pod)
     if inside.netns is None:
         return Seen(inside)
-    resolved = yield from resolve(inside, params.target.host)
-    queries = {a: connect.Query(inside.netns, a, params.target.port) for a in resolved.addresses[:MOST_ADDRESSES]}
-    handshakes = yield from batch({a: Ask(inside.pod.node, connect.FACT, query) for a, query in queries.items()})
-    return replace(Seen(inside, resolved), handshakes=handshakes)
+    seen = Seen(inside, (yield from resolve(inside, params.target.host)))
+    own = [a for a in seen.resolved.addresses if a not in seen.foreign] if seen.resolved else []
+    queries = {a: connect.Query(inside.netns, a, params.target.port) for a in own[:MOST_ADDRESSES]}
+    return replace(seen, handshakes=(yield from batch({a: Ask(inside.pod.node, connect.FACT, q) for a, q in queries.items()})))
 
 
 def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
-    """A port that the service does not have, else one finding for each address that did not accept."""
+    """A port that the service does not have, else one finding for each address that did not accept, or that was not asked."""
     pod = seen.inside.pod
     yield from seen.inside.unseen(view.now)
     yield from not_resolved(seen.inside, seen.resolved, view.now)
@@ -64,17 +71,77 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
             continue
         if isinstance(ended, CannotLook):
             yield findings.unknown(ended, node=pod.node, what=f"a connection from {pod}", now=view.now, subject=str(pod))
+        elif _is_redirected(ended, pod):
+            yield _redirected(params, view, seen, address, ended)
+        elif ended.outcome == "no-port":
+            yield _no_port_left(params, view, seen, address, ended)
         elif ended.outcome != "answered":
-            yield Finding(
-                id="connect-failed",
-                severity=Severity.PROBLEM,
-                claim=f"{params.target} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
-                evidence=(Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now),),
-                disprove="A completed handshake from the same pod.",
-                fix=_fix(ended.outcome),
-                subject=str(params.target),
-                node=pod.node,
-            )
+            yield _failed(params, view, seen, address, ended)
+
+
+def _failed(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    pod = seen.inside.pod
+    at = f" at {address}" if len(seen.handshakes) > 1 else ""
+    return Finding(
+        id="connect-failed",
+        severity=Severity.PROBLEM,
+        claim=f"{params.target}{at} {_SAID.get(ended.outcome, ended.outcome)} from inside {pod}",
+        evidence=(_evidence(params, view, address, ended),),
+        disprove="A completed handshake from the same pod.",
+        fix=f"{pod} has no address of that IP family: use a host that has one of the pod's, or give pods both families."
+        if is_foreign(address, pod)
+        else _fix(ended.outcome),
+        subject=str(params.target),
+        node=pod.node,
+    )
+
+
+def _no_port_left(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    """The kernel refused before it sent anything: the peer and the way to it are not looked at."""
+    pod = seen.inside.pod
+    return Finding(
+        id="pod-ephemeral-ports-exhausted",
+        severity=Severity.PROBLEM,
+        claim=f"{pod} has no local port left for another connection to {HostPort(address, params.target.port)}",
+        evidence=(_evidence(params, view, address, ended),),
+        disprove="A handshake that is sent: answered or not.",
+        fix="Let the pod reuse connections and close those it is done with, or widen net.ipv4.ip_local_port_range in the pod.",
+        subject=str(pod),
+        node=pod.node,
+        look_further=f"pod {pod} raw=sockets",
+    )
+
+
+def _is_redirected(ended: connect.Connected, pod: Pod) -> bool:
+    """To the pod's loopback address, where REDIRECT leads what a machine itself sends (nf_nat_redirect.c).
+
+    A socket at the pod's own address is the service's endpoint: a balancer at the socket (Cilium's) can lead a pod to itself.
+    """
+    return ended.taken_by.startswith(("127.", "[::1]:")) and not pod.host_network
+
+
+def _redirected(params: Params, view: View, seen: Seen, address: str, ended: connect.Connected) -> Finding:
+    """A mesh's sidecar takes every connection of its pod, whoever is meant and whether that one is there or not."""
+    pod = seen.inside.pod
+    return Finding(
+        id="connect-redirected",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.CANNOT_TELL,
+        claim=f"{ended.taken_by} inside {pod} took the connection: "
+        f"whether {HostPort(address, params.target.port)} answers is not seen",
+        evidence=(
+            _evidence(params, view, address, ended),
+            Evidence(f"/proc/net/tcp in {pod}, the other end of that connection", ended.taken_by, view.now),
+        ),
+        disprove="A connection whose other end is in another namespace.",
+        fix="Ask the pod's proxy: a sidecar such as Istio's logs what became of a connection; or connect from a pod without one.",
+        subject=str(params.target),
+        node=pod.node,
+    )
+
+
+def _evidence(params: Params, view: View, address: str, ended: connect.Connected) -> Evidence:
+    return Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now)
 
 
 def _portless(params: Params, view: View, seen: Seen) -> dict[str, Service]:
@@ -88,7 +155,7 @@ def _no_such_port(params: Params, view: View, seen: Seen, service: Service) -> F
     """What answers at a cluster IP are the service's ports; nobody is behind any other."""
     has = ", ".join(map(str, _tcp_ports(service))) or "none"
     tried = tuple(
-        Evidence(f"TCP handshake with {address} port {params.target.port}", _words(ended), view.now)
+        _evidence(params, view, address, ended)
         for address, ended in seen.handshakes.items()
         if isinstance(ended, connect.Connected) and address in service.cluster_ips
     )
@@ -111,18 +178,24 @@ def _tcp_ports(service: Service) -> tuple[int, ...]:
 def show(params: Params, _view: View, seen: Seen) -> Shown:
     """One row an address."""
     ended = {a: c for a, c in seen.handshakes.items() if isinstance(c, connect.Connected)}
-    rows = tuple((a, c.outcome, f"{c.seconds * 1000:.2f} ms") for a, c in ended.items())
+    rows = tuple((a, f"{c.outcome} by {c.taken_by}" if c.taken_by else c.outcome, f"{c.seconds * 1000:.2f} ms")
+                 for a, c in ended.items())  # fmt: skip
     facts = {
         "from": str(seen.inside.pod), "target": str(params.target),
-        "handshakes": [{"address": a, "outcome": c.outcome, "seconds": c.seconds} for a, c in ended.items()],
+        "handshakes": [
+            {"address": a, "outcome": c.outcome, "seconds": c.seconds, "taken_by": c.taken_by or None} for a, c in ended.items()
+        ],
+        "not_tried": list(seen.foreign),
     }  # fmt: skip
     tables = (Table("Handshakes", rows, ("address", "outcome", "time")),) if rows else ()
-    notes = (seen.inside.note,) if seen.inside.note else ()
+    foreign = f"Not tried: {', '.join(seen.foreign)}; {seen.inside.pod} has no address of that IP family." if seen.foreign else ""
+    notes = tuple(filter(None, (seen.inside.note, seen.resolved.note if seen.resolved else "", foreign)))
     return Shown(f"{params.target} from inside {seen.inside.pod}", facts, tables, notes=notes)
 
 
 def _words(ended: connect.Connected) -> str:
-    return f"{ended.outcome} after {ended.seconds * 1000:.0f} ms"
+    said = "EADDRNOTAVAIL, with an address to send from," if ended.outcome == "no-port" else ended.outcome
+    return f"{said} after {ended.seconds * 1000:.0f} ms"
 
 
 def _fix(outcome: str) -> str:

@@ -6,7 +6,7 @@ The ways differ in what they cross: the service's rules, the network between nod
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from node_helper.facts import devices, dns, dns_pair
@@ -21,7 +21,7 @@ from workers.checks._dns_seen import ROOT, Params, Seen, Step, types
 from workers.checks._dns_show import show
 from workers.checks._dns_ways import Pair, Questions, Way, Ways
 from workers.checks._from_pod import Inside, candidates, enter, ndots
-from workers.model import Evidence, Finding, Severity
+from workers.model import Evidence, Finding
 
 K = TypeVar("K")
 A = TypeVar("A")
@@ -68,18 +68,29 @@ def _look(params: Params, inside: Inside, questions: Questions) -> Plan[Seen]:
 
 
 def _doubts(questions: Questions, asked: Mapping[Way | Step, Query], first: _Got) -> tuple[dict[Way | Step, Query], Pairs]:
-    """What is worth asking again, and the root where names outside fail. Steps are not where no nameserver works over UDP."""
+    """What is worth asking again, and the root where names outside fail. Steps are not where no way works over UDP.
+
+    Silence is asked about without EDNS, as C libraries ask: that a firewall drops EDNS takes no answer from the pod.
+    """
     by_udp = (a for key, a in first.plain.items() if isinstance(key, Step) or (key.transport == "udp" and not key.replica))
-    heard = any(map(works, by_udp))
-    again = {k: query for k, query in asked.items() if fails(first.plain[k]) and (heard or isinstance(k, Way))}
+    heard = any(map(works, by_udp)) or not questions.ways
+    again = {
+        k: _plain(query) if silent(first.plain[k]) else query
+        for k, query in asked.items()
+        if fails(first.plain[k]) and (heard or isinstance(k, Way))
+    }
     if questions.ways and any(isinstance(key, Step) and is_outside(key.name, questions.domain) for key in again):
         again[ROOT] = questions.step(*ROOT)
     return again, {server: query for server, query in questions.pairs.items() if lost(first.pairs[server])}
 
 
+def _plain(ask: Query) -> Query:
+    return replace(ask, query=replace(ask.query, edns=False))
+
+
 def _names(params: Params, inside: Inside) -> tuple[str, ...]:
     name = params.name.name
-    return tuple(dict.fromkeys(candidates(name, inside.resolver))) if inside.resolver else (name.rstrip(".") + ".",)
+    return candidates(name, inside.resolver) if inside.resolver else (name.rstrip(".") + ".",)
 
 
 def _round(plain: Mapping[Way | Step, Query], pairs: Pairs) -> Plan[_Got]:
@@ -99,7 +110,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     yield from seen.inside.unseen(view.now)
     yield from findings.cluster_gaps(view, "services", "slices")
     if seen.inside.resolver and not seen.inside.resolver.nameservers and not params.server:
-        yield _no_server(view, seen)
+        yield _dns_judge.no_server(seen.inside.resolver, seen.inside.pod, view.now)
     if seen.ways is None:
         return
     ground = Ground(seen.inside.pod, view.now, seen.devices)
@@ -135,6 +146,8 @@ def _absent(params: Params, seen: Seen, ground: Ground) -> Finding:
     said = "; ".join(f"{step} {a.rcode}" for step, a in answers.items() if isinstance(a, dns.DnsAnswer))
     tried = Evidence(f"DNS queries to {seen.server}", said, ground.now)
     if any(isinstance(a, dns.DnsAnswer) and a.rcode == "NOERROR" for a in answers.values()):
+        if seen.addressless:
+            return _dns_judge.without_address(str(params.name), seen.alias, ground.pod, tried)
         return _dns_judge.without_type(str(params.name), params.type, ground.pod, tried)
     return _dns_judge.not_found(str(params.name), ground.pod, tried)
 
@@ -143,16 +156,6 @@ def _amplified(params: Params, seen: Seen, ground: Ground) -> Iterator[Finding]:
     conf, chosen = seen.inside.resolver, seen.chosen
     if conf and chosen and chosen[0] == f"{params.name.name}." == seen.names[-1]:
         yield from _dns_outside.amplified(params.name.name, seen.queries, len(seen.names) - 1, ndots(conf), ground)
-
-
-def _no_server(view: View, seen: Seen) -> Finding:
-    pod, conf = seen.inside.pod, seen.inside.resolver
-    text = conf.text[:200] if conf else ""
-    return Finding(
-        "dns-unreachable", Severity.PROBLEM, f"{pod} has no nameserver: its resolv.conf names none",
-        (Evidence(f"/etc/resolv.conf of {pod}", text or "empty", view.now),), "A nameserver line in the pod's resolv.conf.",
-        "Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.", str(pod), pod.node,
-    )  # fmt: skip
 
 
 CHECK = Check(

@@ -105,7 +105,7 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
         "echoes": [{"sequence": e.sequence, "outcome": e.outcome, "seconds": e.seconds, "sender": e.sender} for e in echoes],
     }  # fmt: skip
     tables = (Table("Echoes", rows, ("sequence", "outcome", "time", "sender")),) if rows else ()
-    notes = (seen.inside.note,) if seen.inside.note else ()
+    notes = tuple(filter(None, (seen.inside.note, seen.resolved.note if seen.resolved else "")))
     known_as = "" if address == str(params.host) else f" ({address or 'no address'})"
     return Shown(f"{params.host}{known_as} from inside {seen.inside.pod}", facts, tables, notes=notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from node_helper.facts import dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import devices, dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers import locate
@@ -37,6 +37,8 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     query = sandbox.Query(pod.uid, pod.name, pod.namespace, pod.host_network, pod.config_hash)
     place = yield from ask(pod.node, sandbox.FACT, query)
     seen = replace(seen, sandbox=place)
+    if isinstance(place, sandbox.Sandbox) and place.state == "absent":
+        return replace(seen, devices=(yield from ask(pod.node, devices.FACT, devices.Query())))
     if isinstance(place, CannotLook) or place.netns is None:
         return seen
     seen = yield from _inside(params, seen, place, place.netns)

@@ -11,6 +11,8 @@ from workers.objects import Container, Pod
 
 CONFIG_HASH = "kubernetes.io/config.hash"
 """The annotation by which the kubelet knows a static pod; on the node it stands where other pods have their UID."""
+CONFIG_MIRROR = "kubernetes.io/config.mirror"
+"""What the kubelet adds to the object that it makes of a static pod; it deletes others that say so (pkg/kubelet/pod)."""
 
 
 def pod(value: Any) -> Pod:
@@ -34,7 +36,7 @@ def pod(value: Any) -> Pod:
         deleting=metadata.get("deletionTimestamp") is not None,
         reason=text(status, "reason"),
         message=text(status, "message"),
-        config_hash=text(section(metadata, "annotations"), CONFIG_HASH) or None,
+        config_hash=_config_hash(section(metadata, "annotations")),
         runtime_class=text(spec, "runtimeClassName") or None,
         dns_policy=text(spec, "dnsPolicy", "ClusterFirst"),
     )
@@ -44,6 +46,11 @@ def _ips(status: Json) -> tuple[str, ...]:
     said = tuple(required(each, "ip") for each in sections(status, "podIPs"))
     alone = text(status, "podIP")
     return tuple(address(ip, "podIPs") for ip in said or ((alone,) if alone else ()))
+
+
+def _config_hash(annotations: Json) -> str | None:
+    """Of mirror pods alone: whoever makes a pod writes its annotations, and could lead us to another pod by that one's UID."""
+    return text(annotations, CONFIG_HASH) or None if CONFIG_MIRROR in annotations else None
 
 
 def _containers(spec: Json, status: Json) -> Iterator[Container]:

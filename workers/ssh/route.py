@@ -60,7 +60,13 @@ async def _jump(node: str, said: str, settings: SshSettings) -> Hop:
     with translated(label):
         parts = urlsplit(f"//{said.removeprefix('ssh://')}")
         given = {"username": parts.username, "port": parts.port}
-    return await _hop(label, parts.hostname or "", {name: value for name, value in given.items() if value}, settings)
+    return await _hop(label, _host(parts.netloc), {name: value for name, value in given.items() if value}, settings)
+
+
+def _host(place: str) -> str:
+    """As it is written: a Host pattern tells capitals apart, and `urlsplit` does not."""
+    place = place.rpartition("@")[2]
+    return place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
 
 
 async def _hop(label: str, host: str, given: dict[str, Any], settings: SshSettings) -> Hop:

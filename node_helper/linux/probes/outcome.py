@@ -25,6 +25,7 @@ _OUTCOMES = {
     errno.EPERM: "unreachable",  # a rule of the namespace drops it on the way out
     errno.EINVAL: "unreachable",  # a blackhole route
     errno.EAFNOSUPPORT: "unreachable",  # this kernel has no IPv6
+    errno.ENODEV: "unreachable",  # the device of a link-local address is not there
     errno.ETIMEDOUT: "timeout",
 }
 Address = Union[tuple[str, int], tuple[str, int, int, int]]
@@ -50,5 +51,14 @@ def place(address: str, port: int) -> tuple[socket.AddressFamily, Address]:
     if not os.path.exists("/proc/thread-self/net/if_inet6"):  # making the socket would load the module
         raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
     bare, _, device = address.partition("%")
-    index = int(device) if device.isdigit() else socket.if_nametoindex(device) if device else 0
-    return socket.AF_INET6, (bare, port, 0, index)
+    return socket.AF_INET6, (bare, port, 0, _index(device) if device else 0)
+
+
+def _index(scope: str) -> int:
+    """The index of a device that a pod's file names by name or number. Raises `OSError`."""
+    if scope.isascii() and scope.isdigit() and len(scope) < 10:  # noqa: PLR2004  (int32)
+        return int(scope)
+    try:
+        return socket.if_nametoindex(scope)
+    except (OSError, ValueError):  # of Python's own making before 3.13, without a number; ValueError for what no device is called
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None

@@ -54,18 +54,13 @@ def read(netlink: Netlink) -> tuple[Link, ...]:
 
 def read_at(netlink: Netlink, indexes: Iterable[int]) -> tuple[Link, ...]:
     """The devices of these indexes; those that are not there are left out."""
-    return tuple(map(decode, _at(netlink, indexes, b"")))
+    return tuple(map(decode, _at(netlink, indexes)))
 
 
-def names_at(netlink: Netlink, indexes: Iterable[int]) -> dict[int, str]:
-    """The names of these devices by ifindex; those that are not there are left out."""
-    return dict(map(_index_and_name, _at(netlink, indexes, _NO_COUNTERS)))
-
-
-def _at(netlink: Netlink, indexes: Iterable[int], more: bytes) -> Iterator[bytes]:
+def _at(netlink: Netlink, indexes: Iterable[int]) -> Iterator[bytes]:
     for index in indexes:
         try:
-            yield netlink.get(_GET, _HEADER.pack(0, 0, index, 0, 0) + more)
+            yield netlink.get(_GET, _HEADER.pack(0, 0, index, 0, 0))
         except OSError as e:
             if e.errno != errno.ENODEV:
                 raise
