@@ -28,14 +28,14 @@ demo: root install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends
 root:
 	@[ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ] || { echo 'make demo needs root on Linux (Debian 12): its cluster is made of namespaces.'; exit 1; }
 
-APART := tests/cases tests/unit  # those that need no lab, so that two at once are in nobody's way
+APART := tests/kernel tests/slack tests/cases tests/unit  # those that need no lab, so that two at once are in nobody's way
 
 test: lint  ## everything; as root on Debian 12 nothing is skipped
 ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART)
-	@$(BIN)/python -m pytest --durations=15 $(APART:%=--ignore=%)
+	@$(BIN)/python -m pytest --durations=25 $(APART:%=--ignore=%)
 endif
 
 lint: install  ## format, lint, types, import contracts

@@ -45,8 +45,11 @@ class Fabric(Node):
             node.ip(*_pod_routes(other))
 
     def unplug(self, plan: NodePlan) -> None:
-        """Forget a node that leaves before the fabric does."""
-        self.ip(*(route.replace("route add", "route del") for route in _pod_routes(plan)))
+        """Forget a node that leaves before the fabric does; the next one with its addresses has another MAC."""
+        self.ip(
+            *(route.replace("route add", "route del") for route in _pod_routes(plan)),
+            *(f"neigh flush to {address}" for address in (plan.address, plan.address6)),
+        )
 
 
 def _pod_routes(plan: NodePlan) -> tuple[str, str]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture(scope="module")
 def guest() -> dict[str, Any]:
     """One kernel for all of this: it starts without IPVS, gets it, is filled and used, and tells what was seen at each step."""
-    ended = uml.prepare(print).python("import runpy; runpy.run_path('tests/live/ipvs_guest.py', run_name='__main__')")
+    ended = uml.prepare(print).python("import runpy; runpy.run_path('tests/kernel/ipvs_guest.py', run_name='__main__')")
     assert ended.status == 0, ended.err
     said: dict[str, Any] = json.loads(ended.out)
     return said

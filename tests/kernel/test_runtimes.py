@@ -13,7 +13,7 @@ from deploy.lab.cgroups import Version
 from deploy.lab.node import Node
 from node_helper.facts import interfaces
 from node_helper.facts.sandbox import Attempt, Sandbox
-from tests.live.lone_node import LoneNode, lone_node, plan, pod
+from tests.kernel.lone_node import LoneNode, lone_node, plan, pod
 
 pytestmark = pytest.mark.live
 ATTEMPTS = 10

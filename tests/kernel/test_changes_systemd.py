@@ -16,7 +16,7 @@ from node_helper.changes.grant import Done
 from node_helper.changes.paths import Paths
 from node_helper.changes.plan import Plan, Setting, Target
 from node_helper.facts import change_state
-from tests.live.systemd_node import SystemdNode, systemd_node
+from tests.kernel.systemd_node import SystemdNode, systemd_node
 from workers.changes import signing
 
 pytestmark = pytest.mark.live
