@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from deploy.lab import packages
 from node_helper.facts import connect, dns, interfaces, neighbours, ping, resolv_conf, routes, sockets
 from node_helper.kernel import Netns
 from node_helper.linux import Linux, netns
@@ -218,7 +219,8 @@ def test_a_sidecar_that_takes_the_connection_is_named(
 ) -> None:
     chain = "type nat hook output priority -100; ip daddr 10.66.0.0/16 tcp dport 80 redirect to :15001;"
     rules = f"table ip mesh {{ chain out {{ {chain} }}; }}"
-    netns.inside(fresh[0], lambda: subprocess.run(["nft", rules], check=True))
+    nft = packages.prepare(print).argv(["nft", rules])
+    netns.inside(fresh[0], lambda: subprocess.run(nft, check=True))
     dual = family == socket.AF_INET6
     sidecar = netns.inside(fresh[0], lambda: socket.create_server((here, 15001), family=family, dualstack_ipv6=dual))
     with sidecar, LinuxWhere(fresh[1]) as kernel:
