@@ -28,7 +28,7 @@ class Fabric(Node):
         )
 
     def plug(self, node: Node, plan: NodePlan, others: Iterable[NodePlan]) -> None:
-        """Give ``node`` its ``eth0`` with both addresses, and routes to the pods of the ``others``."""
+        """Give ``node`` its ``eth0`` with both addresses, routes to the pods of the ``others``, and the world's resolver."""
         node.sysctl(_FORWARDING)  # first: a device keeps the defaults it was born with
         name = f"to-{plan.name}"
         add = f"link add {name} type veth peer name eth0 netns {node.pid}\nlink set {name} master {_BRIDGE} up\n"
@@ -43,6 +43,7 @@ class Fabric(Node):
         )
         for other in others:
             node.ip(*_pod_routes(other))
+        node.write("/etc/resolv.conf", f"nameserver {GATEWAY}\n")
 
     def unplug(self, plan: NodePlan) -> None:
         """Forget a node that leaves before the fabric does; the next one with its addresses has another MAC."""
