@@ -81,11 +81,14 @@ def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
 
 
 def _behind(view: View, seen: Seen, bridge: Device) -> Evidence | None:
-    """That pods are at a bridge: its ports, or where those are not known the node's pods; None where there are none."""
+    """That pods are at a bridge: veths that lead into namespaces, or where those are not known the node's pods; None without.
+
+    The node's own bridge, on a card and in one large network with pods that are elsewhere, is none of theirs.
+    """
     if seen.every_device:
-        ports = sum(d.link.master == bridge.link.ifindex for d in seen.devices)
-        return Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(ports), view.now) if ports else None
-    pods = len(pods_addresses(view, seen.node))
+        ports = sum(d.link.master == bridge.link.ifindex and d.link.link_netnsid is not None for d in seen.devices)
+        return Evidence(f"netlink RTM_GETLINK, veths of pods at {bridge.link.name}", str(ports), view.now) if ports else None
+    pods = 0 if bridge in seen.uplinks else len(pods_addresses(view, seen.node))
     return Evidence(f"Kubernetes API, addresses of pods on {seen.node.name}", str(pods), view.cluster.as_of) if pods else None
 
 
