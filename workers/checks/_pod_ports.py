@@ -120,7 +120,8 @@ def _finding(view: View, seen: Seen, port: Deaf) -> Finding:
             *((Evidence("packet filter tables in the pod", led, view.now),) if led else ()),
         ),
         disprove=f"A socket that listens on {where}, or a connection to it that is taken.",
-        fix="Correct the service's targetPort, or let the program listen on that port and on every address.",
+        fix="Correct the service's targetPort, or let the program listen on that port and on every address; one that binds late "
+        "needs a readiness probe.",
         subject=str(wanted.service),
         node=seen.pod.node,
         look_further=f"rules {wanted.service}",
