@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Iterator
 
+from node_helper import config_file
 from node_helper.kernel import Kernel
-from node_helper.protocol import CannotLook
 
 _FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/local/lib/modules-load.d", "/usr/lib/modules-load.d")
 _DEBIANS = "/etc/modules"
@@ -37,7 +37,7 @@ def _is_module(kernel: Kernel) -> bool:
 def _loaded_early(kernel: Kernel) -> Iterator[str]:
     paths = [f"{folder}/{name}" for folder in _FOLDERS for name in kernel.names_in(folder) if name.endswith(".conf")]
     for path in (*paths, _DEBIANS):
-        for line in _text(kernel, path).splitlines():
+        for line in config_file.text(kernel, path).splitlines():
             words = line.split()
             if words and words[0][0] not in "#;":
                 yield words[0].replace("-", "_")
@@ -45,14 +45,4 @@ def _loaded_early(kernel: Kernel) -> Iterator[str]:
 
 def _by_udev(kernel: Kernel) -> bool:
     """Whether a rule applies the settings when the module comes, however late that is."""
-    return any(_CONNTRACK in _text(kernel, f"{_RULES}/{name}") for name in kernel.names_in(_RULES))
-
-
-def _text(kernel: Kernel, path: str) -> str:
-    """Nothing where it is not there, or a link to /dev/null by which an administrator silences it."""
-    try:
-        return kernel.read(path, _MOST_BYTES) or ""
-    except CannotLook as e:
-        if e.kind != "malformed":
-            raise
-        return ""
+    return any(_CONNTRACK in config_file.text(kernel, f"{_RULES}/{name}") for name in kernel.names_in(_RULES))

@@ -10,14 +10,14 @@ import fnmatch
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
+from node_helper import config_file
 from node_helper.early_modules import late
 from node_helper.kernel import Kernel
-from node_helper.protocol import CannotLook, Fact
+from node_helper.protocol import Fact
 
 _FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 """Of files of one name, that in the first of these counts. /lib is /usr/lib on every distribution that is still looked after."""
 _LAST = "/etc/sysctl.conf"
-_MOST_BYTES = 1 << 20
 _OTHER_NAMES = {"net/nf_conntrack_max": "net/netfilter/nf_conntrack_max"}
 """Files of one value: who writes into one of them writes into both (net/netfilter/nf_conntrack_standalone.c)."""
 
@@ -60,7 +60,7 @@ def collect(kernel: Kernel, query: Query) -> SysctlFiles:
     paths, hidden = _files(kernel)
     found: list[Assignment] = []
     for path in paths:
-        found += [one for one in assignments(path, _text(kernel, path)) if _means(one.key, wanted)]
+        found += [one for one in assignments(path, config_file.text(kernel, path)) if _means(one.key, wanted)]
     return SysctlFiles(wanted, tuple(found), _winner(found, wanted), hidden, late(kernel, wanted))
 
 
@@ -113,16 +113,6 @@ def _files(kernel: Kernel) -> tuple[list[str], tuple[str, ...]]:
     by_systemd = "system" in kernel.names_in("/run/systemd")  # sd_booted(3)
     applied = [chosen[name] for name in sorted(chosen)] + ([] if by_systemd else list(last))
     return applied, (*(path for name, path in found if chosen[name] != path), *(last if by_systemd else ()))
-
-
-def _text(kernel: Kernel, path: str) -> str:
-    """What a file says: nothing, where it is not there or a link to /dev/null, by which an administrator silences it."""
-    try:
-        return kernel.read(path, _MOST_BYTES) or ""
-    except CannotLook as e:
-        if e.kind != "malformed":
-            raise
-        return ""
 
 
 FACT = Fact(name="sysctl_files", query=Query, answer=SysctlFiles, collect=collect)

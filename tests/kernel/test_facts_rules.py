@@ -12,7 +12,7 @@ from deploy.lab import packages
 from deploy.lab.kubeproxy.iptables import render_iptables
 from deploy.lab.kubeproxy.model import Family
 from deploy.lab.kubeproxy.nftables import render_nftables
-from node_helper.facts import all_rules, backends, chain_rules, rules_text, service_rules
+from node_helper.facts import all_rules, backends, chain_rules, redirects, rules_text, service_rules
 from node_helper.kernel import Netns
 from node_helper.netfilter import save
 from node_helper.netfilter.records import Destination, Ruleset, Table
@@ -142,6 +142,7 @@ def test_the_rules_of_ten_thousand_services_are_read_as_the_tool_lists_them(load
 def test_nothing_is_there_and_asking_makes_nothing(loaded: Loaded) -> None:
     before = _state(loaded)
     assert backends.collect(loaded.kernel, backends.Query()).tables == ()
+    assert redirects.collect(loaded.kernel, redirects.Query(loaded.netns)).tables == ()
     only = (Destination("10.96.0.1", 443, "tcp"),)
     for backend in ("iptables-nft", "iptables-legacy", "nftables"):
         for family in ("ip", "ip6"):
@@ -151,6 +152,17 @@ def test_nothing_is_there_and_asking_makes_nothing(loaded: Loaded) -> None:
                 chain_rules.collect(loaded.kernel, chain_rules.Query(backend, family, "nat", "KUBE-SERVICES"))
             with pytest.raises(CannotLook, match="not in use here"):
                 rules_text.collect(loaded.kernel, rules_text.Query(backend, family))
+    assert _state(loaded) == before
+
+
+def test_rules_that_lead_what_arrives_elsewhere_are_seen(loaded: Loaded) -> None:
+    loaded.load(
+        "nft", "table ip nat { chain inbound { type nat hook prerouting priority -100; tcp dport 80 dnat to 192.0.2.2; }; }"
+    )
+    loaded.run("ip6tables-legacy", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "-j", "REDIRECT", "--to-ports", "15006")
+    before = _state(loaded)
+    found = redirects.collect(loaded.kernel, redirects.Query(loaded.netns)).tables
+    assert found == ("iptables-nft ip nat", "iptables-legacy ip6 nat")
     assert _state(loaded) == before
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.facts import neighbours, raw, resolv_conf, routes, sockets
+from node_helper.facts import neighbours, raw, redirects, resolv_conf, routes, sockets
 from node_helper.kernel import Netns
+from node_helper.netfilter.records import FilterTable
 from node_helper.protocol import CannotLook
 from node_helper.records import Completed, Neighbour, NextHop, Route, Socket
 from tests.pretend_kernel import PretendKernel
@@ -45,6 +46,20 @@ def test_listening_sockets_come_first() -> None:
         ("TIME-WAIT", 39999),
         ("ESTAB", 40000),
     ]
+
+
+def test_tables_in_which_no_rule_can_lead_elsewhere_are_no_redirects() -> None:
+    led = (
+        FilterTable("iptables-nft", "ip", "nat", rules=False, services=False),  # KubeVirt's chains have names of their own
+        FilterTable("iptables-legacy", "ip6", "mangle", rules=True, services=False),
+        FilterTable("nftables", "ip", "istio-proxy-nat", rules=True, services=False),
+    )
+    others = (
+        FilterTable("iptables-nft", "ip", "filter", rules=True, services=False),
+        FilterTable("iptables-legacy", "ip", "nat", rules=False, services=False),
+    )
+    found = redirects.collect(PretendKernel(filters=(*others, *led)), redirects.Query(POD))
+    assert found.tables == ("iptables-nft ip nat", "iptables-legacy ip6 mangle", "nftables ip istio-proxy-nat")
 
 
 RESOLV = """# made by the kubelet

@@ -74,14 +74,17 @@ def failed(answer: DnsAnswer, address: str, name: str, pod: Pod, evidence: tuple
 
 
 def no_server(conf: ResolvConf, pod: Pod, now: str) -> Finding:
-    """A pod whose C library has nobody to ask but its own loopback address."""
+    """A pod whose C library has nobody to ask but its own loopback address, where a node may well have a resolver."""
+    as_its_node = pod.dns_policy == "Default" or (pod.host_network and pod.dns_policy == "ClusterFirst")
     return Finding(
         id="dns-unreachable",
-        severity=Severity.PROBLEM,
-        claim=f"{pod} has no nameserver: its resolv.conf names none",
+        severity=Severity.WARNING if as_its_node else Severity.PROBLEM,
+        claim=f"{pod} has no nameserver: its resolv.conf{', as its node has it,' if as_its_node else ''} names none",
         evidence=(Evidence(f"/etc/resolv.conf of {pod}", conf.text[:200] or "empty", now),),
         disprove="A nameserver line in the pod's resolv.conf.",
-        fix="Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.",
+        fix="Give the node a nameserver, or the pod another dnsPolicy, if it has to resolve names."
+        if as_its_node
+        else "Correct the pod's dnsPolicy or dnsConfig, or the kubelet's --cluster-dns.",
         subject=str(pod),
         node=pod.node,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from node_helper.facts import (
     backends,
@@ -57,7 +58,8 @@ class Counted:
 class Seen:
     """`counted` is None where the node could not be asked at all; `forward_rules` are asked only of chains that drop.
 
-    `every_device`: the devices are all there are; else only those with an address.
+    `every_device`: the devices are all there are; else only those with an address. `pods` are those that run on the node in a
+    network of their own.
     """
 
     node: Node
@@ -65,6 +67,7 @@ class Seen:
     counted: Counted | None = None
     forward_rules: dict[ForwardChain, Ruleset | CannotLook] = field(default_factory=dict)
     every_device: bool = True
+    pods: tuple[Pod, ...] = ()
 
     def value(self, key: str) -> str | None:
         """A sysctl by its path below /proc/sys; None where it is not there or could not be read."""
@@ -86,6 +89,11 @@ class Seen:
     def pod_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """The pod CIDRs that Kubernetes gave the node; none where the CNI hands out addresses by itself."""
         return tuple(ipaddress.ip_network(cidr, strict=False) for cidr in self.node.pod_cidrs)
+
+    @cached_property
+    def pod_addresses(self) -> frozenset[Address]:
+        """Those of its pods."""
+        return frozenset(ipaddress.ip_address(ip) for pod in self.pods for ip in pod.ips)
 
     @property
     def unseen(self) -> dict[str, CannotLook]:
@@ -130,15 +138,14 @@ def mode(seen: Seen) -> str:
     return proxy.mode.text.strip()[:40] if isinstance(proxy, kube_proxy.KubeProxy) and proxy.mode.status == 200 else ""  # noqa: PLR2004  (OK)
 
 
-def pods_addresses(view: View, node: Node) -> frozenset[Address]:
-    """Those of a node's pods that have a network of their own."""
-    pods = (p for p in view.cluster.pods.values() if p.node == node.name and not p.host_network and p.phase == "Running")
-    return frozenset(ipaddress.ip_address(ip) for pod in pods for ip in pod.ips)
+def pods_of(view: View, node: Node) -> tuple[Pod, ...]:
+    """The pods that run on a node in a network of their own."""
+    return tuple(p for p in view.cluster.pods_on.get(node.name, ()) if not p.host_network and p.phase == "Running")
 
 
 def proxies(view: View, node: Node) -> tuple[Pod, ...]:
     """The pods that are kube-proxy's on a node: kubeadm's and most distributions' label, or the name of a static pod."""
-    return tuple(p for p in view.cluster.pods.values() if p.node == node.name and _is_proxy(p))
+    return tuple(filter(_is_proxy, view.cluster.pods_on.get(node.name, ())))
 
 
 def _is_proxy(pod: Pod) -> bool:

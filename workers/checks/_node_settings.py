@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from node_helper.facts.devices import Device
 from node_helper.facts.sysctls import Sysctls
 from workers.check import View
-from workers.checks._node_seen import Address, Seen, pods_addresses
+from workers.checks._node_seen import Seen
 from workers.model import Evidence, Finding, Severity
 
 _OVERHEADS = {
@@ -41,9 +41,9 @@ def judge(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
     """For the families in which the node has pods; then for the devices through which they come."""
-    families = _families(view, seen)
+    families = _families(seen)
     off = [known for family, known in _FORWARDING.items() if family in families and seen.value(known[0]) == "0"]
-    doors = [*_pod_bridges(view, seen), *seen.uplinks]
+    doors = [*_pod_bridges(seen), *seen.uplinks]
     if not off:
         paths = [f"net/ipv4/conf/{d.link.name}/forwarding" for d in doors] if 4 in families else []  # noqa: PLR2004  (IPv4)
         off = [(path, path.replace("/", ".")) for path in paths if seen.value(path) == "0"]
@@ -61,8 +61,8 @@ def _forwarding(view: View, seen: Seen) -> Iterator[Finding]:
 
 def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
     """Replies between two pods of one bridge pass by conntrack, so that a service's address is not put back into them."""
-    for bridge in _pod_bridges(view, seen):
-        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(view, seen)
+    for bridge in _pod_bridges(seen):
+        families = {ipaddress.ip_interface(a).version for a in bridge.addresses} & _families(seen)
         keys = [_BRIDGE_NF[family] for family in sorted(families) if seen.value(_BRIDGE_NF[family]) != "1"]
         behind = _behind(view, seen, bridge)
         if keys and behind:
@@ -81,11 +81,14 @@ def _bridge(view: View, seen: Seen) -> Iterator[Finding]:
 
 
 def _behind(view: View, seen: Seen, bridge: Device) -> Evidence | None:
-    """That pods are at a bridge: its ports, or where those are not known the node's pods; None where there are none."""
+    """That pods are at a bridge: veths that lead into namespaces, or where those are not known the node's pods; None without.
+
+    The node's own bridge, on a card and in one large network with pods that are elsewhere, is none of theirs.
+    """
     if seen.every_device:
-        ports = sum(d.link.master == bridge.link.ifindex for d in seen.devices)
-        return Evidence(f"netlink RTM_GETLINK, ports of {bridge.link.name}", str(ports), view.now) if ports else None
-    pods = len(pods_addresses(view, seen.node))
+        ports = sum(d.link.master == bridge.link.ifindex and d.link.link_netnsid is not None for d in seen.devices)
+        return Evidence(f"netlink RTM_GETLINK, veths of pods at {bridge.link.name}", str(ports), view.now) if ports else None
+    pods = 0 if bridge in seen.uplinks else len(seen.pod_addresses)
     return Evidence(f"Kubernetes API, addresses of pods on {seen.node.name}", str(pods), view.cluster.as_of) if pods else None
 
 
@@ -132,7 +135,7 @@ def _uplink(view: View, seen: Seen) -> Iterator[Finding]:
     if not uplinks:
         return
     widest = max(uplinks, key=lambda d: d.link.mtu)
-    leading = {d.link.ifindex for d in _pod_bridges(view, seen)}
+    leading = {d.link.ifindex for d in _pod_bridges(seen)}
     others = {d.link.ifindex for d in seen.devices if d.link.kind == "bridge" and d.addresses} - leading  # such as docker0
     veths = [d for d in seen.devices if d.link.kind == "veth" and d.link.link_netnsid is not None and d not in seen.uplinks]
     pods = [d for d in veths if d.link.master not in others]
@@ -153,18 +156,17 @@ def _mtu(view: View, seen: Seen, device: Device) -> Evidence:
     return Evidence(f"netlink RTM_GETLINK on {seen.node.name}, {device.link.name}", f"mtu {device.link.mtu}", view.now)
 
 
-def _families(view: View, seen: Seen) -> set[int]:
+def _families(seen: Seen) -> set[int]:
     """Those of the node's pod CIDRs and of its pods (many CNIs use no CIDRs of nodes); else that of the node's first address."""
-    known: set[int] = {network.version for network in seen.pod_networks} | {ip.version for ip in pods_addresses(view, seen.node)}
+    known: set[int] = {network.version for network in seen.pod_networks} | {ip.version for ip in seen.pod_addresses}
     return known or {ipaddress.ip_address(a).version for a in seen.node.addresses[:1]}
 
 
-def _pod_bridges(view: View, seen: Seen) -> list[Device]:
+def _pod_bridges(seen: Seen) -> list[Device]:
     """The gateways of its pods: bridges with an address out of the node's pod CIDRs, or in one network with a pod."""
-    pods = pods_addresses(view, seen.node)
-    return [d for d in seen.devices if d.link.kind == "bridge" and any(_leads(a, seen, pods) for a in d.addresses)]
+    return [d for d in seen.devices if d.link.kind == "bridge" and any(_leads(seen, a) for a in d.addresses)]
 
 
-def _leads(address: str, seen: Seen, pods: frozenset[Address]) -> bool:
+def _leads(seen: Seen, address: str) -> bool:
     own = ipaddress.ip_interface(address)
-    return any(own.ip in network for network in seen.pod_networks) or any(ip in own.network for ip in pods)
+    return any(own.ip in network for network in seen.pod_networks) or any(ip in own.network for ip in seen.pod_addresses)

@@ -9,7 +9,7 @@ from workers import findings
 from workers.check import View
 from workers.checks import _node_drops, _node_judge, _node_proxy, _node_settings
 from workers.checks._node_seen import Seen
-from workers.checks._nodes_seen import Each, as_one
+from workers.checks._nodes_seen import Each
 from workers.model import Finding, Severity
 
 
@@ -24,7 +24,7 @@ def judge(params: object, view: View, seen: tuple[Each, ...]) -> Iterator[Findin
 def of_node(view: View, each: Each) -> Iterator[Finding]:
     """Every finding about one of them."""
     yield from _node_judge.conditions(view, each.node)
-    one = as_one(each)
+    one = each.as_one
     if one is not None:
         yield from _looked(view, one)
     elif isinstance(each.summary, CannotLook):

@@ -11,7 +11,7 @@ from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.checks._node_seen import in_kernel, mode
 from workers.checks._nodes_judge import of_node, worst
-from workers.checks._nodes_seen import Each, as_one
+from workers.checks._nodes_seen import Each
 from workers.model import Shown, Table
 
 _COLUMNS = ("node", "verdict", "findings", "kernel", "rules", "kube-proxy", "conntrack", "MTU")
@@ -86,13 +86,11 @@ def _rules(summary: NodeSummary) -> str:
 
 
 def _mode(each: Each) -> str:
-    one = as_one(each)
-    return mode(one) if one else ""
+    return mode(each.as_one) if each.as_one else ""
 
 
 def _mtus(each: Each) -> str:
-    one = as_one(each)
-    return ", ".join(str(d.link.mtu) for d in one.uplinks) if one else ""
+    return ", ".join(str(d.link.mtu) for d in each.as_one.uplinks) if each.as_one else ""
 
 
 def _facts(view: View, each: Each) -> dict[str, Any]:

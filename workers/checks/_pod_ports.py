@@ -1,6 +1,7 @@
 """Whether anything in a pod listens on the ports to which services send: what kube-proxy delivers there is refused otherwise.
 
-A rule inside the pod's own namespace could lead a port elsewhere, which was not looked at: no more than likely is claimed.
+Rules inside the pod's own namespace (a mesh's, a virtual machine's) may lead a port elsewhere: where there are any, that is not
+told. Nor are programs that lead packets on, so that no more than likely is claimed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from node_helper.facts.redirects import Redirects
 from node_helper.facts.sockets import Sockets
+from node_helper.protocol import CannotLook
 from node_helper.records import Socket
 from workers import findings
 from workers.check import View
@@ -17,7 +20,8 @@ from workers.checks._pod_seen import Seen
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import EndpointPort, EndpointSlice, Pod, Service
 
-_WAITING = {"TCP": "LISTEN", "UDP": "UNCONN"}
+_WAITING = {"TCP": ("LISTEN",), "UDP": ("UNCONN", "ESTAB")}
+"""A UDP server may connect its only socket to the client that came (`nc -u -l`)."""
 _SHOWN = 12
 
 
@@ -30,18 +34,42 @@ class _Wanted:
     protocol: str
     port: int
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """The port, whatever the family."""
+        return str(self.service), self.protocol, self.port
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """A port that nobody takes. `here` are sockets on it that its packets do not reach; `beside`: the service has others."""
+
+    wanted: _Wanted
+    here: tuple[Socket, ...]
+    beside: bool
+
 
 def judge(view: View, seen: Seen) -> Iterator[Finding]:
-    """One finding a port of a service, where the pod's sockets were seen and the service sends to it."""
-    if not isinstance(seen.sockets, Sockets):
-        return
-    told: set[tuple[str, str, int]] = set()
-    for wanted in _wanted(view, seen.pod):
-        here = [s for s in seen.sockets.sockets if _waits(s, wanted)]
-        key = (str(wanted.service), wanted.protocol, wanted.port)
-        if key not in told and not any(_takes(s, wanted, seen.pod) for s in here):
-            told.add(key)
-            yield _deaf(view, seen, wanted, here)
+    """One finding a port of a service."""
+    for port in deaf(view, seen):
+        yield _finding(view, seen, port)
+
+
+def deaf(view: View, seen: Seen) -> tuple[Deaf, ...]:
+    """The ports that nobody takes, where the pod's sockets were seen and services send to it.
+
+    A pod that has just started is not ready, and may bind late. One of another runtime may be a machine of its own, with a
+    kernel that is not seen here: its namespace then shows no socket at all.
+    """
+    if not isinstance(seen.sockets, Sockets) or not seen.pod.ready or (seen.pod.runtime_class and not seen.sockets.sockets):
+        return ()
+    takers = [(w, any(_takes(s, w, seen.pod) for s in _at(seen.sockets, w))) for w in _wanted(view, seen.pod)]
+    open_ones = {w.service.key for w, taken in takers if taken}
+    found: dict[tuple[str, str, int], Deaf] = {}
+    for wanted, taken in takers:
+        if not taken:
+            found.setdefault(wanted.key, Deaf(wanted, _at(seen.sockets, wanted), wanted.service.key in open_ones))
+    return tuple(found.values())
 
 
 def _wanted(view: View, pod: Pod) -> Iterator[_Wanted]:
@@ -58,9 +86,9 @@ def _ports(piece: EndpointSlice, pod: Pod) -> tuple[EndpointPort, ...]:
     return piece.ports if ours else ()
 
 
-def _waits(socket: Socket, wanted: _Wanted) -> bool:
-    same = socket.protocol.startswith(wanted.protocol.lower()) and socket.state == _WAITING[wanted.protocol]
-    return same and socket.local_port == wanted.port
+def _at(sockets: Sockets, wanted: _Wanted) -> tuple[Socket, ...]:
+    mine = (s for s in sockets.sockets if s.protocol.startswith(wanted.protocol.lower()) and s.local_port == wanted.port)
+    return tuple(s for s in mine if s.state in _WAITING[wanted.protocol])
 
 
 def _takes(socket: Socket, wanted: _Wanted, pod: Pod) -> bool:
@@ -72,32 +100,42 @@ def _takes(socket: Socket, wanted: _Wanted, pod: Pod) -> bool:
     return str(local) in pod.ips and f"IPv{local.version}" == wanted.family
 
 
-def _deaf(view: View, seen: Seen, wanted: _Wanted, here: list[Socket]) -> Finding:
+def _finding(view: View, seen: Seen, port: Deaf) -> Finding:
+    wanted, led = port.wanted, _led(seen)
     where = f"{wanted.protocol} port {wanted.port} of {seen.pod}"
-    only = ", ".join(sorted({socket.local for socket in here}))
+    only = ", ".join(sorted({socket.local for socket in port.here}))
     said = (
-        f"there only {only} is listened on, which {wanted.family} to the pod does not reach" if here else "nothing listens there"
+        f"there only {only} is listened on, which {wanted.family} to the pod does not reach" if only else "nothing listens there"
     )
+    of_service, listening = f"{wanted.protocol} {wanted.port}", f"/proc/net/{wanted.protocol.lower()}{{,6}} in the pod"
     return Finding(
         id="service-port-mismatch",
-        severity=Severity.WARNING if here else Severity.PROBLEM,
-        confidence=Confidence.LIKELY,
-        claim=f"Service {wanted.service} sends to {where}, and {said}",
+        severity=Severity.UNKNOWN if led else Severity.WARNING if port.here or port.beside else Severity.PROBLEM,
+        confidence=Confidence.CANNOT_TELL if led else Confidence.LIKELY,
+        claim=f"Service {wanted.service} sends to {where}, and {said}"
+        + (": whether rules inside the pod lead it elsewhere was not evaluated" if led else ""),
         evidence=(
-            Evidence(
-                f"Kubernetes API, EndpointSlices of {wanted.service}", f"{wanted.protocol} {wanted.port}", view.cluster.as_of
-            ),
-            Evidence(f"/proc/net/{wanted.protocol.lower()}{{,6}} in the pod", _listening(seen), view.now),
+            Evidence(f"Kubernetes API, EndpointSlices of {wanted.service}", of_service, view.cluster.as_of),
+            Evidence(listening, _listening(seen), view.now),
+            *((Evidence("packet filter tables in the pod", led, view.now),) if led else ()),
         ),
         disprove=f"A socket that listens on {where}, or a connection to it that is taken.",
-        fix="Correct the service's targetPort, or let the program listen on that port and on every address.",
+        fix="Correct the service's targetPort, or let the program listen on that port and on every address; one that binds late "
+        "needs a readiness probe.",
         subject=str(wanted.service),
         node=seen.pod.node,
         look_further=f"rules {wanted.service}",
     )
 
 
+def _led(seen: Seen) -> str:
+    """What may lead the pod's ports elsewhere; "" where nothing is there that could."""
+    if isinstance(seen.redirects, CannotLook):
+        return seen.redirects.reason
+    return ", ".join(seen.redirects.tables) if isinstance(seen.redirects, Redirects) else ""
+
+
 def _listening(seen: Seen) -> str:
     sockets = seen.sockets.sockets if isinstance(seen.sockets, Sockets) else ()
-    ports = [f"{s.protocol} {s.local}:{s.local_port}" for s in sockets if s.state in _WAITING.values()]
+    ports = [f"{s.protocol} {s.local}:{s.local_port}" for s in sockets if s.state in ("LISTEN", "UNCONN")]
     return (", ".join(ports[:_SHOWN]) or "nothing listens") + (f" and {len(ports) - _SHOWN} more" if len(ports) > _SHOWN else "")

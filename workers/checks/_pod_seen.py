@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node_helper.facts import devices, dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import devices, dns, interfaces, raw, redirects, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.checks import _pod_life
@@ -16,7 +16,8 @@ from workers.objects import Pod
 class Seen:
     """`dns` is keyed by nameserver, `node_routes` by the pod's address, `raw` by the view's name.
 
-    `devices` are the node's, asked where it shows no trace of the pod: they tell whether it is that node.
+    `devices` are the node's, asked where it shows no trace of the pod: they tell whether it is that node. `redirects` are asked
+    where a service sends to a port on which nothing listens.
     """
 
     located: Located
@@ -30,6 +31,7 @@ class Seen:
     dns_name: str = ""
     raw: dict[str, raw.Text | CannotLook] = field(default_factory=dict)
     devices: devices.Devices | CannotLook | None = None
+    redirects: redirects.Redirects | CannotLook | None = None
 
     @property
     def pod(self) -> Pod:

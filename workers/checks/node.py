@@ -25,7 +25,7 @@ from node_helper.records import ForwardChain
 from workers import locate
 from workers.check import Access, Ask, Check, Plan, Round, Samples, View, batch
 from workers.checks._node_judge import judge
-from workers.checks._node_seen import Counted, Seen, Settings, dropping, proxies
+from workers.checks._node_seen import Counted, Seen, Settings, dropping, pods_of, proxies
 from workers.checks._node_show import show
 from workers.objects import Node
 from workers.params import Arg, NodeTarget
@@ -45,7 +45,7 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     """One round of what stands still, then two samples of what moves; a node that cannot be asked is asked once."""
     node = locate.node(view, params.node)
     settings = yield from _settings(view, node)
-    seen = Seen(node, settings)
+    seen = Seen(node, settings, pods=pods_of(view, node))
     if isinstance(settings.sysctls, CannotLook) and settings.sysctls.kind in _AWAY:
         return seen
     counted = yield from _counted(node)

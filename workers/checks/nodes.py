@@ -8,7 +8,7 @@ from node_helper.facts import node_summary
 from node_helper.facts.node_summary import NodeSummary
 from node_helper.protocol import CannotLook
 from workers.check import Access, Ask, Check, Plan, View, fold_completed
-from workers.checks._node_seen import proxies
+from workers.checks._node_seen import pods_of, proxies
 from workers.checks._nodes_judge import judge
 from workers.checks._nodes_seen import Each
 from workers.checks._nodes_show import show
@@ -32,7 +32,7 @@ def plan(_params: Params, view: View) -> Plan[tuple[Each, ...]]:
     start: tuple[Each, ...] = ()
 
     def add(seen: tuple[Each, ...], name: str, answer: NodeSummary | CannotLook) -> tuple[Each, ...]:
-        return (*seen, Each(view.cluster.nodes[name], answer))
+        return (*seen, Each(view.cluster.nodes[name], answer, pods_of(view, view.cluster.nodes[name])))
 
     seen = yield from fold_completed(asks, start, add)
     return tuple(sorted(seen, key=lambda each: each.node.name))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from node_helper.facts import devices, dns, interfaces, raw, resolv_conf, route_to, routes, sandbox, sockets
+from node_helper.facts import devices, dns, interfaces, raw, redirects, resolv_conf, route_to, routes, sandbox, sockets
 from node_helper.kernel import Netns
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Access, Ask, Check, Plan, Round, View, ask, batch
+from workers.checks import _pod_ports
 from workers.checks._pod_judge import judge
 from workers.checks._pod_seen import Seen
 from workers.checks._pod_show import show
@@ -42,6 +43,8 @@ def plan(params: Params, view: View) -> Plan[Seen]:
     if isinstance(place, CannotLook) or place.netns is None:
         return seen
     seen = yield from _inside(params, seen, place, place.netns)
+    if _pod_ports.deaf(view, seen):
+        seen = replace(seen, redirects=(yield from ask(pod.node, redirects.FACT, redirects.Query(place.netns))))
     return (yield from _resolve(seen, place.netns))
 
 
