@@ -28,7 +28,7 @@ demo: root install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends
 root:
 	@[ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ] || { echo 'make demo needs root on Linux (Debian 12): its cluster is made of namespaces.'; exit 1; }
 
-APART := tests/kernel tests/slack tests/cases tests/unit  # those that need no lab, so that two at once are in nobody's way
+APART := tests/kernel tests/faults tests/slack tests/cases tests/unit  # those that bear company: two at once
 
 test: lint  ## everything; as root on Debian 12 nothing is skipped
 ifdef PYTEST
