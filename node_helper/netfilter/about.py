@@ -1,11 +1,11 @@
-"""Which rules of a long chain are about a destination, without decoding the others; and to which chains a rule leads."""
+"""Which rules of a long chain are about a destination, without decoding the others; where rules lead, and which are met."""
 
 from __future__ import annotations
 
 import re
 import socket
 from collections import deque
-from typing import Optional, Sequence
+from typing import Iterable, Iterator, Optional, Sequence
 
 from node_helper.netfilter.records import Destination, Rule
 
@@ -19,6 +19,12 @@ _PROTOCOL = re.compile(r"(?:^| )-p (\S+)")
 _TARGET = re.compile(r"(?:^| )-[jg] ([^\s\"]+)")
 _NFT_TARGET = re.compile(r"\b(?:jump|goto) ([^\s,}]+)")
 _ENDS = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
+_COMMENT = r'(?:-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) )?'
+_UNCONDITIONAL = re.compile(
+    rf"{_COMMENT}-(?:j (?:{'|'.join(sorted(_ENDS))}|NFQUEUE|REJECT|DNAT|REDIRECT|SNAT|MASQUERADE)(?: -.*)?|g \S+)"
+    r"|(?:counter(?: packets \d+ bytes \d+)? )?(?:accept|drop|return|reject\b.*|goto \S+)(?: comment \".*\")?"
+)
+"""A rule of iptables or a line of nft at which every packet ends."""
 _LOADS_DESTINATION = {
     socket.AF_INET: bytes.fromhex("08000200000000010800030000000010"),
     socket.AF_INET6: bytes.fromhex("08000200000000010800030000000018"),
@@ -75,6 +81,14 @@ def leads(rule: Rule) -> list[str]:
     """The same, as none or one."""
     found = leads_to(rule.spec)
     return [] if found is None else [found]
+
+
+def met(rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The rules of a chain that a packet can come to: those up to the first that has no condition and ends the chain."""
+    for rule in rules:
+        yield rule
+        if not rule.unread and _UNCONDITIONAL.fullmatch(rule.spec):
+            return
 
 
 def nft_leads_to(line: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Callable, Collection, Iterable, Optional
 
+from node_helper.netfilter.about import met
 from node_helper.netfilter.records import Chain, Rule
 
 MOST = 256
@@ -25,8 +26,8 @@ def ways(
             continue
         if len(found) >= MOST:
             return []
-        found[name] = replace(one, rules=tuple(rule for rule in one.rules if any(leads(rule))))
-        targets = [target for rule in one.rules for target in leads(rule)]
+        found[name] = replace(one, rules=tuple(rule for rule in met(one.rules) if any(leads(rule))))
+        targets = [target for rule in found[name].rules for target in leads(rule)]
         if not any(target in to for target in targets):
             left.extend(targets)
     return list(found.values())

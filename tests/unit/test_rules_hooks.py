@@ -52,6 +52,18 @@ def test_what_a_hook_does_not_lead_to_does_nothing_for_its_packets(name: str, ho
 
 
 @pytest.mark.parametrize("name", TEXTS)
+def test_a_rule_that_takes_every_packet_before_them_makes_them_do_nothing(name: str) -> None:
+    text = small(name)[2]
+    nat = text.index("*nat") if ".nft" not in name else 0
+    if ".nft" in name:
+        cut = re.sub(r"(\t+)(jump services\n)", r"\1accept\n\1\2", text[nat:])
+    else:
+        cut = re.sub(r"\n((?:\S+ )?)(-A (?:PREROUTING|OUTPUT)) ", r"\n\1\2 -j ACCEPT\n\1\2 ", text[nat:])
+    assert cut != text[nat:]
+    assert set(outcomes(parsed(name, text[:nat] + cut), WEB).values()) == {"nothing"}
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_what_the_filter_is_not_led_to_is_not_refused(name: str) -> None:
     text = small(name)[2]
     cut = without(

@@ -13,7 +13,7 @@ from node_helper.facts import service_rules
 from node_helper.kernel import Kernel
 from node_helper.linux.netlink import Netlink, attribute
 from node_helper.linux.nf_tables import Tables
-from node_helper.netfilter.about import About, leads
+from node_helper.netfilter.about import About, leads, met
 from node_helper.netfilter.legacy import INFO, Blob
 from node_helper.netfilter.records import Chain, Destination, Rule, Ruleset, Table, Wanted
 from node_helper.netfilter.ways import MOST, ways
@@ -31,8 +31,35 @@ def found(**chains: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def test_a_hook_that_leads_there_is_followed_no_further() -> None:
-    rules = ("-j ACCEPT", "-j OTHER", "-j KUBE-SERVICES")
+    rules = ("-p udp -j ACCEPT", "-j OTHER", "-j KUBE-SERVICES")
     assert found(PREROUTING=rules, OTHER=("-j MORE",), MORE=()) == {"PREROUTING": ["-j OTHER", "-j KUBE-SERVICES"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "ends"),
+    [
+        ("-j ACCEPT", True),
+        ('-m comment --comment "all \\"of\\" them -j" -j RETURN', True),
+        ("-m comment --comment all -j DNAT --to-destination 10.0.0.1:80", True),
+        ("-j REJECT --reject-with icmp-port-unreachable", True),
+        ("-g ELSEWHERE", True),
+        ("-i eth0 -j ACCEPT", False),
+        ("! -s 10.0.0.0/8 -j ACCEPT", False),
+        ("-m set --match-set some src -j DROP", False),
+        ("-j ACCEPTED", False),
+        ("-j LOG --log-prefix ACCEPT", False),
+        ("-j MARK --set-xmark 0x1/0x1", False),
+        ("accept", True),
+        ("counter packets 7 bytes 900 drop", True),
+        ('counter return comment "nothing more"', True),
+        ("goto elsewhere", True),
+        ("ip daddr 10.0.0.1 accept", False),
+        ("jump elsewhere", False),
+    ],
+)
+def test_what_stands_behind_a_rule_at_which_every_packet_ends_is_not_met(rule: str, *, ends: bool) -> None:
+    assert len([*met((Rule(rule), Rule("-j KUBE-SERVICES")))]) == (1 if ends else 2)
+    assert len([*met((Rule(rule, unread=("a match",)), Rule("-j KUBE-SERVICES")))]) == 2
 
 
 def test_a_way_through_other_chains_is_read() -> None:

@@ -1,6 +1,7 @@
 """Which of kube-proxy's chains the kernel's hooks lead to: rules to which no packet comes do nothing.
 
-Conditions on the way are not asked: a hook that leads there for some packets counts as leading there.
+Conditions on the way are not asked: a hook that leads there for some packets counts as leading there. What stands behind a rule
+at which every packet ends is led to by nobody.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from node_helper.netfilter.about import leads, nft_leads_to
+from node_helper.netfilter.about import leads, met, nft_leads_to
 from node_helper.netfilter.legacy import HOOKS
 from node_helper.netfilter.records import Chain, Map, Rule, Table
 from workers.rules.steps import Source
@@ -77,7 +78,7 @@ class Hooks:
             if name in self._chains and name not in found:
                 found[name] = None
                 if name not in STARTS:
-                    left.extend(target for rule in self._chains[name].rules for target in self._leads(rule))
+                    left.extend(target for rule in met(self._chains[name].rules) for target in self._leads(rule))
         return found
 
 
