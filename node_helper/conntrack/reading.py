@@ -50,8 +50,8 @@ class Stream:
         if kind not in (NEW, DELETE):
             self._control(kind, data[at + _HEADER.size : at + size])
             return b"", at + ((size + 3) & ~3)
-        if size % 4:
-            raise Malformed(f"a conntrack message of {size} bytes: not padded")
+        if size < HEAD or size % 4:
+            raise Malformed(f"a conntrack message of {size} bytes")
         return data[at : at + size], at + size
 
     def _control(self, kind: int, content: bytes) -> None:

@@ -128,6 +128,15 @@ def test_a_message_that_ends_early_is_not_counted() -> None:
             tally.read(whole[:size])
 
 
+@pytest.mark.parametrize("size", [16, 20])
+def test_a_message_without_any_attribute_is_refused(size: int) -> None:
+    data = struct.pack("=IHHII", size, NEW, 2, 1, 77) + bytes(size - 16) + message(plain("10.0.0.1", "10.0.0.2"))
+    with pytest.raises(Malformed):
+        read(data)
+    with pytest.raises(Malformed):
+        Tally(COUNTED).read(data)
+
+
 def test_messages_of_one_length_and_another_meaning_are_told_apart() -> None:
     """A zone in the tuple of UDP makes it as long as a tuple of ICMP; TCP over IPv4 may be as long as UDP over IPv6."""
     udp = plain("10.0.0.1", "10.0.0.2", protocol=17, orig_zone=5, reply_zone=5)
