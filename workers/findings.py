@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from node_helper.protocol import CannotLook
@@ -162,7 +162,7 @@ def _behind(view: View, service: Service) -> _Behind:
     wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
     if unread(view, "pods"):
         return _Behind("", f"See whether pods match {wanted}, and whether one of them is ready.")
-    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
+    chosen = view.cluster.pods_matching(service.namespace, service.selector)
     evidence = (Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),)
     if not chosen:
         return _Behind(f"no pod matches {wanted}", "Correct the selector, or start the pods it means.", evidence)
@@ -175,7 +175,7 @@ def _matching(count: int) -> str:
     return "1 pod matches" if count == 1 else f"{count} pods match"
 
 
-def _named(chosen: list[Pod]) -> str:
+def _named(chosen: Sequence[Pod]) -> str:
     """The first of them, those that are not ready before the others."""
     some = [f"{p}{'' if p.ready else ' (not ready)'}" for p in sorted(chosen, key=lambda p: p.ready)]
     return ", ".join(some[:5]) + (f" and {len(some) - 5} more" if len(some) > 5 else "") if some else "none"  # noqa: PLR2004
@@ -197,7 +197,7 @@ def _slices_of(view: View, service: Service) -> tuple[EndpointSlice, ...]:
 
 def address_of(view: View, ip: str) -> Service | None:
     """The service whose cluster IP this is."""
-    return next((s for s in view.cluster.services.values() if ip in s.cluster_ips), None)
+    return view.cluster.service_with.get(ip)
 
 
 def services_of(view: View, pod: Pod) -> list[Service]:

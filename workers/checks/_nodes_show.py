@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -63,8 +62,11 @@ def _told(each: Each, summary: NodeSummary) -> Iterator[tuple[str, str]]:
 def _differing(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """Each value with the nodes that have it, the most usual one first."""
     for what, by_node in found.items():
-        usual = Counter(by_node.values()).most_common()
-        yield what, "; ".join(f"{value or 'none'}: {_names([n for n, v in by_node.items() if v == value])}" for value, _ in usual)
+        alike: dict[str, list[str]] = {}
+        for node, value in by_node.items():
+            alike.setdefault(value, []).append(node)
+        usual = sorted(alike.items(), key=lambda item: -len(item[1]))
+        yield what, "; ".join(f"{value or 'none'}: {_names(nodes)}" for value, nodes in usual)
 
 
 def _names(nodes: list[str]) -> str:
