@@ -17,11 +17,12 @@ from node_helper.ipvs import RealServer, Table, Timeouts, Towards, VirtualServer
 from tests.cases.test_cases import Pretended, view_of
 from tests.cases.world import world
 from tests.walked import Walked
+from workers import locate
 from workers.catalogue import catalogue
 from workers.check import Ask, View
 from workers.model import Report
 from workers.objects import Endpoint
-from workers.params import build
+from workers.params import PodTarget, ServiceTarget, build
 from workers.runner import run
 
 MANY = 30
@@ -135,3 +136,19 @@ def test_what_differs_between_nodes_is_sorted_by_its_values_not_compared_one_by_
     report = big.ask("nodes")
     assert len(report.shown.facts["differs"]["kernel"]) == MANY
     assert Compared.times <= MANY
+
+
+def test_a_pod_or_service_by_its_whole_name_is_not_searched_for(big: Big) -> None:
+    pod, service = next(iter(big.view.cluster.pods.values())), next(iter(big.view.cluster.services.values()))
+    before = big.walks()
+    assert locate.pod(big.view, PodTarget("", pod.name, pod.namespace)).pod == pod
+    assert locate.service(big.view, ServiceTarget("", service.name, service.namespace)) == service
+    assert big.walks() == before
+
+
+def test_a_pod_by_its_address_is_found_without_looking_at_the_others_again(big: Big) -> None:
+    pods = list(big.view.cluster.pods.values())
+    before = big.walks()["pods"]
+    for pod in pods:
+        assert pod in (found := locate.pod(big.view, PodTarget("ip", pod.ips[0]))).others or found.pod == pod
+    assert big.walks()["pods"] == before + 1
