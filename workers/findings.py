@@ -191,7 +191,7 @@ def endpoints_of(view: View, service: Service) -> list[Endpoint]:
     return [e for s in _slices_of(view, service) if s.ports or service.headless for e in s.endpoints]
 
 
-def _slices_of(view: View, service: Service) -> tuple[EndpointSlice, ...]:
+def _slices_of(view: View, service: Service) -> Sequence[EndpointSlice]:
     return view.cluster.slices_of.get(service.key, ())
 
 
@@ -202,8 +202,7 @@ def address_of(view: View, ip: str) -> Service | None:
 
 def services_of(view: View, pod: Pod) -> list[Service]:
     """The services whose selector matches a pod."""
-    services = view.cluster.services.values()
-    return [s for s in services if s.namespace == pod.namespace and selects(s.selector, pod.labels)]
+    return [s for s in view.cluster.services_in.get(pod.namespace, ()) if selects(s.selector, pod.labels)]
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:

@@ -5,7 +5,7 @@ Each table is made once, at the first question that needs it: a thousand nodes, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,12 @@ class Lookups:
     slices: Mapping[Key, EndpointSlice]
 
     @cached_property
-    def slices_of(self) -> Mapping[Key, tuple[EndpointSlice, ...]]:
+    def slices_of(self) -> Mapping[Key, Sequence[EndpointSlice]]:
         """The slices of each service that has some."""
         found: dict[Key, list[EndpointSlice]] = {}
         for each in self.slices.values():
             found.setdefault((each.namespace, each.service), []).append(each)
-        return {key: tuple(each) for key, each in found.items()}
+        return found
 
     @cached_property
     def endpoint_addresses(self) -> frozenset[str]:
@@ -38,21 +38,21 @@ class Lookups:
         return frozenset(ip for piece in self.slices.values() for endpoint in piece.endpoints for ip in endpoint.addresses)
 
     @cached_property
-    def pods_on(self) -> Mapping[str, tuple[Pod, ...]]:
+    def pods_on(self) -> Mapping[str, Sequence[Pod]]:
         """The pods of each node that has some."""
         found: dict[str, list[Pod]] = {}
         for pod in self.pods.values():
             found.setdefault(pod.node, []).append(pod)
-        return {node: tuple(pods) for node, pods in found.items()}
+        return found
 
     @cached_property
-    def pods_with(self) -> Mapping[str, tuple[Pod, ...]]:
+    def pods_with(self) -> Mapping[str, Sequence[Pod]]:
         """The pods that the API gives each address."""
         found: dict[str, list[Pod]] = {}
         for pod in self.pods.values():
             for ip in pod.ips:
                 found.setdefault(ip, []).append(pod)
-        return {ip: tuple(pods) for ip, pods in found.items()}
+        return found
 
     def pods_matching(self, namespace: str, selector: Labels) -> tuple[Pod, ...]:
         """The pods of a namespace that a selector matches; an empty one matches nothing."""
@@ -63,6 +63,14 @@ class Lookups:
     def node_addresses(self) -> frozenset[str]:
         """Every address of a node."""
         return frozenset(address for node in self.nodes.values() for address in node.addresses)
+
+    @cached_property
+    def services_in(self) -> Mapping[str, Sequence[Service]]:
+        """The services of each namespace that has some."""
+        found: dict[str, list[Service]] = {}
+        for service in self.services.values():
+            found.setdefault(service.namespace, []).append(service)
+        return found
 
     @cached_property
     def service_with(self) -> Mapping[str, Service]:

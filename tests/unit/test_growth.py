@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from node_helper.ipvs import RealServer, Table, Timeouts, Towards, VirtualServer
 from tests.cases.test_cases import Pretended, view_of
 from tests.cases.world import world
 from tests.walked import Walked
-from workers import locate
+from workers import locate, runner
 from workers.catalogue import catalogue
 from workers.check import Ask, View
 from workers.model import Report
@@ -152,3 +152,32 @@ def test_a_pod_by_its_address_is_found_without_looking_at_the_others_again(big: 
     for pod in pods:
         assert pod in (found := locate.pod(big.view, PodTarget("ip", pod.ips[0]))).others or found.pod == pod
     assert big.walks()["pods"] == before + 1
+
+
+class Troubles(tuple[str, ...]):
+    """The troubles of nodes, which count how often somebody went through them."""
+
+    __slots__ = ()
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        Troubles.walks += 1
+        return super().__iter__()
+
+
+def test_each_node_is_judged_once_for_the_findings_and_once_for_the_table(big: Big) -> None:
+    nodes = {name: replace(node, troubles=Troubles()) for name, node in big.view.cluster.nodes.items()}
+    big.view = replace(big.view, cluster=replace(big.view.cluster, nodes=nodes))
+    Troubles.walks = 0
+    big.ask("nodes")
+    assert Troubles.walks == 2 * MANY
+
+
+def test_what_nodes_answered_of_a_service_is_not_gone_through_for_each_of_them(big: Big) -> None:
+    check = catalogue()["rules"]
+    params = build(check.params, {"target": "web-1"})
+    seen = asyncio.run(runner._performed(check.plan(params, big.view), Changed(big.answers, big.change), {}))
+    found = Walked(seen.found)
+    shown = check.show(params, big.view, replace(seen, found=found))
+    assert all(shown.facts["nodes"][node]["ways"] for node in big.view.cluster.nodes)
+    assert found.walks <= 10
