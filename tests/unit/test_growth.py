@@ -181,3 +181,13 @@ def test_what_nodes_answered_of_a_service_is_not_gone_through_for_each_of_them(b
     shown = check.show(params, big.view, replace(seen, found=found))
     assert all(shown.facts["nodes"][node]["ways"] for node in big.view.cluster.nodes)
     assert found.walks <= 10
+
+
+def test_pods_that_all_have_one_address_are_one_finding(big: Big) -> None:
+    pod = next(p for p in big.view.cluster.pods.values() if not p.host_network and p.phase == "Running")
+    pods = {one.key: one for one in (replace(pod, name=f"web-{n:02d}", ips=("10.244.7.7",)) for n in range(MANY))}
+    big.view = replace(big.view, cluster=replace(big.view.cluster, pods=pods))
+    (found,) = (f for f in big.ask("pods", namespace="all").findings if f.id == "duplicate-pod-ip")
+    named = ", ".join(f"default/web-{n:02d}" for n in range(1, 6))
+    assert found.claim == f"default/web-00 and {named} and {MANY - 6} more all have the address 10.244.7.7"
+    assert len(found.evidence) == 6
