@@ -104,8 +104,8 @@ class Kernel(Protocol):
     def neighbour_tables(self, netns: Netns) -> tuple[NeighbourTable, ...]:
         """How full those tables are, which are the machine's."""
 
-    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
-        """TCP and UDP sockets, IPv4 and IPv6."""
+    def sockets(self, netns: Netns, *, waiting: bool = False) -> tuple[Socket, ...]:
+        """TCP and UDP sockets, IPv4 and IPv6; `waiting`: of TCP's those that listen, and one more where there are others."""
 
     def ipvs(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None) -> Optional[Table]:
         """Every virtual server, or those of `only` that exist; None where the kernel has no IPVS now."""

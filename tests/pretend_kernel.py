@@ -157,9 +157,10 @@ class PretendKernel:
         assert netns.path
         return self.neighbour_table
 
-    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+    def sockets(self, netns: Netns, *, waiting: bool = False) -> tuple[Socket, ...]:
         assert netns.path
-        return self.socket_table
+        connected = [s for s in self.socket_table if s.protocol.startswith("tcp") and s.state != "LISTEN"]
+        return tuple(s for s in self.socket_table if not waiting or s not in connected[1:])
 
     def ipvs(self, netns: Netns, only: tuple[Virtual, ...] | None = None) -> Table | None:
         assert netns.path

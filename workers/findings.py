@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from node_helper.protocol import CannotLook
@@ -11,6 +11,7 @@ from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Endpoint, EndpointSlice, Pod, Service
 from workers.rules.desired import hinted
 
+_SHARING_SHOWN = 5
 _NODE_KINDS = frozenset({"unreachable", "timeout", "denied", "old-helper", "missing-helper", "host-key"})
 
 
@@ -82,29 +83,44 @@ def no_node(view: View) -> Iterator[Finding]:
         )
 
 
-def duplicate_ip(view: View, pod: Pod) -> Iterator[Finding]:
-    """Another running pod with an address of this one (kubernetes/kubernetes#43910)."""
+def duplicate_ip(view: View, pod: Pod, told: Collection[str] = ()) -> Iterator[Finding]:
+    """Other running pods with an address of this one, one finding an address (kubernetes/kubernetes#43910).
+
+    Of addresses that were `told` of nothing is said.
+    """
     if pod.host_network or pod.phase != "Running":
         return
-    others = dict.fromkeys(other.key for ip in pod.ips for other in view.cluster.pods_with.get(ip, ()))
-    for other in map(view.cluster.pods.__getitem__, others):
-        if other.key == pod.key or other.host_network or other.phase != "Running":
-            continue
-        for ip in sorted(set(pod.ips) & set(other.ips)):
-            yield Finding(
-                id="duplicate-pod-ip",
-                severity=Severity.PROBLEM,
-                claim=f"{pod} and {other} both have the address {ip}",
-                evidence=tuple(
-                    Evidence(f"Kubernetes API, pod {p}, status.podIPs", f"{', '.join(p.ips)} on {p.node}", view.cluster.as_of)
-                    for p in (pod, other)
-                ),
-                disprove="One of the two pods being gone or having another address in the API.",
-                fix=f"Delete one of the two pods, then look for leaked leases in the CNI's IPAM on {pod.node} and {other.node}.",
-                subject=str(pod),
-                node=pod.node,
-                look_further=f"pod {other}",
-            )
+    for ip in sorted(set(pod.ips).difference(told)):
+        others = [other for other in view.cluster.pods_with.get(ip, ()) if _may_share(other, pod)]
+        if others:
+            yield _duplicate(view, ip, pod, others)
+
+
+def _may_share(other: Pod, pod: Pod) -> bool:
+    return other.key != pod.key and not other.host_network and other.phase == "Running"
+
+
+def _duplicate(view: View, ip: str, pod: Pod, others: list[Pod]) -> Finding:
+    shown, more = others[:_SHARING_SHOWN], len(others) - _SHARING_SHOWN
+    alone = len(others) == 1
+    named = ", ".join(map(str, shown)) + (f" and {more} more" if more > 0 else "")
+    nodes = " and ".join(dict.fromkeys(other.node for other in (pod, *shown)))
+    return Finding(
+        id="duplicate-pod-ip",
+        severity=Severity.PROBLEM,
+        claim=f"{pod} and {named} {'both' if alone else 'all'} have the address {ip}",
+        evidence=tuple(
+            Evidence(f"Kubernetes API, pod {p}, status.podIPs", f"{', '.join(p.ips)} on {p.node}", view.cluster.as_of)
+            for p in (pod, *shown)
+        ),
+        disprove=f"{'One of the two pods' if alone else 'All of the pods but one'} being gone or having another address "
+        "in the API.",
+        fix=f"Delete {'one of the two pods' if alone else 'all of the pods but one'}, then look for leaked leases in the CNI's "
+        f"IPAM on {nodes}.",
+        subject=str(pod),
+        node=pod.node,
+        look_further=f"pod {others[0]}",
+    )
 
 
 def no_endpoints(view: View, service: Service) -> Iterator[Finding]:
@@ -162,7 +178,7 @@ def _behind(view: View, service: Service) -> _Behind:
     wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
     if unread(view, "pods"):
         return _Behind("", f"See whether pods match {wanted}, and whether one of them is ready.")
-    chosen = [p for p in view.cluster.pods.values() if p.namespace == service.namespace and selects(service.selector, p.labels)]
+    chosen = view.cluster.pods_matching(service.namespace, service.selector)
     evidence = (Evidence(f"Kubernetes API, pods matching {wanted}", _named(chosen), view.cluster.as_of),)
     if not chosen:
         return _Behind(f"no pod matches {wanted}", "Correct the selector, or start the pods it means.", evidence)
@@ -175,7 +191,7 @@ def _matching(count: int) -> str:
     return "1 pod matches" if count == 1 else f"{count} pods match"
 
 
-def _named(chosen: list[Pod]) -> str:
+def _named(chosen: Sequence[Pod]) -> str:
     """The first of them, those that are not ready before the others."""
     some = [f"{p}{'' if p.ready else ' (not ready)'}" for p in sorted(chosen, key=lambda p: p.ready)]
     return ", ".join(some[:5]) + (f" and {len(some) - 5} more" if len(some) > 5 else "") if some else "none"  # noqa: PLR2004
@@ -191,19 +207,18 @@ def endpoints_of(view: View, service: Service) -> list[Endpoint]:
     return [e for s in _slices_of(view, service) if s.ports or service.headless for e in s.endpoints]
 
 
-def _slices_of(view: View, service: Service) -> tuple[EndpointSlice, ...]:
+def _slices_of(view: View, service: Service) -> Sequence[EndpointSlice]:
     return view.cluster.slices_of.get(service.key, ())
 
 
 def address_of(view: View, ip: str) -> Service | None:
     """The service whose cluster IP this is."""
-    return next((s for s in view.cluster.services.values() if ip in s.cluster_ips), None)
+    return view.cluster.service_with.get(ip)
 
 
 def services_of(view: View, pod: Pod) -> list[Service]:
     """The services whose selector matches a pod."""
-    services = view.cluster.services.values()
-    return [s for s in services if s.namespace == pod.namespace and selects(s.selector, pod.labels)]
+    return [s for s in view.cluster.services_in.get(pod.namespace, ()) if selects(s.selector, pod.labels)]
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:

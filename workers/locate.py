@@ -6,7 +6,6 @@ the replicas of one workload stand means the one of them that looks worst, and t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -14,11 +13,13 @@ from typing import TypeVar
 from workers.changes.values import NodesTarget
 from workers.check import View
 from workers.errors import Unresolved, UsageError
+from workers.nearest import nearest
 from workers.objects import Key, Node, Owner, Pod, Service
 from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceOrNodeTarget, ServiceTarget
 
 N = TypeVar("N", Pod, Service)
 _SHOWN = 10
+_NEAR, _NODES_NEAR = 5, 3
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,8 @@ def pod(view: View, target: PodTarget) -> Located:
         raise Unresolved(f"{target} is not a pod; a pod is named pod/{target.name}")
     if target.kind == "ip":
         return _by_ip(view, target.name)
-    for pods in _widening(view, target):
-        found = _matching(view, target, pods)
-        if found:
+    for space in _spaces(view, target.namespace):
+        if found := _matching(view, target, space):
             return _one(view, target, found)
     near = _nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
     raise Unresolved(_no("pod", target, view), said=str(target), candidates=near)
@@ -61,7 +61,7 @@ def service(view: View, target: ServiceTarget) -> Service:
             return by_ip[0]
         raise Unresolved(f"No service has the address {target.name}")
     for space in _spaces(view, target.namespace):
-        found = _named(target.name, _within(services, space))
+        found = _named(target.name, services, space)
         if len(found) == 1:
             return found[0]
         if found:
@@ -79,8 +79,8 @@ def node(view: View, target: NodeTarget) -> Node:
     if len(found) == 1:
         return found[0]
     problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
-    nearest = tuple(n.name for n in found) or tuple(difflib.get_close_matches(target.name, nodes, 3, 0.5))
-    raise Unresolved(problem, said=str(target), candidates=nearest[:_SHOWN])
+    candidates = tuple(n.name for n in found) or nearest(target.name, nodes, _NODES_NEAR)
+    raise Unresolved(problem, said=str(target), candidates=candidates[:_SHOWN])
 
 
 def nodes(view: View, target: NodesTarget) -> tuple[Node, ...]:
@@ -142,7 +142,7 @@ def any_pod(view: View) -> Pod:
 
 
 def _by_ip(view: View, ip: str) -> Located:
-    found = [p for p in view.cluster.pods.values() if ip in p.ips and not p.host_network]
+    found = [p for p in view.cluster.pods_with.get(ip, ()) if not p.host_network]
     if not found:
         host = [n.name for n in view.cluster.nodes.values() if ip in n.addresses]
         services = [str(s) for s in view.cluster.services.values() if ip in s.cluster_ips]
@@ -158,32 +158,33 @@ def _by_ip(view: View, ip: str) -> Located:
     return Located(first, tuple(others))
 
 
-def _widening(view: View, target: PodTarget) -> Iterable[dict[Key, Pod]]:
-    return (_within(view.cluster.pods, space) for space in _spaces(view, target.namespace))
-
-
 def _spaces(view: View, named: str | None) -> tuple[str | None, ...]:
     """The namespaces to look in, one after the other; None is all of them."""
     return (named,) if named else (view.namespace, None)
 
 
-def _within(objects: Mapping[Key, N], space: str | None) -> dict[Key, N]:
-    return {key: o for key, o in sorted(objects.items()) if space in (None, key[0])}
-
-
-def _matching(view: View, target: PodTarget, pods: dict[Key, Pod]) -> list[Pod]:
+def _matching(view: View, target: PodTarget, space: str | None) -> list[Pod]:
+    pods = view.cluster.pods
+    if target.kind not in ("selector", *WORKLOADS):
+        return _named(target.name, pods, space)
+    inside = (p for key, p in pods.items() if space in (None, key[0]))
     if target.kind == "selector":
         wanted = dict(pair.split("=", 1) for pair in target.name.split(","))
-        return [p for p in pods.values() if wanted.items() <= p.labels.items()]
-    if target.kind in WORKLOADS:
-        owner = Owner(WORKLOADS[target.kind], target.name)
-        return [p for p in pods.values() if owner in _owners(view, p)]
-    return _named(target.name, pods)
+        return _in_order(p for p in inside if wanted.items() <= p.labels.items())
+    owner = Owner(WORKLOADS[target.kind], target.name)
+    return _in_order(p for p in inside if owner in _owners(view, p))
 
 
-def _named(name: str, objects: Mapping[Key, N]) -> list[N]:
-    exact = [o for key, o in objects.items() if key[1] == name]
-    return exact or [o for key, o in objects.items() if key[1].startswith(name)]
+def _named(name: str, objects: Mapping[Key, N], space: str | None) -> list[N]:
+    """Those of the whole name, else those whose names begin so. One that is there needs no search among all the others."""
+    if space is not None and (space, name) in objects:
+        return [objects[space, name]]
+    begun = _in_order(o for key, o in objects.items() if key[1].startswith(name) and space in (None, key[0]))
+    return [o for o in begun if o.name == name] or begun
+
+
+def _in_order(found: Iterable[N]) -> list[N]:
+    return sorted(found, key=lambda o: o.key)
 
 
 def _one(view: View, target: PodTarget, found: list[Pod]) -> Located:
@@ -216,9 +217,9 @@ def _no(what: str, target: PodTarget | ServiceTarget, view: View) -> str:
 
 
 def _nearest(name: str, objects: Mapping[Key, object], namespace: str) -> tuple[str, ...]:
-    near = difflib.get_close_matches(name, {key[1] for key in objects}, 5, 0.5)
+    near = nearest(name, {key[1] for key in objects}, _NEAR)
     ranked = sorted((key for key in objects if key[1] in near), key=lambda key: (near.index(key[1]), key[0] != namespace, key))
-    return tuple("/".join(key) for key in ranked[:5])
+    return tuple("/".join(key) for key in ranked[:_NEAR])
 
 
 def _names(found: Iterable[Pod | Service]) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ Times are RFC 3339 strings as the API gives them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
+
+from workers.lookups import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -239,7 +240,7 @@ class Staleness:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(Lookups):
     """A moment of the cluster. `behind` names the kinds that are not current; a check that needs one says so.
 
     `proxy_config` is None where there is no ConfigMap kube-system/kube-proxy with a configuration of kube-proxy in it.
@@ -254,28 +255,3 @@ class Cluster:
     replica_sets: Mapping[Key, ReplicaSet] = field(default_factory=dict)
     proxy_config: ProxyConfig | None = None
     behind: tuple[Staleness, ...] = ()
-
-    @cached_property
-    def slices_of(self) -> Mapping[Key, tuple[EndpointSlice, ...]]:
-        """The slices of each service that has some, found once: ten thousand services have as many."""
-        found: dict[Key, list[EndpointSlice]] = {}
-        for each in self.slices.values():
-            found.setdefault((each.namespace, each.service), []).append(each)
-        return {key: tuple(each) for key, each in found.items()}
-
-    @cached_property
-    def pods_on(self) -> Mapping[str, tuple[Pod, ...]]:
-        """The pods of each node that has some, found once: a thousand nodes are each asked for theirs."""
-        found: dict[str, list[Pod]] = {}
-        for pod in self.pods.values():
-            found.setdefault(pod.node, []).append(pod)
-        return {node: tuple(pods) for node, pods in found.items()}
-
-    @cached_property
-    def pods_with(self) -> Mapping[str, tuple[Pod, ...]]:
-        """The pods that the API gives each address."""
-        found: dict[str, list[Pod]] = {}
-        for pod in self.pods.values():
-            for ip in pod.ips:
-                found.setdefault(ip, []).append(pod)
-        return {ip: tuple(pods) for ip, pods in found.items()}

@@ -65,7 +65,7 @@ class _Sides:
 def collect(kernel: Kernel, query: Query) -> Interfaces:
     """Read the pod's devices, then of the node's only those that they point to and the masters of these."""
     node = kernel.own_netns()
-    addresses = kernel.addresses(query.netns)
+    addresses = _by_device(kernel.addresses(query.netns))
     links = kernel.links(query.netns)
     if node.inode == query.netns.inode:
         return Interfaces(tuple(Interface(link, _of(link, addresses), None, "a device of the node itself") for link in links))
@@ -88,8 +88,15 @@ def _by_index(links: tuple[Link, ...]) -> dict[int, Link]:
     return {link.ifindex: link for link in links}
 
 
-def _of(link: Link, addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    return tuple(a.address for a in addresses if a.ifindex == link.ifindex)
+def _by_device(addresses: tuple[Address, ...]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for each in addresses:
+        found.setdefault(each.ifindex, []).append(each.address)
+    return found
+
+
+def _of(link: Link, addresses: dict[int, list[str]]) -> tuple[str, ...]:
+    return tuple(addresses.get(link.ifindex, ()))
 
 
 def _interface(link: Link, addresses: tuple[str, ...], sides: _Sides) -> Interface:

@@ -13,21 +13,25 @@ _WAITING = frozenset({"LISTEN", "UNCONN"})
 
 @dataclass(frozen=True)
 class Query:
-    """Which namespace."""
+    """Which namespace; `waiting`: a server may have hundreds of thousands of connections, and of TCP only listeners are meant."""
 
     netns: Netns
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
 class Sockets:
-    """Those that wait for others (LISTEN, UNCONN) come first, each half by protocol, address and port."""
+    """Those that wait for others (LISTEN, UNCONN) come first, each half by protocol, address and port.
+
+    Where only listeners of TCP were meant, one other of each family shows that there are connections.
+    """
 
     sockets: tuple[Socket, ...]
 
 
 def collect(kernel: Kernel, query: Query) -> Sockets:
     """Read the kernel's four tables."""
-    return Sockets(tuple(sorted(kernel.sockets(query.netns), key=_order)))
+    return Sockets(tuple(sorted(kernel.sockets(query.netns, waiting=query.waiting), key=_order)))
 
 
 def _order(socket: Socket) -> tuple[bool, str, str, int, str, int]:

@@ -44,7 +44,11 @@ def read(*, nftables: bool) -> Iterator[ForwardChain]:
 
 
 def _by_netlink(netlink: Netlink) -> Iterator[ForwardChain]:
-    """In tables of very many chains, such as kube-proxy's, only iptables' own one is looked for: a dump costs by the chain."""
+    """In tables of very many chains, such as kube-proxy's, only iptables' own one is looked for: a dump costs by the chain.
+
+    The kernel dumps the chains of all tables of a family, whichever of them is meant: once is enough.
+    """
+    small: dict[int, set[str]] = {}
     for body in netlink.dump(_GET_TABLE, nfnetlink.head(0)):
         family, found = body[0], attributes(body, nfnetlink.HEAD_SIZE)
         if family not in _FAMILIES:
@@ -53,8 +57,10 @@ def _by_netlink(netlink: Netlink) -> Iterator[ForwardChain]:
         if unpack(_U32, found.get(_TABLE_USE, bytes(4)))[0] > _MOST_USED:
             yield from _one(netlink, family, name)
         else:
-            bodies = netlink.dump(_GET_CHAIN, nfnetlink.head(family))
-            yield from (chain for each in bodies for chain in decode(each) if chain.table == text(name))
+            small.setdefault(family, set()).add(text(name))
+    for family, names in small.items():
+        bodies = netlink.dump(_GET_CHAIN, nfnetlink.head(family))
+        yield from (chain for each in bodies for chain in decode(each) if chain.table in names)
 
 
 def _one(netlink: Netlink, family: int, table: bytes) -> Iterator[ForwardChain]:

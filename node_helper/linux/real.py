@@ -140,10 +140,10 @@ class Linux:
 
         return self._asked(netns, "the neighbour tables", neighbour_tables.read)
 
-    def sockets(self, netns: Netns) -> tuple[Socket, ...]:
+    def sockets(self, netns: Netns, *, waiting: bool = False) -> tuple[Socket, ...]:
         from node_helper.linux import sockets
 
-        return self._inside(netns, "the sockets", sockets.read)
+        return self._inside(netns, "the sockets", lambda: sockets.read(waiting=waiting))
 
     def ipvs(self, netns: Netns, only: Optional[tuple[Virtual, ...]] = None) -> Optional[Table]:
         from node_helper.linux import ipvs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import replace
+from itertools import islice
 from typing import Iterator, Optional
 
 from node_helper.linux.errors import translated
@@ -28,12 +29,29 @@ _STATES = {
     12: "SYN-RECV",  # TCP_NEW_SYN_RECV
 }
 _MOST = 32 << 20
+_SHORTEST = 100  # characters of a line
+_AT_THE_DOOR = (["0A"], ["03"])  # LISTEN, SYN-RECV
 _LOCAL, _REMOTE, _STATE, _QUEUES, _DROPS = 1, 2, 3, 4, 12
 
 
-def read() -> tuple[Socket, ...]:
-    """Every socket of the four tables, in the kernel's order. ``budget`` above 32 MiB of text."""
-    return tuple(found for table in _TABLES for found in parse(table, _text(table)))
+def read(*, waiting: bool = False) -> tuple[Socket, ...]:
+    """Every socket of the four tables, in the kernel's order. ``budget`` above 32 MiB of text.
+
+    `waiting`: of TCP's those that listen, and one more where there are others.
+    """
+    return tuple(found for table in _TABLES for found in parse(table, _text(table, waiting=waiting)))
+
+
+def listening(lines: Iterator[str]) -> Iterator[str]:
+    """A table of TCP's from its head to the first socket that does not listen, which shows that there are others.
+
+    Those that listen stand first (tcp_get_idx in net/ipv4/tcp_ipv4.c), before Linux 4.4 with those that are about to be accepted.
+    """
+    yield next(lines, "")
+    for line in lines:
+        yield line
+        if line.split(None, _STATE + 1)[_STATE : _STATE + 1] not in _AT_THE_DOOR:
+            return
 
 
 def opposite(address: str, port: int) -> Optional[Socket]:
@@ -59,12 +77,15 @@ def parse(table: str, text: str) -> Iterator[Socket]:
             raise Malformed(f"/proc/net/{table} has a line that is no socket: {line[:80]!r}") from e
 
 
-def _text(table: str) -> str:
+def _text(table: str, *, waiting: bool) -> str:
     path = f"/proc/thread-self/net/{table}"
     with translated(path):
         try:
             with open(path, encoding="ascii", errors="backslashreplace") as file:
-                text = file.read(_MOST + 1)
+                if waiting and table.startswith("tcp"):
+                    text = "".join(islice(listening(file), _MOST // _SHORTEST))
+                else:
+                    text = file.read(_MOST + 1)
         except FileNotFoundError:
             return ""  # no tcp6 and udp6: this kernel has no IPv6
     if len(text) > _MOST:

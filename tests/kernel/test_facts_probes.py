@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -331,6 +332,13 @@ def test_sockets_are_those_of_the_namespace(kernel: Linux, pair: tuple[Netns, Ne
             ("udp", "UNCONN", "10.9.0.2", udp.getsockname()[1]),
         }
         assert told <= found
+        talks = [
+            open_ones.enter_context(netns.inside(pod, lambda: socket.create_connection(tcp.getsockname()))) for _ in range(9)
+        ]
+        waiting = sockets.collect(kernel, sockets.Query(pod, waiting=True)).sockets
+        states = Counter(s.state for s in waiting if s.protocol == "tcp")
+        assert told <= {(s.protocol, s.state, s.local, s.local_port) for s in waiting}
+        assert (states["LISTEN"], sum(states.values())) == (1, 2), len(talks)
 
 
 def test_the_reference_tool_runs_inside_the_namespace(kernel: Linux, pair: tuple[Netns, Netns]) -> None:

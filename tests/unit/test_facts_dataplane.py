@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.facts import dataplane, forward_policy, kube_proxy
-from node_helper.linux import forward_chains, programs
-from node_helper.linux.netlink import Malformed
+from node_helper.linux import forward_chains, nfnetlink, programs
+from node_helper.linux.netlink import Malformed, Netlink
 from node_helper.linux.probes import http
 from node_helper.linux.rtnetlink import classifiers
 from node_helper.programs import Program, Programs
@@ -143,9 +143,9 @@ def test_the_root_cgroup_is_where_version_2_is_mounted(mounts: str, where: str |
     assert programs.root_cgroup(mounts) == where
 
 
-def chain_body(family: int = 2, hook: int = 2, policy: int = 0, counters: bytes = b"") -> bytes:
+def chain_body(family: int = 2, hook: int = 2, policy: int = 0, counters: bytes = b"", table: bytes = b"filter") -> bytes:
     inside = attr(1, struct.pack(">I", hook)) + attr(2, struct.pack(">i", -5))
-    head = struct.pack("=BBH", family, 0, 0) + attr(1, b"filter\0") + attr(3, b"FORWARD\0") + attr(4, inside)
+    head = struct.pack("=BBH", family, 0, 0) + attr(1, table + b"\0") + attr(3, b"FORWARD\0") + attr(4, inside)
     return head + attr(5, struct.pack(">I", policy)) + (attr(8, counters) if counters else b"")
 
 
@@ -155,6 +155,26 @@ def test_a_chain_on_the_forward_hook_tells_policy_and_counters() -> None:
     assert found == ForwardChain("nftables", "ip", "filter", "FORWARD", -5, "DROP", 3, 252)
     (plain,) = forward_chains.decode(chain_body(family=1, policy=1))
     assert (plain.family, plain.policy, plain.packets) == ("inet", "ACCEPT", None)
+
+
+class ManyTables(Netlink):
+    """The chains of every table of IPv4; `dumps` counts how often all of them were asked for."""
+
+    def __init__(self, *tables: bytes) -> None:
+        self.tables = tables
+        self.dumps = 0
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:  # noqa: ARG002  (all are of one family)
+        if kind == nfnetlink.kind(nfnetlink.NFTABLES, 1):
+            return [struct.pack("=BBH", 2, 0, 0) + attr(1, name + b"\0") + attr(3, struct.pack(">I", 9)) for name in self.tables]
+        self.dumps += 1
+        return [chain_body(table=name) for name in self.tables]
+
+
+def test_the_chains_of_many_small_tables_are_dumped_once() -> None:
+    netlink = ManyTables(b"filter", b"mangle", b"raw", b"calico")
+    assert [chain.table for chain in forward_chains._by_netlink(netlink)] == ["filter", "mangle", "raw", "calico"]
+    assert netlink.dumps == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from node_helper.facts import interfaces
@@ -109,6 +111,28 @@ def test_a_pods_question_does_not_read_the_whole_node() -> None:
     )
     interfaces.collect(kernel, interfaces.Query(POD))
     assert kernel.asked == [f"{NODE.path}: link 11", f"{NODE.path}: link 5"]
+
+
+class Addresses(tuple[Address, ...]):
+    """Addresses that count how often somebody went through them."""
+
+    __slots__ = ()
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Address]:
+        Addresses.walks += 1
+        return super().__iter__()
+
+
+def test_the_addresses_of_many_devices_are_gone_through_once() -> None:
+    devices = tuple(link(n, f"macvlan{n}", "macvlan") for n in range(2, 50))
+    table = Addresses(Address(each.ifindex, f"10.0.0.{each.ifindex}/24", "global") for each in devices)
+    kernel = PretendKernel(devices={POD.inode: devices, NODE.inode: ()}, address_table={POD.inode: table})
+    Addresses.walks = 0
+    found = interfaces.collect(kernel, interfaces.Query(POD)).interfaces
+    assert [one.addresses for one in found] == [(f"10.0.0.{n}/24",) for n in range(2, 50)]
+    assert Addresses.walks == 1
 
 
 def test_on_the_host_network_every_device_is_the_nodes_own() -> None:

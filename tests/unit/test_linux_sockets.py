@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.linux.netlink import Malformed
-from node_helper.linux.sockets import opposite, parse
+from node_helper.linux.sockets import listening, opposite, parse
 from node_helper.records import Socket
 
 TCP = """\
@@ -42,6 +43,26 @@ def test_udp_counts_drops_and_ipv6_is_in_words_of_the_machines_order() -> None:
 
 def test_an_empty_table_has_no_sockets() -> None:
     assert list(parse("tcp", "")) == list(parse("tcp", TCP.splitlines()[0])) == []
+
+
+def test_of_many_connections_only_the_first_is_read_where_listeners_are_meant() -> None:
+    head, listener, connection, _ = TCP.splitlines()
+    about_to_be_accepted = connection.replace(" 01 ", " 03 ")
+    read: list[str] = []
+
+    def table() -> Iterator[str]:
+        for line in (head, listener, about_to_be_accepted, listener, *[connection] * 1000):
+            read.append(line)
+            yield line
+
+    found = list(parse("tcp", "\n".join(listening(table()))))
+    assert [one.state for one in found] == ["LISTEN", "SYN-RECV", "LISTEN", "ESTAB"]
+    assert len(read) == 5
+
+
+def test_listeners_of_an_empty_table_and_of_one_that_is_cut() -> None:
+    assert list(listening(iter(()))) == [""]
+    assert list(listening(iter(("head", "0: 00000000:1F90")))) == ["head", "0: 00000000:1F90"]
 
 
 @pytest.mark.parametrize(

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import UserDict
-from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.cases.test_cases import Pretended, view_of
 from tests.cases.world import world
+from tests.walked import Walked
 from workers.checks.nodes import CHECK, Params
-from workers.objects import Key, Pod
 from workers.runner import run
 
 NODES = 20
-
-
-class Walked(UserDict[Key, Pod]):
-    """All pods; how often somebody went through them."""
-
-    walks = 0
-
-    def __iter__(self) -> Iterator[Key]:
-        self.walks += 1
-        return super().__iter__()
 
 
 def test_the_pods_of_the_cluster_are_gone_through_once_however_many_nodes_there_are() -> None:
     made = world({})
     view = view_of(made)
     pods, node = Walked(view.cluster.pods), view.cluster.nodes["node1"]
-    pods.walks = 0
     many = {f"node{n}": replace(node, name=f"node{n}") for n in range(NODES)}
     view = replace(view, cluster=replace(view.cluster, pods=pods, nodes=many))
     report = asyncio.run(run(CHECK, Params(), view, Pretended(made["answers"]), lambda: 0.0))

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from node_helper.facts.ipvs import Ipvs
 from node_helper.facts.ipvs_connections import Destination, IpvsConnections
-from node_helper.ipvs import Towards, VirtualServer, endpoint
+from node_helper.ipvs import Towards, endpoint
 from node_helper.protocol import CannotLook
 from workers import findings
 from workers.check import View
 from workers.checks._ipvs_drift import drifted
 from workers.checks._ipvs_seen import OnNode, Seen, owner
 from workers.model import Confidence, Evidence, Finding, Severity
+from workers.objects import Service
 
 _NEEDED = ("services", "slices")
 _LIVE = frozenset({"ESTABLISHED", "UDP"})  # in all other states the next packet does not count on the same server
@@ -35,32 +36,32 @@ def judge(params: object, view: View, seen: Seen) -> Iterator[Finding]:  # noqa:
                 yield from drifted(view, seen.service, one.node, one.virtual_servers)
             yield from _port_reuse(view, one.node, one.servers)
             if isinstance(one.connections, IpvsConnections):
-                yield from _gone(view, seen, one.node, one.servers, one.connections)
+                yield from _gone(view, seen.service, one, one.connections)
                 yield from _quiet(view, one, one.connections)
     yield from _deprecated(view, seen)
 
 
-def _gone(view: View, seen: Seen, node: str, servers: Ipvs, connections: IpvsConnections) -> Iterator[Finding]:
+def _gone(view: View, meant: Service | None, one: OnNode, connections: IpvsConnections) -> Iterator[Finding]:
     """Packets of a connection whose real server was removed are dropped in silence, unless expire_nodest_conn ends it."""
     lost = [d.towards for d in connections.destinations if d.weight is None and d.towards.state in _LIVE]
-    if servers.settings.get("expire_nodest_conn") != "0":
+    if not isinstance(one.servers, Ipvs) or one.servers.settings.get("expire_nodest_conn") != "0":
         return
     for virtual, towards in _by_virtual(lost).items():
-        service = seen.service or next((s for v in _named(seen, virtual) if (s := owner(view, v))), None)
+        service = meant or _owner(view, one, virtual)
         number = _counted(sum(t.connections for t in towards))
         yield Finding(
             id="ipvs-dead-destination",
             severity=Severity.PROBLEM,
-            claim=f"{number} through {virtual} lost the real server behind; packets of such connections vanish on {node}",
+            claim=f"{number} through {virtual} lost the real server behind; packets of such connections vanish on {one.node}",
             evidence=(
                 *(Evidence(_CONNECTIONS, _said(t), view.now) for t in towards),
-                Evidence("IPVS's real servers of this address (IPVS_CMD_GET_DEST)", _reals(seen, node, virtual), view.now),
+                Evidence("IPVS's real servers of this address (IPVS_CMD_GET_DEST)", _reals(one, virtual), view.now),
                 Evidence("net.ipv4.vs.expire_nodest_conn", "0", view.now),
             ),
             disprove="The destination among the real servers of that virtual server, or expire_nodest_conn at 1.",
             fix="Set net.ipv4.vs.expire_nodest_conn to 1 on this node, so that such connections end at their next packet.",
             subject=str(service or virtual),
-            node=node,
+            node=one.node,
         )
 
 
@@ -71,7 +72,7 @@ def _quiet(view: View, one: OnNode, connections: IpvsConnections) -> Iterator[Fi
     for d in connections.destinations:
         if d.weight != 0 or d.towards.state not in _LIVE or _lives(view, d.towards.destination):
             continue
-        service = next((s for v in one.virtual_servers if _is(v, d.towards) and (s := owner(view, v))), None)
+        service = _owner(view, one, _virtual(d.towards))
         if service:
             yield _quiet_finding(view, one.node, str(service), d)
 
@@ -145,28 +146,29 @@ def _deprecated(view: View, seen: Seen) -> Iterator[Finding]:
 def _by_virtual(towards: Iterable[Towards]) -> dict[str, list[Towards]]:
     found: dict[str, list[Towards]] = {}
     for one in towards:
-        found.setdefault(f"{one.protocol} {endpoint(one.virtual, one.virtual_port)}", []).append(one)
+        found.setdefault(_virtual(one), []).append(one)
     return found
 
 
-def _named(seen: Seen, virtual: str) -> Iterator[VirtualServer]:
-    return (v for one in seen.nodes for v in one.virtual_servers if str(v) == virtual)
+def _virtual(to: Towards) -> str:
+    """The name of the virtual server that was connected to."""
+    return f"{to.protocol} {endpoint(to.virtual, to.virtual_port)}"
 
 
-def _reals(seen: Seen, node: str, virtual: str) -> str:
-    servers = [v for one in seen.nodes if one.node == node for v in one.virtual_servers if str(v) == virtual]
+def _owner(view: View, one: OnNode, virtual: str) -> Service | None:
+    return next((s for v in one.by_name.get(virtual, ()) if (s := owner(view, v))), None)
+
+
+def _reals(one: OnNode, virtual: str) -> str:
+    servers = one.by_name.get(virtual, ())
     if not servers:
         return "no such virtual server"
     return ", ".join(endpoint(r.address, r.port) for v in servers for r in v.real_servers) or "none"
 
 
-def _is(server: VirtualServer, to: Towards) -> bool:
-    return (server.protocol, server.address, server.port) == (to.protocol, to.virtual, to.virtual_port)
-
-
 def _lives(view: View, address: str) -> bool:
-    pods = any(address in p.ips for p in view.cluster.pods.values() if p.phase == "Running")
-    return pods or any(address in e.addresses for s in view.cluster.slices.values() for e in s.endpoints)
+    pods = any(p.phase == "Running" for p in view.cluster.pods_with.get(address, ()))
+    return pods or address in view.cluster.endpoint_addresses
 
 
 def _said(to: Towards) -> str:

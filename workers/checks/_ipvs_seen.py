@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from node_helper.facts.ipvs import Ipvs
 from node_helper.facts.ipvs_connections import IpvsConnections
@@ -44,6 +46,14 @@ class OnNode:
         """Those that were seen here."""
         return self.servers.table.virtual_servers if isinstance(self.servers, Ipvs) and self.servers.table else ()
 
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[VirtualServer, ...]]:
+        """The same by how they are written, such as "TCP 10.96.0.1:443"."""
+        found: dict[str, tuple[VirtualServer, ...]] = {}
+        for server in self.virtual_servers:
+            found[str(server)] = (*found.get(str(server), ()), server)
+        return found
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -66,14 +76,8 @@ def virtuals(service: Service, node: Node) -> tuple[Virtual, ...]:
 
 def owner(view: View, server: VirtualServer) -> Service | None:
     """The service that a virtual server stands for, as far as addresses tell."""
-    for service in view.cluster.services.values():
-        hosts = (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips)
-        for port in service.ports:
-            by_node_port = server.port == port.node_port and _is_of_a_node(view, server.address)
-            if port.protocol == server.protocol and (by_node_port or (server.port == port.port and server.address in hosts)):
-                return service
-    return None
-
-
-def _is_of_a_node(view: View, address: str) -> bool:
-    return any(address in node.addresses for node in view.cluster.nodes.values())
+    owners = view.cluster.service_at
+    by_address = owners.get((server.address, server.protocol, server.port))
+    if by_address or server.address not in view.cluster.node_addresses:
+        return by_address
+    return owners.get(("", server.protocol, server.port))

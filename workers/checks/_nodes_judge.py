@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from node_helper.protocol import CannotLook
 from workers import findings
@@ -31,9 +31,9 @@ def of_node(view: View, each: Each) -> Iterator[Finding]:
         yield findings.unknown(each.summary, node=each.node.name, what="the node", now=view.now)
 
 
-def worst(view: View, each: Each) -> Severity:
+def worst(found: Iterable[Finding]) -> Severity:
     """The worst of these findings; healthy without any."""
-    return max((f.severity for f in of_node(view, each)), key=lambda s: s.rank, default=Severity.HEALTHY)
+    return max((f.severity for f in found), key=lambda s: s.rank, default=Severity.HEALTHY)
 
 
 def _looked(view: View, one: Seen) -> Iterator[Finding]:

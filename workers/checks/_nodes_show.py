@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from workers.check import View
 from workers.checks._node_seen import in_kernel, mode
 from workers.checks._nodes_judge import of_node, worst
 from workers.checks._nodes_seen import Each
-from workers.model import Shown, Table
+from workers.model import Finding, Shown, Table
 
 _COLUMNS = ("node", "verdict", "findings", "kernel", "rules", "kube-proxy", "conntrack", "MTU")
 _OWN = frozenset({"net/netfilter/nf_conntrack_count"})  # a count, not a setting
@@ -21,16 +20,17 @@ _NAMES_SHOWN = 4
 
 def show(params: object, view: View, seen: tuple[Each, ...]) -> Shown:  # noqa: ARG001  (every show has this shape)
     """One row a node; then one row for each thing that is not the same on all of them."""
-    ranked = sorted(seen, key=lambda each: (-worst(view, each).rank, each.node.name))
+    judged = [(each, tuple(of_node(view, each))) for each in seen]
+    ranked = sorted(judged, key=lambda one: (-worst(one[1]).rank, one[0].node.name))
     differing = differences(seen)
     told = sum(not isinstance(each.summary, CannotLook) for each in seen)
     among = "" if told == len(seen) else f" among the {told} that could be looked at"
     tables = (
-        Table("Nodes", tuple(_row(view, each) for each in ranked), _COLUMNS),
+        Table("Nodes", tuple(_row(*one) for one in ranked), _COLUMNS),
         *((Table(f"What differs{among}", tuple(_differing(differing))),) if told else ()),
     )
     facts = {
-        "nodes": [_facts(view, each) for each in ranked],
+        "nodes": [_facts(*one) for one in ranked],
         "differs": {what: dict(values) for what, values in differing.items()},
     }
     return Shown(f"{len(seen)} nodes", facts, tables)
@@ -63,8 +63,11 @@ def _told(each: Each, summary: NodeSummary) -> Iterator[tuple[str, str]]:
 def _differing(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """Each value with the nodes that have it, the most usual one first."""
     for what, by_node in found.items():
-        usual = Counter(by_node.values()).most_common()
-        yield what, "; ".join(f"{value or 'none'}: {_names([n for n, v in by_node.items() if v == value])}" for value, _ in usual)
+        alike: dict[str, list[str]] = {}
+        for node, value in by_node.items():
+            alike.setdefault(value, []).append(node)
+        usual = sorted(alike.items(), key=lambda item: -len(item[1]))
+        yield what, "; ".join(f"{value or 'none'}: {_names(nodes)}" for value, nodes in usual)
 
 
 def _names(nodes: list[str]) -> str:
@@ -72,9 +75,9 @@ def _names(nodes: list[str]) -> str:
     return ", ".join(sorted(nodes)[:_NAMES_SHOWN]) + more
 
 
-def _row(view: View, each: Each) -> tuple[str, ...]:
-    summary, verdict = each.summary, worst(view, each)
-    ids = ", ".join(dict.fromkeys(f.id for f in of_node(view, each))) or "-"
+def _row(each: Each, found: tuple[Finding, ...]) -> tuple[str, ...]:
+    summary, verdict = each.summary, worst(found)
+    ids = ", ".join(dict.fromkeys(f.id for f in found)) or "-"
     if isinstance(summary, CannotLook):
         return each.node.name, verdict.value, ids, each.node.kernel or "-", "-", "-", "-", "-"
     tracked = f"{summary.conntrack.count}/{summary.conntrack.maximum}" if summary.conntrack.in_use else "not in use"
@@ -93,10 +96,10 @@ def _mtus(each: Each) -> str:
     return ", ".join(str(d.link.mtu) for d in each.as_one.uplinks) if each.as_one else ""
 
 
-def _facts(view: View, each: Each) -> dict[str, Any]:
+def _facts(each: Each, found: tuple[Finding, ...]) -> dict[str, Any]:
     """One node in the JSON interface; null where it could not be looked at, and for a conntrack that is not in use."""
     summary = each.summary
-    known = {"node": each.node.name, "ready": each.node.ready, "verdict": worst(view, each).value}
+    known = {"node": each.node.name, "ready": each.node.ready, "verdict": worst(found).value}
     if isinstance(summary, CannotLook):
         return {**known, "kernel": None, "backends": None, "mode": None, "conntrack": None, "mtu": None, "helper": None}
     return {

@@ -35,7 +35,9 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
-    facts = {"service": str(seen.service) if seen.service else None, "nodes": {n: _facts(seen, n) for n in seen.nodes}}
+    ways = _way_facts(seen)
+    nodes = {node: _facts(seen, node, ways.get(node, [])) for node in seen.nodes}
+    facts = {"service": str(seen.service) if seen.service else None, "nodes": nodes}
     return Shown(headline, facts, tuple(tables), files, tuple(_notes(params, seen, of)))
 
 
@@ -206,23 +208,27 @@ def _shortened(params: Params, seen: Seen) -> Iterator[str]:
             yield f"The first {_LINES_SHOWN} of {count} lines of {what} are shown; the file has all."
 
 
-def _facts(seen: Seen, node: str) -> dict[str, Any] | None:
+def _facts(seen: Seen, node: str, ways: list[dict[str, Any]]) -> dict[str, Any] | None:
     known = seen.backends[node]
     if not isinstance(known, Backends):
         return None
     held = [{"backend": t.backend, "family": t.family, "table": t.name, "services": t.services} for t in known.tables]
-    return {"tables": held, "ipvs": known.ipvs, "ways": list(_way_facts(seen, node)) if seen.service else []}
+    return {"tables": held, "ipvs": known.ipvs, "ways": ways}
 
 
-def _way_facts(seen: Seen, node: str) -> Iterator[dict[str, Any]]:
+def _way_facts(seen: Seen) -> dict[str, list[dict[str, Any]]]:
+    """The service's ways by node."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for place, answer in seen.found.items():
-        if place[0] != node or not isinstance(answer, Ruleset) or seen.service is None or not _has_services(answer):
+        if not isinstance(answer, Ruleset) or seen.service is None or not _has_services(answer):
             continue
         rules = Rules(answer)
         for frontend in of_service(seen.service):
             if frontend.family == place[2]:
                 paths = {source.name.lower(): _path_facts(path) for source, path in rules.route(frontend).paths.items()}
-                yield {"backend": place[1], "destination": str(frontend), "from": paths}
+                way = {"backend": place[1], "destination": str(frontend), "from": paths}
+                found.setdefault(place[0], []).append(way)
+    return found
 
 
 def _path_facts(path: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _inside(params: Params, seen: Seen, place: sandbox.Sandbox, netns: Netns) ->
     texts = {view: look.add(f"raw {view}", Ask(node, raw.FACT, raw.Query(netns, view))) for view in views}
     links = look.add("interfaces", Ask(node, interfaces.FACT, interfaces.Query(netns))) if own else None
     paths = look.add("routes", Ask(node, routes.FACT, routes.Query(netns))) if own else None
-    open_ports = look.add("sockets", Ask(node, sockets.FACT, sockets.Query(netns))) if own else None
+    open_ports = look.add("sockets", Ask(node, sockets.FACT, sockets.Query(netns, waiting=True))) if own else None
     back = [look.add(f"node route {ip}", Ask(node, route_to.FACT, route_to.Query(ip))) for ip in seen.pod.ips if own]
     got = yield from look.ask()
     return replace(

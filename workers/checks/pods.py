@@ -38,10 +38,9 @@ def judge(_params: Params, view: View, seen: tuple[Pod, ...]) -> Iterator[Findin
     told: set[str] = set()
     for pod in seen:
         yield from (replace(f, look_further=f"pod {pod}") for f in _pod_life.judge(view, pod) if f.id not in _USUAL)
-        for finding in findings.duplicate_ip(view, pod):
-            if finding.look_further not in told:
-                yield finding
-        told.add(f"pod {pod}")
+        yield from findings.duplicate_ip(view, pod, told)
+        if not pod.host_network and pod.phase == "Running":
+            told.update(pod.ips)
 
 
 def show(params: Params, view: View, seen: tuple[Pod, ...]) -> Shown:

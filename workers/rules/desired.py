@@ -7,11 +7,10 @@ policy Cluster where each ready one carries one and some are meant for this node
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workers.objects import Cluster, Endpoint, EndpointSlice, Key, Node, Service, ServicePort
+from workers.objects import Cluster, Endpoint, EndpointSlice, Node, Service, ServicePort
 from workers.rules.resolve import Frontend
 from workers.rules.steps import Source
 
@@ -45,13 +44,10 @@ class Behind:
 
 
 class Desired:
-    """What the objects of one cluster want; its slices are sorted by their services once."""
+    """What the objects of one cluster want."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._slices: dict[Key, list[EndpointSlice]] = defaultdict(list)
-        for piece in cluster.slices.values():
-            self._slices[piece.namespace, piece.service].append(piece)
 
     def of(self, service: Service, node: str) -> tuple[Wanted, ...]:
         """Every frontend that kube-proxy makes rules for on this node: none for headless services and external names."""
@@ -59,7 +55,7 @@ class Desired:
 
     def behind(self, service: Service, port: ServicePort, family: str, node: str) -> Behind:
         """The endpoints of a port; `family` is ip or ip6."""
-        known = [each for piece in self._slices[service.key] for each in _in_slice(piece, port, family)]
+        known = [each for piece in self._cluster.slices_of.get(service.key, ()) for each in _in_slice(piece, port, family)]
         local = _usable([(e, address) for e, address in known if e.node == node])
         return Behind(_addresses(_hinted(_usable(known), node, self._cluster.nodes.get(node))), _addresses(local))
 
