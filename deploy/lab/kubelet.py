@@ -28,7 +28,15 @@ class Kubelet:
     def run(self, pods: Iterable[PodSpec]) -> Iterator[PodFacts]:
         """Start the pods one after the other, so that each has the same address in every lab."""
         for pod in pods:
-            yield self.runtime.run(pod)
+            facts = self.runtime.run(pod)
+            self._write_hosts(facts)
+            yield facts
+
+    def _write_hosts(self, pod: PodFacts) -> None:
+        """The file that a kubelet keeps for a pod's /etc/hosts."""
+        own = "".join(f"{ip}\t{pod.spec.name}\n" for ip in pod.ips)
+        text = f"# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{own}"
+        self._node.write(f"/var/lib/kubelet/pods/{pod.spec.uid}/etc-hosts", text)
 
     def registration(self) -> Object:
         """The node as the kubelet reports it to the API."""

@@ -111,7 +111,7 @@ def _contents(view: View, table: Conntrack) -> tuple[Table, ...]:
 def _events(view: View, watched: Watched) -> tuple[Table, ...]:
     most = sorted(watched.happened.items(), key=lambda item: (-item[1][0], item[0][:3], item[0][3] or 0))[:_ROWS]
     rows = tuple((e, p, _named(view, address, port), str(n), str(lost)) for (e, p, address, port), (n, lost) in most)
-    return (Table("Events", rows, ("event", "protocol", "destination", "flows", "never answered")),) if rows else ()
+    return (Table("Events", rows, ("event", "protocol", "destination", "events", "never answered")),) if rows else ()
 
 
 def _row(flow: Flow) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def _not_there(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     yield Finding(
         id="no-such-rules",
         severity=Severity.INFO,
-        claim=f"There is no {what}{known}",
+        claim=f"There is no {what} of the families ip and ip6{known}",  # nft's inet, bridge and netdev are not looked at
         evidence=tuple(Evidence(f"tables of {node}", ", ".join(tables) or "none", view.now) for node, tables in there.items()),
         disprove=f"A listing of these tables that has the {what}.",
         fix=f"`rules {seen.nodes[0]}` shows what is there.",

@@ -195,7 +195,8 @@ def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
         if without:
             more = f" and {len(without) - _NODES_NAMED} more nodes" if len(without) > _NODES_NAMED else ""
             there = "there" if len(without) == 1 else "on any of them"
-            yield f"{backend} is not in use on {', '.join(without[:_NODES_NAMED])}{more}: it has no table {there}."
+            which = "no table of ip or ip6" if backend == "nftables" else "no table"  # those of inet were not asked for
+            yield f"{backend} is not in use on {', '.join(without[:_NODES_NAMED])}{more}: it has {which} {there}."
 
 
 def _shortened(params: Params, seen: Seen) -> Iterator[str]:
