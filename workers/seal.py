@@ -93,7 +93,9 @@ def read(path: Path) -> Seal:
     """The keys of a file that others than its owner and group cannot touch. Raises `BadKeyFile`."""
     try:
         mode, text = path.stat().st_mode, path.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as e:
+    except OSError as e:
+        raise BadKeyFile(f"{path}: cannot be read: {e.strerror}") from e
+    except UnicodeDecodeError as e:
         raise BadKeyFile(f"{path}: cannot be read: {e}") from e
     if mode & 0o007:
         raise BadKeyFile(f"{path}: open to everyone on the machine; chmod 600 it")
