@@ -100,6 +100,13 @@ def test_packed_files_are_read_as_plain_ones(saved: Path) -> None:
     assert {**report("services in all", saved), "took_s": 0} == {**plain, "took_s": 0}
 
 
+def test_who_finds_none_in_a_namespace_learns_where_to_look() -> None:
+    said = asked("pods", SAMPLES).stdout
+    assert "0 pods in default" in said
+    assert "Note: `pods in all` lists those of every namespace." in said
+    assert "lists those" not in asked("pods in all", SAMPLES).stdout
+
+
 @pytest.mark.parametrize(("words", "status"), [("pods in kube-system", 0), ("services in all", 1), ("services", 0)])
 def test_the_exit_status_follows_the_verdict(words: str, status: int) -> None:
     assert asked(words, SAMPLES).exit_code == status

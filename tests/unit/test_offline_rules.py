@@ -170,7 +170,9 @@ def test_a_table_that_is_nowhere_is_said_so_and_a_chain_of_nftables_has_its_rule
     def said(*words: str) -> str:
         return CliRunner().invoke(cli, ["check", *words, "--from", str(DATA / "kube-proxy-1.36")]).stdout
 
-    assert "There is no table raw of the families ip and ip6: there are filter, mangle, nat" in said("rules", "node1", "table=raw")
+    assert "There is no table raw of the families ip and ip6: there are filter, mangle, nat" in said(
+        "rules", "node1", "table=raw"
+    )
     assert "    ip daddr . meta l4proto . th dport vmap @service-ips\n" in said("nftables", "node2", "chain=services")
     assert "Chains in iptables-nft IPv4" not in said("rules", "shop/web", "on", "node1", "table=mangle")
 

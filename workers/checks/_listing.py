@@ -37,7 +37,9 @@ def listing(
     if findings.unread(view, what):
         return Shown(f"{what} in {where}: not read", {what: None})
     facts = {what: [dict(zip(columns, row, strict=True)) for row in rows]}
-    return Shown(f"{len(rows)} {what} in {where}", facts, (Table(what.capitalize(), rows, columns),))
+    count = f"1 {what.removesuffix('s')}" if len(rows) == 1 else f"{len(rows)} {what}"
+    notes = () if rows or name == "all" else (f"`{what} in all` lists those of every namespace.",)
+    return Shown(f"{count} in {where}", facts, (Table(what.capitalize(), rows, columns),), notes=notes)
 
 
 def age(created: str, now: str) -> str:
