@@ -338,6 +338,32 @@ def test_a_node_whose_other_rules_were_saved_does_not_use_ipvs(saved: Path) -> N
     assert asked("ipvs node1", saved).exit_code == 3
 
 
+IPVS_RULES = """\
+*nat
+:PREROUTING ACCEPT [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:KUBE-SERVICES - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A KUBE-SERVICES ! -s 10.244.0.0/16 -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
+-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
+COMMIT
+"""
+"""What kube-proxy writes in IPVS mode (`writeIptablesRules` in pkg/proxy/ipvs/proxier.go of Kubernetes), in short."""
+
+
+@pytest.mark.parametrize("words", ["ipvs shop/web on node1", "ipvs node1", "rules shop/web on node1"])
+def test_virtual_servers_that_were_not_saved_are_missed_where_the_rules_need_them(saved: Path, words: str) -> None:
+    for file in saved.glob("node1.*"):
+        file.unlink()
+    (saved / "node1.iptables-save.txt").write_text(IPVS_RULES)
+    said = report(words, saved)
+    assert (said["verdict"], {f["id"] for f in said["findings"]}) == ("unknown", {"unknown-fact"})
+    if words.startswith("ipvs"):
+        (gap,) = said["findings"]
+        assert gap["evidence"][0]["value"].startswith("node1.ipvsadm.txt was not saved, and the node's rules are those of")
+        assert gap["fix"] == "Save as node1.ipvsadm.txt what `ipvsadm-save -n` prints on the node."
+
+
 def test_a_malformed_listing_is_named_with_its_line(saved: Path) -> None:
     (saved / "node1.ipvsadm.txt").write_text("-A -t 10.96.0.10:53 -s rr\n-A -t banana\n")
     (gap, *_) = report("ipvs node1", saved)["findings"]
