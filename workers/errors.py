@@ -29,6 +29,17 @@ class Unresolved(UsageError):
         self.candidates = candidates
 
 
+class Unlisted(Unresolved):
+    """A name that is not among what is known, where a list that would hold it was not read: it may be there.
+
+    `kinds` are those lists, by their fields in `Cluster`. A run ends with it as a finding.
+    """
+
+    def __init__(self, problem: str, *, said: str, candidates: tuple[str, ...], kinds: tuple[str, ...]) -> None:
+        super().__init__(problem, said=said, candidates=candidates)
+        self.kinds = kinds
+
+
 def shown(text: str) -> str:
     """Somebody's text in a message of ours: quoted, on one line, bounded, without control characters."""
     clean = "".join(c if c.isprintable() else "?" for c in text)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from workers.changes.values import NodesTarget
 from workers.check import View
-from workers.errors import Unresolved, UsageError
+from workers.errors import Unlisted, Unresolved, UsageError
 from workers.nearest import nearest
 from workers.objects import Key, Node, Owner, Pod, Service
 from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceOrNodeTarget, ServiceTarget
@@ -49,16 +49,23 @@ def pod(view: View, target: PodTarget) -> Located:
         if found := _matching(view, target, space):
             return _one(view, target, found)
     near = _nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
+    owners = ("replica_sets",) if WORKLOADS.get(target.kind) == "Deployment" else ()
+    listed(view, f"a pod {target}", str(target), "pods", *owners, near=near)
     raise Unresolved(_no("pod", target, view), said=str(target), candidates=near)
 
 
-def service(view: View, target: ServiceTarget) -> Service:
-    """The service that a target means, by name, unique prefix or cluster IP. Raises `Unresolved`."""
+def service(view: View, target: ServiceTarget, *, or_node: bool = False) -> Service:
+    """The service that a target means, by name, unique prefix or cluster IP. Raises `Unresolved`.
+
+    `or_node`: the target is no node that is known; but where nodes were not read it may be one.
+    """
     services = view.cluster.services
+    what, lists = ("service or node", ("services", "nodes")) if or_node else ("service", ("services",))
     if target.kind == "ip":
         by_ip = [s for s in services.values() if target.name in s.ips]
         if by_ip:
             return by_ip[0]
+        listed(view, f"a {what} with the address {target.name}", target.name, *lists)
         raise Unresolved(f"No service has the address {target.name}")
     for space in _spaces(view, target.namespace):
         found = _named(target.name, services, space)
@@ -67,6 +74,7 @@ def service(view: View, target: ServiceTarget) -> Service:
         if found:
             raise Unresolved(f"{target} could be any of {len(found)} services", said=str(target), candidates=_names(found))
     near = _nearest(target.name, services, target.namespace or view.namespace)
+    listed(view, f"a {what} {target}", str(target), *lists, near=near)
     raise Unresolved(_no("service", target, view), said=str(target), candidates=near)
 
 
@@ -80,7 +88,16 @@ def node(view: View, target: NodeTarget) -> Node:
         return found[0]
     problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
     candidates = tuple(n.name for n in found) or nearest(target.name, nodes, _NODES_NEAR)
+    if not found:
+        listed(view, f"a node {target.name}", target.name, "nodes", near=candidates)
     raise Unresolved(problem, said=str(target), candidates=candidates[:_SHOWN])
+
+
+def listed(view: View, what: str, said: str, *kinds: str, near: tuple[str, ...] = ()) -> None:
+    """Raises `Unlisted` where one of these lists, which would hold what was not found, may lack it."""
+    missed = tuple(b.kind for b in view.cluster.behind if b.kind in kinds and b.lacking)
+    if missed:
+        raise Unlisted(f"Cannot tell whether there is {what}", said=said, candidates=near, kinds=missed)
 
 
 def nodes(view: View, target: NodesTarget) -> tuple[Node, ...]:
@@ -94,6 +111,7 @@ def nodes(view: View, target: NodesTarget) -> tuple[Node, ...]:
         wanted = _labels(view, target)
         found = {n.name: n for n in everything if wanted.items() <= n.labels.items()}
     if not found:
+        listed(view, f"a node that is meant by {target}", str(target), "nodes")
         raise Unresolved(f"No node is meant by {target}", said=str(target))
     return tuple(found[name] for name in sorted(found))
 
@@ -113,9 +131,10 @@ def service_or_node(view: View, target: ServiceOrNodeTarget) -> Service | Node:
         return node(view, meant)
     if target.kind not in ("", "ip", "svc"):
         raise Unresolved(f"{target} is neither a service nor a node", said=str(target))
-    exact = target.kind != "svc" and target.namespace is None and _is_node(view, target.name)
+    maybe_node = target.kind != "svc" and target.namespace is None
+    exact = maybe_node and _is_node(view, target.name)
     try:
-        found = service(view, ServiceTarget(target.kind, target.name, target.namespace))
+        found = service(view, ServiceTarget(target.kind, target.name, target.namespace), or_node=maybe_node)
     except Unresolved:
         if exact:
             return node(view, meant)
@@ -137,6 +156,7 @@ def any_pod(view: View) -> Pod:
     """A pod from which a question of the namespace can be asked: running, ready, with its own network. Raises `Unresolved`."""
     fit = [p for p in view.cluster.pods.values() if p.namespace == view.namespace and p.ready and p.ips and not p.host_network]
     if not fit:
+        listed(view, f"a ready pod in namespace {view.namespace}", f"namespace {view.namespace}", "pods")
         raise Unresolved(f"No pod of namespace {view.namespace} is ready to ask from; say which one with `from POD`")
     return min(fit, key=lambda p: p.key)
 
@@ -146,6 +166,8 @@ def _by_ip(view: View, ip: str) -> Located:
     if not found:
         host = [n.name for n in view.cluster.nodes.values() if ip in n.addresses]
         services = [str(s) for s in view.cluster.services.values() if ip in s.cluster_ips]
+        if not host and not services:
+            listed(view, f"a pod with the address {ip}", ip, "pods")
         whose = (
             f"it is node {host[0]}'s"
             if host

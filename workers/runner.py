@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from node_helper.changes.grant import Applied, Grant
 from node_helper.protocol import CannotLook
 from workers.check import AsCompleted, Ask, Batch, Check, Effect, Plan, Samples, Stream, Twice, View
 from workers.enough import Enough
-from workers.model import Report
+from workers.errors import Unlisted
+from workers.findings import cluster_gaps
+from workers.model import Finding, Report, Shown
 from workers.phrase import line
 
 P = TypeVar("P")
@@ -137,14 +139,27 @@ def nodes_of(effect: Effect) -> frozenset[str]:
 
 
 async def run(check: Check[P, S], params: P, view: View, answers: Answers, clock: Callable[[], float]) -> Report:
-    """Perform the plan and judge what was seen. `clock` gives seconds. Raises `UsageError` for names that mean nothing."""
+    """Perform the plan and judge what was seen. `clock` gives seconds. Raises `UsageError` for names that mean nothing.
+
+    A name that an unread list may hold is a finding of its own.
+    """
     started = clock()
     asked: dict[str, None] = {}
-    seen = await _performed(check.plan(params, view), answers, asked)
-    findings = sorted(check.judge(params, view, seen), key=lambda f: -f.severity.rank)
-    said = line(check.name, params)
-    shown = check.show(params, view, seen)
-    return Report(said, view.cluster.name, round(clock() - started, 3), tuple(asked), tuple(findings), shown)
+    try:
+        seen = await _performed(check.plan(params, view), answers, asked)
+        findings, shown = tuple(check.judge(params, view, seen)), check.show(params, view, seen)
+    except Unlisted as unlisted:
+        findings, shown = _untold(unlisted, view)
+    worst_first = tuple(sorted(findings, key=lambda f: -f.severity.rank))
+    return Report(line(check.name, params), view.cluster.name, round(clock() - started, 3), tuple(asked), worst_first, shown)
+
+
+def _untold(unlisted: Unlisted, view: View) -> tuple[tuple[Finding, ...], Shown]:
+    """What stands in the place of a report about something of which nobody can tell whether it is there."""
+    gaps = cluster_gaps(view, *unlisted.kinds)
+    near = (f"Names that are near: {', '.join(unlisted.candidates)}.",) if unlisted.candidates else ()
+    said = tuple(replace(gap, claim=f"{unlisted.problem}: {gap.claim}", subject=unlisted.said) for gap in gaps)
+    return said, Shown(f"{unlisted.said}: not looked at", {}, notes=near)
 
 
 async def _performed(plan: Plan[S], answers: Answers, asked: dict[str, None]) -> S:

@@ -56,7 +56,9 @@ def test_with_an_api_that_is_away_from_the_start_nothing_is_called_unknown_witho
         worker = Role("worker", lab.settings(), tmp_path, 99)
         office = Office(lab.slack, bot, worker)
         said = read(office.asks("pod client"))
-        assert said.startswith("❔ There is no pod client in any namespace; but the list of pods is not current")
+        assert said.startswith("❔ cannot tell")
+        assert "Cannot tell whether there is a pod client: Kubernetes' list of pods has not been read" in said
+        assert "There is no pod" not in said
         assert "Connection refused" in said
         assert read(office.asks("services")).startswith("❔ cannot tell")
     finally:

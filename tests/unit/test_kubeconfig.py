@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from kubernetes.aio.config import incluster_config
 
+from bot.cli import cli
 from deploy.lab.kubeapi import KubeApi, Store
 from tests import kube_objects
 from workers.cluster import list_once
@@ -81,3 +83,12 @@ async def test_a_user_without_credentials_is_refused_by_the_server(api: KubeApi)
     seen = await list_once("lab", api.kubeconfig)
     assert all(b.never and "credentials" in b.reason and b.fix for b in seen.behind)
     assert not seen.pods
+
+
+def test_from_the_terminal_a_pod_is_not_called_absent_where_no_list_was_read(tmp_path: Path) -> None:
+    env = {"NETCHECK_KUBECONFIG": str(tmp_path / "nowhere")}
+    done = CliRunner().invoke(cli, ["check", "pod", "client"], env=env)
+    assert (done.exit_code, "There is no pod" in done.output) == (3, False)
+    assert "Cannot tell whether there is a pod client: Kubernetes' list of pods has not been read" in done.stdout
+    assert "there is no such file" in done.stdout
+    assert "fix: Name a kubeconfig that kubectl can use in NETCHECK_KUBECONFIG." in done.stdout

@@ -125,11 +125,12 @@ def test_a_missing_list_is_missed_only_by_commands_that_need_it(saved: Path) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"items": [', "pods.json: Expecting value: line 1 column 12 (char 11)"),
+        ('{"items": [', "pods.json is no JSON: it breaks off at line 1, column 12"),
         ("[]", "pods.json: the object is [] where the Kubernetes API has an object"),
         ('{"items": [{"metadata": {"name": 3}}]}', "pods.json: pods, item 0: "),
-        ('{"items": ' + "[" * 5000, "pods.json: "),
-        ("", "pods.json: Expecting value: line 1 column 1 (char 0)"),
+        ('{"items": ' + "[" * 5000, "pods.json holds lists or objects one in another, too many to be read"),
+        ('{"items": [],\n oops}', "pods.json is no JSON: it is damaged at line 2, column 2"),
+        ("", "pods.json is no JSON: it is empty"),
     ],
 )
 def test_a_malformed_list_is_named_with_the_place_in_it(saved: Path, text: str, reason: str) -> None:
@@ -151,11 +152,81 @@ def test_a_malformed_list_is_named_with_the_place_in_it(saved: Path, text: str, 
 )
 def test_a_file_that_holds_something_else_is_not_an_empty_list(saved: Path, file: str, text: str) -> None:
     (saved / file).write_text(text)
+    for of_node in saved.glob("node[1-3].*"):
+        of_node.unlink()
     said = report("nodes" if file == "nodes.json" else "services in all", saved)
     assert (said["verdict"], {f["id"] for f in said["findings"]}) == ("unknown", {"unknown-cluster"})
     (gap,) = said["findings"]
     assert gap["evidence"][0]["value"].startswith(f"{file}: ")
     assert f"Save as {file} what `kubectl get {file.removesuffix('.json')} " in gap["fix"]
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "unknown"),
+    [
+        ("rules wob", ["services.json"], "a service or node wob: Kubernetes' list of services"),
+        ("ipvs wob in shop", ["services.json"], "a service shop/wob: Kubernetes' list of services"),
+        ("rules svc/wob", ["services.json"], "a service svc/wob: Kubernetes' list of services"),
+        ("rules 10.96.9.9", ["services.json"], "a service or node with the address 10.96.9.9: Kubernetes' list of services"),
+        ("rules node9", ["nodes.json"], "a service or node node9: Kubernetes' list of nodes"),
+        ("node node9", ["nodes.json"], "a node node9: Kubernetes' list of nodes"),
+        ("conntrack node9", ["nodes.json", "pods.json"], "a node or a pod node9: Kubernetes' list of pods"),
+        ("conntrack 10.9.9.9", ["nodes.json"], "a node or a pod with the address 10.9.9.9: Kubernetes' list of nodes"),
+        ("pod client", ["pods.json"], "a pod client: Kubernetes' list of pods"),
+        ("pod 10.9.9.9", ["pods.json"], "a pod with the address 10.9.9.9: Kubernetes' list of pods"),
+        ("pod deploy/web", ["replicasets.json"], "a pod deploy/web: Kubernetes' list of replica_sets"),
+        ("dns kubernetes", ["pods.json"], "a ready pod in namespace default: Kubernetes' list of pods"),
+    ],
+)
+@pytest.mark.parametrize("saved_as", ["", None])
+def test_what_a_list_that_was_not_read_may_hold_is_not_said_to_be_absent(
+    saved: Path, words: str, files: list[str], unknown: str, saved_as: str | None
+) -> None:
+    for file in files:
+        (saved / file).unlink(missing_ok=True)
+        if saved_as is not None:
+            (saved / file).write_text(saved_as)
+    done = asked(words, saved, "--output", "json")
+    assert done.exit_code == 3, done.stderr
+    found = json.loads(done.stdout)["findings"]
+    assert unknown in " ".join(f["claim"] for f in found)
+    assert {f["severity"] for f in found} == {"unknown"}
+    reasons = {f["evidence"][0]["value"] for f in found}
+    assert reasons == {f"{file} {'was not saved' if saved_as is None else 'is no JSON: it is empty'}" for file in files}
+    assert all(f["fix"].startswith("Save it") for f in found)
+
+
+def test_a_name_that_is_read_is_found_whatever_other_list_was_not(saved: Path) -> None:
+    (saved / "nodes.json").write_text("")
+    assert report("ipvs shop/web on node1", saved)["verdict"] == "healthy"
+    (saved / "services.json").unlink()
+    assert report("rules node1", saved)["verdict"] == "healthy"
+
+
+def test_names_that_are_near_are_said_where_another_list_was_not_read(saved: Path) -> None:
+    (saved / "nodes.json").write_text("")
+    assert "Names that are near: shop/web" in asked("rules wbb", saved).stdout
+    done = asked("rules shop/nosuch", saved)
+    assert (done.exit_code, "There is no service nosuch in namespace shop\n" in done.stderr) == (2, True)
+
+
+def test_nodes_are_looked_at_by_their_files_where_their_list_cannot_be_read(saved: Path) -> None:
+    bad = "nodes.json is no JSON: it is empty"
+    (saved / "nodes.json").write_text("")
+    said = report("rules node1", saved)
+    assert (said["verdict"], said["asked"]) == ("healthy", ["node1"])
+    assert f"Passed over: {bad}. " in " ".join(said["notes"])
+    said = report("rules shop/web", saved)
+    assert (said["verdict"], said["asked"]) == ("unknown", ["node1", "node2", "node3"])
+    (gap,) = said["findings"]
+    assert (gap["claim"], gap["evidence"][0]["value"]) == ("Kubernetes' list of nodes is not whole", bad)
+    assert "Passed over" not in " ".join(said["notes"])
+
+
+def test_every_report_says_that_it_is_from_saved_files() -> None:
+    for words in ("pods in all", "rules shop/web", "node node1"):
+        assert f"From the files in {SAMPLES}: nothing was asked." in report(words, SAMPLES)["notes"]
+        assert f"Note: From the files in {SAMPLES}: nothing was asked." in " ".join(asked(words, SAMPLES).stdout.split())
 
 
 def test_one_object_by_itself_is_a_list_of_one(saved: Path) -> None:
@@ -272,6 +343,32 @@ def test_a_node_whose_other_rules_were_saved_does_not_use_ipvs(saved: Path) -> N
     for file in saved.glob("node1.*"):
         file.unlink()
     assert asked("ipvs node1", saved).exit_code == 3
+
+
+IPVS_RULES = """\
+*nat
+:PREROUTING ACCEPT [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:KUBE-SERVICES - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A KUBE-SERVICES ! -s 10.244.0.0/16 -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
+-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
+COMMIT
+"""
+"""What kube-proxy writes in IPVS mode (`writeIptablesRules` in pkg/proxy/ipvs/proxier.go of Kubernetes), in short."""
+
+
+@pytest.mark.parametrize("words", ["ipvs shop/web on node1", "ipvs node1", "rules shop/web on node1"])
+def test_virtual_servers_that_were_not_saved_are_missed_where_the_rules_need_them(saved: Path, words: str) -> None:
+    for file in saved.glob("node1.*"):
+        file.unlink()
+    (saved / "node1.iptables-save.txt").write_text(IPVS_RULES)
+    said = report(words, saved)
+    assert (said["verdict"], {f["id"] for f in said["findings"]}) == ("unknown", {"unknown-fact"})
+    if words.startswith("ipvs"):
+        (gap,) = said["findings"]
+        assert gap["evidence"][0]["value"].startswith("node1.ipvsadm.txt was not saved, and the node's rules are those of")
+        assert gap["fix"] == "Save as node1.ipvsadm.txt what `ipvsadm-save -n` prints on the node."
 
 
 def test_a_malformed_listing_is_named_with_its_line(saved: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_json_is_as_recorded(name: str) -> None:
 
 def test_json_has_the_documented_keys_in_their_order() -> None:
     said = json.loads(as_json.dumps(report(VETH)))
-    assert list(said) == ["command", "cluster", "verdict", "took_s", "asked", "findings", "facts"]
+    assert list(said) == ["command", "cluster", "verdict", "took_s", "asked", "findings", "facts", "notes"]
     assert list(said["findings"][0]) == [
         "id", "severity", "confidence", "node", "subject", "claim", "evidence", "disprove", "fix",
     ]  # fmt: skip

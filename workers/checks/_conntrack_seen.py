@@ -174,6 +174,8 @@ def find(view: View, target: Target) -> Where:
     try:
         located = locate.pod(view, PodTarget(target.kind, target.name, target.namespace))
     except Unresolved:
+        if target.kind == "ip":
+            locate.listed(view, f"a node or a pod with the address {target.name}", target.name, "nodes", "pods")
         if target.kind:
             raise
         return Where(_node_like(view, target))
@@ -190,4 +192,7 @@ def _node_like(view: View, target: Target) -> str:
     found = [name for name in view.cluster.nodes if name.startswith(target.name)]
     if len(found) == 1 and target.namespace is None:
         return found[0]
-    raise Unresolved(f"There is no node and no pod {target}", said=str(target), candidates=tuple(sorted(found))[:10])
+    near = tuple(sorted(found))[:10]
+    lists = ("pods", "nodes") if target.namespace is None else ("pods",)
+    locate.listed(view, f"a node or a pod {target}", str(target), *lists, near=near)
+    raise Unresolved(f"There is no node and no pod {target}", said=str(target), candidates=near)

@@ -16,6 +16,7 @@ from workers.errors import UsageError
 from workers.objects import Node, Service
 from workers.params import Arg, NodeTarget, ServiceOrNodeTarget
 from workers.rules.desired import frontends
+from workers.rules.modes import of_ipvs
 from workers.rules.names import RuleName
 from workers.rules.resolve import Frontend
 
@@ -140,15 +141,6 @@ def _may_be_ipvs(seen: Seen, node: str) -> bool:
         and bool(asked) == bool(services)
         and all(isinstance(answer, Ruleset) and of_ipvs(answer) for answer in asked)
     )
-
-
-def of_ipvs(rules: Ruleset) -> bool:
-    """Whether they are those of kube-proxy's IPVS mode: they mark and admit by sets, and leave the sending to IPVS.
-
-    Source: `writeIptablesRules` in pkg/proxy/ipvs/proxier.go of Kubernetes.
-    """
-    started = [chain for table in rules.tables for chain in table.chains if chain.name == "KUBE-SERVICES"]
-    return any("--match-set KUBE-" in rule.spec for chain in started for rule in chain.rules)
 
 
 def of_service(service: Service) -> Iterator[Frontend]:

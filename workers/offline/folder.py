@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Folder:
                 self._parsed[name, parse] = parse(text)
             except (ValueError, RecursionError) as e:
                 fix = "Save it again as the tool prints it, whole and unedited."
-                raise CannotLook(f"{name}: {e}", kind="malformed", fix=fix) from e
+                raise CannotLook(_unparsed(name, e), kind="malformed", fix=fix) from e
         return cast("T", self._parsed[name, parse])
 
     def _bytes(self, path: Path) -> bytes:
@@ -77,6 +78,18 @@ class Folder:
             reason = f"{path.name} holds more than {self._largest >> 20} MiB"
             raise CannotLook(reason, kind="budget", fix="Save less of it: one table, or one address.")
         return data
+
+
+def _unparsed(name: str, error: ValueError | RecursionError) -> str:
+    """Why, in our words: those of Python's own parser tell what it would have liked to read."""
+    if isinstance(error, RecursionError):
+        return f"{name} holds lists or objects one in another, too many to be read"
+    if not isinstance(error, json.JSONDecodeError):
+        return f"{name}: {error}"
+    if not error.doc.strip():
+        return f"{name} is no JSON: it is empty"
+    what = "it is damaged at" if error.doc[error.pos :].strip() else "it breaks off at"
+    return f"{name} is no JSON: {what} line {error.lineno}, column {error.colno}"
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """The cluster out of `kubectl get -o json` lists: pods.json, nodes.json, services.json and their like, one file a kind.
 
 The files that were saved of nodes say which nodes there are, too: those that nodes.json does not name are as much looked at as
-those that it names. Without nodes.json the list itself stays unread.
+those that it names. Without nodes.json the list itself stays unread; one that cannot be read leaves it not whole.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -30,11 +31,13 @@ def read(folder: Folder, name: str) -> Cluster:
     found = {kind: _read_or_not(folder, kind) for kind in KINDS}
     known: dict[str, Any] = {kind.name: said for kind, said in found.items() if not isinstance(said, Staleness)}
     behind = [said for said in found.values() if isinstance(said, Staleness)]
-    if "nodes" in known or not folder.has("nodes.json"):
-        of_files = _of_files(folder)
-        if "nodes" in known and _hinted(known.get("slices", {})):
-            behind += _zones_unknown([each for each in of_files if each not in known["nodes"]])
-        known["nodes"] = of_files | known.get("nodes", {})
+    of_files = _of_files(folder)
+    if "nodes" in known:
+        unnamed = [each for each in of_files if each not in known["nodes"]]
+        behind += _zones_unknown(unnamed) if _hinted(known.get("slices", {})) else ()
+    elif of_files and folder.has("nodes.json"):  # it was saved, so that it may name more than these
+        behind = [replace(each, never=each.kind != "nodes") for each in behind]
+    known["nodes"] = of_files | known.get("nodes", {})
     return Cluster(name, folder.saved_at(), **known, behind=tuple(behind))
 
 

@@ -18,6 +18,7 @@ def value(report: Report) -> dict[str, Any]:
         "asked": list(report.asked),
         "findings": [_finding(f) for f in report.findings],
         "facts": dict(report.shown.facts),
+        "notes": list(report.shown.notes),
     }
 
 
