@@ -29,6 +29,10 @@ class Unresolved(UsageError):
         self.candidates = candidates
 
 
+class Ambiguous(Unresolved):
+    """A name that could be any of several."""
+
+
 class Unlisted(Unresolved):
     """A name that is not among what is known, where a list that would hold it was not read: it may be there.
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from workers.changes.values import NodesTarget
 from workers.check import View
-from workers.errors import Unlisted, Unresolved, UsageError
+from workers.errors import Ambiguous, Unlisted, Unresolved, UsageError
 from workers.nearest import nearest
 from workers.objects import Key, Node, Owner, Pod, Service
 from workers.params import WORKLOADS, NodeTarget, PodTarget, ServiceOrNodeTarget, ServiceTarget
@@ -72,7 +72,7 @@ def service(view: View, target: ServiceTarget, *, or_node: bool = False) -> Serv
         if len(found) == 1:
             return found[0]
         if found:
-            raise Unresolved(f"{target} could be any of {len(found)} services", said=str(target), candidates=_names(found))
+            raise Ambiguous(f"{target} could be any of {len(found)} services", said=str(target), candidates=_names(found))
     near = _nearest(target.name, services, target.namespace or view.namespace)
     listed(view, f"a {what} {target}", str(target), *lists, near=near)
     raise Unresolved(_no("service", target, view), said=str(target), candidates=near)
@@ -212,7 +212,7 @@ def _in_order(found: Iterable[N]) -> list[N]:
 def _one(view: View, target: PodTarget, found: list[Pod]) -> Located:
     alike = {(p.namespace, _workload(view, p)) for p in found}
     if len(alike) > 1:
-        raise Unresolved(f"{target} could be any of {len(found)} pods", said=str(target), candidates=_names(found))
+        raise Ambiguous(f"{target} could be any of {len(found)} pods", said=str(target), candidates=_names(found))
     worst, *others = sorted(found, key=lambda p: (p.deleting, p.ready, p.key))
     return Located(worst, tuple(others))
 

@@ -10,7 +10,7 @@ from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Samples, View
 from workers.checks._counters import rise
-from workers.errors import Unresolved, UsageError
+from workers.errors import Ambiguous, Unresolved, UsageError
 from workers.objects import Pod
 from workers.params import NodeTarget, PodTarget, Target
 
@@ -173,6 +173,8 @@ def find(view: View, target: Target) -> Where:
         return Where(owner[0])
     try:
         located = locate.pod(view, PodTarget(target.kind, target.name, target.namespace))
+    except Ambiguous:
+        raise
     except Unresolved:
         if target.kind == "ip":
             locate.listed(view, f"a node or a pod with the address {target.name}", target.name, "nodes", "pods")
