@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def test_a_folder_and_cgroups_are_gone_with_what_runs_in_them(tmp_path: Path, su
     (folder / "file").touch()
     subtree.make()
     with subprocess.Popen(subtree.joining_leaf(["sleep", "1000"])) as sleeper:
+        while Path(f"/proc/{sleeper.pid}/comm").read_text() != "sleep\n":
+            assert sleeper.poll() is None, "it never joined"
+            time.sleep(0.01)
         reaper.close()
     assert sleeper.returncode == -signal.SIGKILL
     assert not folder.exists()
