@@ -5,13 +5,15 @@ Each table is made once, at the first question that needs it: a thousand nodes, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from workers.objects import EndpointSlice, Key, Labels, Node, Pod, Service
 
+K = TypeVar("K")
+V = TypeVar("V")
 Frontend = tuple[str, str, int]
 """Address, protocol in capitals and port; the address of node ports is ""."""
 
@@ -27,10 +29,7 @@ class Lookups:
     @cached_property
     def slices_of(self) -> Mapping[Key, Sequence[EndpointSlice]]:
         """The slices of each service that has some."""
-        found: dict[Key, list[EndpointSlice]] = {}
-        for each in self.slices.values():
-            found.setdefault((each.namespace, each.service), []).append(each)
-        return found
+        return _grouped(((each.namespace, each.service), each) for each in self.slices.values())
 
     @cached_property
     def endpoint_addresses(self) -> frozenset[str]:
@@ -40,19 +39,12 @@ class Lookups:
     @cached_property
     def pods_on(self) -> Mapping[str, Sequence[Pod]]:
         """The pods of each node that has some."""
-        found: dict[str, list[Pod]] = {}
-        for pod in self.pods.values():
-            found.setdefault(pod.node, []).append(pod)
-        return found
+        return _grouped((pod.node, pod) for pod in self.pods.values())
 
     @cached_property
     def pods_with(self) -> Mapping[str, Sequence[Pod]]:
         """The pods that the API gives each address."""
-        found: dict[str, list[Pod]] = {}
-        for pod in self.pods.values():
-            for ip in pod.ips:
-                found.setdefault(ip, []).append(pod)
-        return found
+        return _grouped((ip, pod) for pod in self.pods.values() for ip in pod.ips)
 
     def pods_matching(self, namespace: str, selector: Labels) -> tuple[Pod, ...]:
         """The pods of a namespace that a selector matches; an empty one matches nothing."""
@@ -67,10 +59,7 @@ class Lookups:
     @cached_property
     def services_in(self) -> Mapping[str, Sequence[Service]]:
         """The services of each namespace that has some."""
-        found: dict[str, list[Service]] = {}
-        for service in self.services.values():
-            found.setdefault(service.namespace, []).append(service)
-        return found
+        return _grouped((service.namespace, service) for service in self.services.values())
 
     @cached_property
     def service_with(self) -> Mapping[str, Service]:
@@ -101,8 +90,14 @@ class Lookups:
     def _pods_labelled(self, label: str) -> Mapping[Key, list[Pod]]:
         """The pods by their namespace and the value that this label has: selectors use few labels of the many that pods have."""
         if label not in self._labels_read:
-            found = self._labels_read[label] = {}
-            for pod in self.pods.values():
-                if label in pod.labels:
-                    found.setdefault((pod.namespace, pod.labels[label]), []).append(pod)
+            having = (pod for pod in self.pods.values() if label in pod.labels)
+            self._labels_read[label] = _grouped(((pod.namespace, pod.labels[label]), pod) for pod in having)
         return self._labels_read[label]
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """The values of each key, in their order."""
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
