@@ -52,20 +52,25 @@ def inside(netns: Netns, work: Callable[[], T]) -> T:
     """What `work` returns when the calling thread runs it in a namespace; afterwards the thread is where it was."""
     descriptor = open_verified(netns)
     try:
-        home = os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if os.fstat(home).st_ino == netns.inode:
-                return work()
-            with translated(netns.path):
-                _enter(descriptor)
-            try:
-                return work()
-            finally:
-                _enter(home)
-        finally:
-            os.close(home)
+        return inside_of(netns, descriptor, work)
     finally:
         os.close(descriptor)
+
+
+def inside_of(netns: Netns, descriptor: int, work: Callable[[], T]) -> T:
+    """The same by a descriptor of the namespace that is open already."""
+    home = os.open(_MINE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(home).st_ino == netns.inode:
+            return work()
+        with translated(netns.path):
+            _enter(descriptor)
+        try:
+            return work()
+        finally:
+            _enter(home)
+    finally:
+        os.close(home)
 
 
 def open_verified(netns: Netns) -> int:
@@ -78,7 +83,7 @@ def open_verified(netns: Netns) -> int:
 
 
 def verify(netns: Netns) -> None:
-    """``gone`` where the path has passed to another namespace: for who has a socket in this one already."""
+    """``gone`` where the path has passed to another namespace: for who holds this one already."""
     with translated(f"the network namespace {netns.path}"):
         now = os.stat(netns.path).st_ino
     if now != netns.inode:

@@ -14,7 +14,7 @@ from node_helper.linux import files, netns
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Netlink
 from node_helper.linux.netlinks import Netlinks
-from node_helper.linux.netns import inside, open_verified
+from node_helper.linux.netns import inside
 from node_helper.stop import Stop
 
 if TYPE_CHECKING:
@@ -112,13 +112,8 @@ class Linux:
         return self._asked(netns, "the addresses", addresses.read)
 
     def netnsid(self, netns: Netns, of: Netns) -> Optional[int]:
-        from node_helper.linux.rtnetlink import nsids
-
-        descriptor = open_verified(of)
-        try:
-            return self._asked(netns, "the id of a namespace", lambda netlink: nsids.read(netlink, descriptor))
-        finally:
-            os.close(descriptor)
+        with translated("the id of a namespace"):
+            return self._netlinks.netnsid(netns, of)
 
     def routes(self, netns: Netns) -> tuple[Route, ...]:
         from node_helper.linux.rtnetlink import routes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Iterable, Optional
+from typing import Iterable
 
 from node_helper.linux.netlink import ATTRIBUTE, TYPE, Malformed
 
@@ -11,10 +11,8 @@ _MOST = 64
 
 _MOST_OF_A_LENGTH = 4
 
-_Place = tuple[int, int, int]
-"""An attribute's type, and where its value begins and ends."""
-_Shape = tuple[struct.Struct, tuple[int, ...], list[_Place]]
-"""How to read all headers, what they must be, and which values then stand where."""
+_Shape = tuple[struct.Struct, tuple[int, ...], struct.Struct, tuple[int, ...]]
+"""How to read all headers and what they must be; how to read the values that then stand there, and of which types these are."""
 
 
 class Shapes:
@@ -31,32 +29,30 @@ class Shapes:
 
     def attributes(self, body: bytes) -> dict[int, bytes]:
         """By type, the last of each. Raises `Malformed`."""
-        places = self._at_known_places(body)
-        if places is None:
-            places = self._learn(body)
-        return {kind: body[begin:end] for kind, begin, end in places}
-
-    def _at_known_places(self, body: bytes) -> Optional[list[_Place]]:
-        for headers, expected, places in self._known.get(len(body), ()):
+        for headers, expected, values, kinds in self._known.get(len(body), ()):
             if headers.unpack_from(body) == expected:
-                return places
-        return None
+                return dict(zip(kinds, values.unpack_from(body)))
+        return self._learn(body)
 
-    def _learn(self, body: bytes) -> list[_Place]:
-        form, after, expected, places = "=", 0, [], []
+    def _learn(self, body: bytes) -> dict[int, bytes]:
+        headers, after, expected = "=", 0, []
+        values, value_after, kinds = "=", 0, []
         at, end = self._at, len(body)
         while at + ATTRIBUTE.size <= end:
             length, kind = ATTRIBUTE.unpack_from(body, at)
-            if length < ATTRIBUTE.size or at + length > end:
+            begin, stop = at + ATTRIBUTE.size, at + length
+            if begin > stop or stop > end:
                 raise Malformed(f"a netlink attribute says {length} of {end - at} bytes")
-            form += f"{at - after}xHH"
-            after = at + ATTRIBUTE.size
+            headers += f"{at - after}xHH"
+            after = begin
             expected += [length, kind]
             if kind & TYPE in self._only:
-                places.append((kind & TYPE, after, at + length))
+                values += f"{begin - value_after}x{stop - begin}s"
+                value_after = stop
+                kinds.append(kind & TYPE)
             at += (length + 3) & ~3
         if len(self._known) >= _MOST:
             self._known.clear()
-        shape = struct.Struct(form), tuple(expected), places
+        shape = struct.Struct(headers), tuple(expected), struct.Struct(values), tuple(kinds)
         self._known[end] = (shape, *self._known.get(end, ())[: _MOST_OF_A_LENGTH - 1])
-        return places
+        return dict(zip(shape[3], shape[2].unpack_from(body)))
