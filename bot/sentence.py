@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.nearest import nearest
 from workers.errors import UsageError, shown
-from workers.params import PREPOSITIONS, YES, Argument, arguments
+from workers.params import ALL, PREPOSITIONS, YES, Argument, Namespace, arguments
 from workers.phrase import MODIFIERS
 
 _NAMESPACE = MODIFIERS - {"cluster"}
@@ -56,6 +56,10 @@ class Sentence:
     def _names(self) -> set[str]:
         return {a.name for a in self.known}
 
+    @property
+    def _namespace_argument(self) -> str:
+        return next((a.name for a in self.known if a.kind is Namespace), "")
+
     def _spoken(self, said: list[str]) -> list[str]:
         """All but the words of an argument that takes the rest, which are no part of the grammar."""
         last = next((a for a in self.known if a.arg.rest), None)
@@ -76,6 +80,8 @@ class Sentence:
             self._say(key, YES, word)
         elif key and (equals or _is_flag(word)):
             self._say(key, value if equals else _next(word, rest), word)
+        elif word.lower() == ALL and self._namespace_argument:  # as kubectl says it; no namespace is said bare
+            self._say(self._namespace_argument, ALL, word)
         elif word.lower() in PREPOSITIONS:
             self._say(self._preposition(word.lower()), _next(word, rest), word)
         else:
