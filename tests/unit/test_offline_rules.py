@@ -88,8 +88,8 @@ def test_the_part_about_a_service_says_the_same_as_the_whole(name: str) -> None:
         wanted = [w for w in desired.of(service, node) if w.frontend.family == "ip"]
         only = tuple(Destination(w.frontend.address, w.frontend.port, w.frontend.protocol) for w in wanted)
         rules = Rules(part.about(whole, "ip", only))
-        found = [d for w in wanted if rules.in_use("ip") for d in of_route(w, rules.route(w.frontend))]
-        assert found == []
+        assert rules.in_use("ip") or not wanted
+        assert [d for w in wanted for d in of_route(w, rules.route(w.frontend))] == []
         assert sum(len(c.rules) for t in rules.tables() for c in t.chains) < 60
 
 
