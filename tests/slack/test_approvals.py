@@ -22,7 +22,7 @@ from node_helper.changes import plan as plans
 from tests import approvals
 from tests.change_node import make_key
 from tests.slack.parts import of_the_bot, placeholder, texts, until, writing
-from tests.slack.test_bot import ready, settings_of, until_so
+from tests.slack.running_bot import ready, settings_of, until_so
 from tests.unit.conftest import RedisPlace
 from workers import seal
 from workers.changes.mail import Mail
