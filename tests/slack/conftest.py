@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.lab.slack import Mode, SlackStandIn
+from tests.slack.approver_office import Office, office_in
 from tests.slack.running_bot import Bot, running, settings_of
 from tests.unit.conftest import RedisPlace, jobs, redis_folder, redis_place
 
@@ -75,3 +76,10 @@ def either(request: pytest.FixtureRequest) -> Bot:
     """Both ways in, one after the other."""
     found: Bot = request.getfixturevalue("bot" if request.param == "socket" else "http_bot")
     return found
+
+
+@pytest_asyncio.fixture
+async def office(slack: SlackStandIn, redis_place: RedisPlace, tmp_path: Path) -> AsyncIterator[Office]:
+    """A bot that is the approver too."""
+    async with office_in(slack, redis_place, tmp_path) as it:
+        yield it
