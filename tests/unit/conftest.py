@@ -1,10 +1,11 @@
-"""A real Valkey on a Unix socket, started once for all tests of a process; each test has keys of its own in it."""
+"""A real Valkey on a Unix socket, started once for all tests of a process, each with keys of its own in it; recorded files."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.queue_parts import QUICK, jobs_at, wait_until_ended
+from tests.unit.saved_files import SAMPLES
 from workers import seal
 from workers.jobs import Jobs, Server, Terms
 from workers.queue.embedded import Embedded
@@ -64,3 +66,9 @@ async def jobs(redis_place: RedisPlace) -> AsyncIterator[Jobs]:
     it = redis_place.jobs()
     yield it
     await it.aclose()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A copy of the recording of a real cluster."""
+    return Path(shutil.copytree(SAMPLES, tmp_path / "saved"))
