@@ -15,10 +15,12 @@ import pytest
 import pytest_asyncio
 
 from tests.queue_parts import QUICK, jobs_at, wait_until_ended
+from tests.unit.audit_place import Place
 from tests.unit.saved_files import SAMPLES
 from workers import seal
 from workers.jobs import Jobs, Server, Terms
 from workers.queue.embedded import Embedded
+from workers.queue.keys import Keys as RedisKeys
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,11 @@ async def jobs(redis_place: RedisPlace) -> AsyncIterator[Jobs]:
 def saved(tmp_path: Path) -> Path:
     """A copy of the recording of a real cluster."""
     return Path(shutil.copytree(SAMPLES, tmp_path / "saved"))
+
+
+@pytest_asyncio.fixture
+async def place(redis_place: RedisPlace, tmp_path: Path) -> AsyncIterator[Place]:
+    """An audit of its own for one test."""
+    server = redis_place.server()
+    yield Place(server, RedisKeys(redis_place.tag), tmp_path)
+    await server.aclose()
