@@ -15,7 +15,7 @@ from tests.pretend_changes import LOST, NEW, OLD, Pretended, Reached, plan_for
 from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
 from tests.unit.conftest import RedisPlace
-from tests.unit.test_work import Remembered, until_over
+from tests.unit.worker_parts import Remembered, until_over
 from workers import seal
 from workers.audit.entry import Kind
 from workers.audit.errors import SinkAway
