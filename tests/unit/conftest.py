@@ -1,4 +1,4 @@
-"""A real Valkey on a Unix socket, started once for all tests of a process, each with keys of its own in it; recorded files."""
+"""What unit tests share: a real Valkey, started once, with keys for each test; an audit in it; saved files; a node over SSH."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,11 +17,16 @@ import pytest_asyncio
 
 from tests.queue_parts import QUICK, jobs_at, wait_until_ended
 from tests.unit.audit_place import Place
+from tests.unit.local import TOY
+from tests.unit.over_ssh import LIMITS
 from tests.unit.saved_files import SAMPLES
+from tests.unit.ssh_server import SshServer
 from workers import seal
 from workers.jobs import Jobs, Server, Terms
+from workers.nodes.nodes import Nodes
 from workers.queue.embedded import Embedded
 from workers.queue.keys import Keys as RedisKeys
+from workers.ssh.connect import Ssh, SshSettings
 
 
 @dataclass(frozen=True)
@@ -82,3 +88,20 @@ async def place(redis_place: RedisPlace, tmp_path: Path) -> AsyncIterator[Place]
     server = redis_place.server()
     yield Place(server, RedisKeys(redis_place.tag), tmp_path)
     await server.aclose()
+
+
+@pytest.fixture
+async def ssh_server(tmp_path: Path) -> AsyncIterator[SshServer]:
+    """The SSH server of a node whose helper has toy facts."""
+    it = SshServer(tmp_path, (sys.executable, "-I", TOY))
+    await it.start()
+    yield it
+    await it.aclose()
+
+
+@pytest.fixture
+async def ssh_nodes(ssh_server: SshServer) -> AsyncIterator[Nodes]:
+    """That node, as a worker asks it."""
+    it = Nodes(Ssh(SshSettings(config=(ssh_server.config,))), LIMITS)
+    yield it
+    await it.aclose()
