@@ -78,12 +78,14 @@ async def test_a_pod_without_a_service_account_is_told_so(monkeypatch: pytest.Mo
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
     seen = await list_once("lab", None)
+    assert lagging(seen).keys() == ALL
     assert all("service account of this pod" in b.reason for b in seen.behind)
 
 
 async def test_a_user_without_credentials_is_refused_by_the_server(api: KubeApi) -> None:
     write(api, {})
     seen = await list_once("lab", api.kubeconfig)
+    assert lagging(seen).keys() == ALL
     assert all(b.never and "credentials" in b.reason and b.fix for b in seen.behind)
     assert not seen.pods
 
