@@ -86,11 +86,12 @@ def node(view: View, target: NodeTarget) -> Node:
     found = [n for name, n in sorted(nodes.items()) if name.startswith(target.name) or target.name in n.addresses]
     if len(found) == 1:
         return found[0]
-    problem = f"{target.name} could be any of {len(found)} nodes" if found else f"There is no node {target.name}"
-    candidates = tuple(n.name for n in found) or nearest(target.name, nodes, _NODES_NEAR)
-    if not found:
-        listed(view, f"a node {target.name}", target.name, "nodes", near=candidates)
-    raise Unresolved(problem, said=str(target), candidates=candidates[:_SHOWN])
+    if found:
+        names = tuple(n.name for n in found[:_SHOWN])
+        raise Ambiguous(f"{target.name} could be any of {len(found)} nodes", said=str(target), candidates=names)
+    near = nearest(target.name, nodes, _NODES_NEAR)
+    listed(view, f"a node {target.name}", target.name, "nodes", near=near)
+    raise Unresolved(f"There is no node {target.name}", said=str(target), candidates=near)
 
 
 def listed(view: View, what: str, said: str, *kinds: str, near: tuple[str, ...] = ()) -> None:

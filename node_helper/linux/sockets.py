@@ -6,7 +6,7 @@ import socket
 import struct
 from dataclasses import replace
 from itertools import islice
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional, TextIO
 
 from node_helper.linux.errors import translated
 from node_helper.linux.netlink import Malformed
@@ -39,7 +39,8 @@ def read(*, waiting: bool = False) -> tuple[Socket, ...]:
 
     `waiting`: of TCP's those that listen, and one more where there are others.
     """
-    return tuple(found for table in _TABLES for found in parse(table, _text(table, waiting=waiting)))
+    keep = {table: _those_at_the_door for table in ("tcp", "tcp6") if waiting}
+    return tuple(found for table in _TABLES for found in parse(table, _text(table, keep.get(table, _whole))))
 
 
 def listening(lines: Iterator[str]) -> Iterator[str]:
@@ -59,9 +60,10 @@ def opposite(address: str, port: int) -> Optional[Socket]:
 
     IPv4 is told as that, also of a socket of IPv6's.
     """
-    ours = _unmapped(address)
+    ours, mark = _unmapped(address), f":{port:04X} "
     for table in ("tcp", "tcp6"):
-        for found in parse(table, _lines(table, f":{port:04X} ")):
+        text = _text(table, lambda file: next(file, "") + "".join(line for line in file if mark in line))
+        for found in parse(table, text):
             if (found.remote_port, _unmapped(found.remote)) == (port, ours):
                 return replace(found, local=_unmapped(found.local), remote=ours)
     return None
@@ -77,31 +79,26 @@ def parse(table: str, text: str) -> Iterator[Socket]:
             raise Malformed(f"/proc/net/{table} has a line that is no socket: {line[:80]!r}") from e
 
 
-def _text(table: str, *, waiting: bool) -> str:
+def _text(table: str, keep: Callable[[TextIO], str]) -> str:
+    """What is kept of a table, ``budget`` above 32 MiB; of tcp6 and udp6 nothing where this kernel has no IPv6."""
     path = f"/proc/thread-self/net/{table}"
     with translated(path):
         try:
             with open(path, encoding="ascii", errors="backslashreplace") as file:
-                if waiting and table.startswith("tcp"):
-                    text = "".join(islice(listening(file), _MOST // _SHORTEST))
-                else:
-                    text = file.read(_MOST + 1)
+                text = keep(file)
         except FileNotFoundError:
-            return ""  # no tcp6 and udp6: this kernel has no IPv6
+            return ""
     if len(text) > _MOST:
         raise CannotLook(f"{path} has more than {_MOST >> 20} MiB", kind="budget", fix="count sockets instead of listing them")
     return text
 
 
-def _lines(table: str, mark: str) -> str:
-    """The table's head and its lines that hold a mark."""
-    path = f"/proc/thread-self/net/{table}"
-    with translated(path):
-        try:
-            with open(path, encoding="ascii", errors="backslashreplace") as file:
-                return next(file, "") + "".join(line for line in file if mark in line)
-        except FileNotFoundError:
-            return ""
+def _whole(file: TextIO) -> str:
+    return file.read(_MOST + 1)
+
+
+def _those_at_the_door(file: TextIO) -> str:
+    return "".join(islice(listening(file), _MOST // _SHORTEST))
 
 
 def _unmapped(address: str) -> str:

@@ -44,6 +44,7 @@ def test_what_was_told_but_never_made_does_not_matter(tmp_path: Path, subtree: S
     reaper.folder(tmp_path / "never")
     reaper.cgroups(subtree.folders)
     reaper.close()
+    assert reaper.process.returncode == 0
 
 
 @pytest.mark.parametrize("told_after", [True, False], ids=["then-told-more", "then-closed"])

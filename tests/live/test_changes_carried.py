@@ -23,8 +23,8 @@ from node_helper.changes.plan import VERSION, Plan
 from node_helper.protocol import CannotLook
 from tests.queue_parts import job, queued
 from tests.unit.audit_parts import Noted
-from tests.unit.test_changing import AGREED
-from tests.unit.test_work import Remembered
+from tests.unit.changing_place import AGREED
+from tests.unit.worker_parts import Remembered
 from workers import seal
 from workers.catalogue import all_changes, catalogue
 from workers.changes import signing

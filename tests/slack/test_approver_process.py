@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from deploy.lab.slack import SlackStandIn
+from tests.slack.approver_office import Office, office_in
 from tests.slack.parts import of_the_bot, until
-from tests.slack.test_approvals import Office, office_in
 from tests.unit.conftest import RedisPlace
 
 NETCHECK = (sys.executable, "-m", "bot")

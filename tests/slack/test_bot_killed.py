@@ -17,7 +17,7 @@ from deploy.lab.roles import Role
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from tests.queue_parts import wait_until_ended
 from tests.slack.parts import POST, of_the_bot, until
-from tests.slack.test_bot import running, settings_of, until_so
+from tests.slack.running_bot import running, settings_of, until_so
 from tests.unit.conftest import RedisPlace
 from workers import seal
 from workers.jobs import Jobs, State

@@ -11,7 +11,7 @@ import pytest_asyncio
 from deploy.lab.slack import Fault, Kind, SlackStandIn
 from tests.queue_parts import queued
 from tests.slack.parts import UPDATE, asked_in, of_the_bot, said, texts, writing
-from tests.slack.test_bot import POD, Bot, running, settings_of
+from tests.slack.running_bot import POD, Bot, running, settings_of
 from tests.unit.conftest import RedisPlace
 from workers.job import Channel, Job
 from workers.jobs import Jobs, State

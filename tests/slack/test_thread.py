@@ -170,6 +170,8 @@ async def test_progress_is_shown_seldom_and_the_newest_counts(slack: SlackStandI
     edits = slack.calls(UPDATE)
     assert 1 <= len(edits) <= 3
     assert all(later.at - earlier.at >= 0.3 for earlier, later in pairwise(edits))
+    steps = [int(str(call.args["text"]).removeprefix("step ")) for call in edits]
+    assert all(later > earlier + 1 for earlier, later in pairwise(steps))
 
 
 async def test_who_has_lost_the_job_shows_no_progress(slack: SlackStandIn, thread: Thread) -> None:

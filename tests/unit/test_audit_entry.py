@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.audit_parts import signer
-from workers.audit import keys, record
+from tests.unit.audit_place import BOT
+from workers.audit import record
 from workers.audit.chain import Chain
 from workers.audit.entry import About, Kind, canonical, read
-
-BOT = signer("bot")
 
 
 def entry_of(about: About, said: dict[str, str]) -> bytes:
@@ -47,23 +45,6 @@ def test_the_secret_of_a_webhook_is_not_kept() -> None:
 def test_only_names_of_ours_are_said(name: str) -> None:
     with pytest.raises(ValueError, match="an entry says"):
         entry_of(About(), {name: "x"})
-
-
-def test_a_signature_of_one_thing_is_none_of_another() -> None:
-    signature = BOT.sign("entry", b"data")
-    assert BOT.public.verifies("entry", signature, b"data")
-    assert not BOT.public.verifies("head", signature, b"data")
-    assert not BOT.public.verifies("entry", signature, b"date")
-    assert not BOT.public.verifies("entry", "no base64", b"data")
-
-
-@given(st.text(max_size=100))
-def test_lines_of_a_key_file_are_keys_or_refused(text: str) -> None:
-    try:
-        key = keys.parse(text)
-    except ValueError:
-        return
-    assert key is None or keys.parse(key.line) == key
 
 
 def test_the_private_key_is_never_shown() -> None:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from asyncio.sslproto import SSLProtocol
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from aiohttp.test_utils import RawTestServer
 
-from deploy.lab.kubeapi import KubeApi, Store, certificates
-from node_helper.protocol import CannotLook
+from deploy.lab.kubeapi import KubeApi, Store
 from tests import kube_objects
+from tests.unit.cluster_views import ALL, QUICK, lagging, until
 from workers.cluster import ClusterView, list_once
 from workers.kubernetes.connection import Connection
-from workers.kubernetes.kinds import KINDS, Kind
-from workers.kubernetes.rights import rights
+from workers.kubernetes.kinds import Kind
 from workers.kubernetes.watch import Patience
-from workers.objects import Cluster, Staleness
-
-QUICK = Patience(first=0.02, longest=0.1)
-ALL = {kind.name for kind in KINDS}
 
 
 @pytest.fixture
@@ -50,18 +41,6 @@ async def view(api: KubeApi) -> AsyncIterator[ClusterView]:
     await started.start()
     yield started
     await started.aclose()
-
-
-async def until(view: ClusterView, holds: Callable[[Cluster], object]) -> Cluster:
-    """The first snapshot of which this is true."""
-    async with asyncio.timeout(20):
-        while not holds(snapshot := view.snapshot()):  # noqa: ASYNC110  (the view has no event to wait for)
-            await asyncio.sleep(0.01)
-    return snapshot
-
-
-def lagging(cluster: Cluster) -> dict[str, Staleness]:
-    return {b.kind: b for b in cluster.behind}
 
 
 def asked(api: KubeApi, verb: str, resource: str = "pods") -> int:
@@ -213,13 +192,6 @@ async def test_a_forbidden_kind_is_named_with_the_missing_right_and_the_others_g
     await view.aclose()
 
 
-async def test_a_wrong_token_is_said_to_be_wrong(api: KubeApi) -> None:
-    api.kubeconfig.write_text(api.config("wrong"))
-    seen = await list_once("lab", api.kubeconfig)
-    assert {b.kind for b in seen.behind if b.never} == ALL
-    assert all("does not accept our credentials" in b.reason for b in seen.behind)
-
-
 async def test_a_token_that_was_rotated_is_read_again(view: ClusterView, api: KubeApi, store: Store) -> None:
     await view.ready(20)
     api.rotate("another")
@@ -228,76 +200,6 @@ async def test_a_token_that_was_rotated_is_read_again(view: ClusterView, api: Ku
     store.put(kube_objects.pod("db"))
     seen = await until(view, lambda c: ("default", "db") in c.pods and not c.behind)
     assert not seen.behind
-
-
-async def test_a_server_whose_certificate_nobody_we_trust_signed_is_not_asked(api: KubeApi, tmp_path: Path) -> None:
-    (other := tmp_path / "other").mkdir()
-    certificates.make(other)
-    api.kubeconfig.write_text(api.config(api.token).replace(str(tmp_path / "ca.crt"), str(other / "ca.crt")))
-    seen = await list_once("lab", api.kubeconfig)
-    assert all("certificate is not trusted" in b.reason for b in seen.behind)
-    assert lagging(seen).keys() == ALL
-
-
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "a: b", "clusters: 5", "current-context: x\nclusters: []"])
-async def test_a_kubeconfig_that_is_none_is_said_to_be_none(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "kubeconfig"
-    if text is not None:
-        path.write_text(text)
-    seen = await list_once("lab", path)
-    assert lagging(seen).keys() == ALL
-    assert all(f"{path} does not say how to reach the API server" in b.reason for b in seen.behind)
-
-
-GARBAGE = [
-    b"<html>not found</html>", b"", b"[]", b"5", b'{"items": 5}', b'{"items": [{}], "metadata": {}}', b"[" * 100_000, b"\xff\xfe",
-    b'{"items": [], "metadata": {"resourceVersion": 5}}', b'{"items": [], "metadata": {"continue": {}}}',
-]  # fmt: skip
-
-
-@asynccontextmanager
-async def server_that_says(answer: Callable[[web.BaseRequest], bytes], folder: Path) -> AsyncIterator[Path]:
-    """The kubeconfig for something that answers each request with these bytes."""
-
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=answer(request))
-
-    async with RawTestServer(handle) as server:
-        context = {"name": "x", "context": {"cluster": "x", "user": "x"}}
-        cluster = {"name": "x", "cluster": {"server": str(server.make_url(""))}}
-        users = [{"name": "x", "user": {}}]
-        said = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "x"}
-        path = folder / "kubeconfig"
-        path.write_text(json.dumps(said))
-        yield path
-
-
-@pytest.mark.parametrize("body", GARBAGE, ids=lambda b: b[:12])
-async def test_a_server_that_is_no_kubernetes_api_is_told_from_an_empty_cluster(body: bytes, tmp_path: Path) -> None:
-    async with server_that_says(lambda _: body, tmp_path) as kubeconfig:
-        seen = await list_once("lab", kubeconfig)
-    assert lagging(seen).keys() == ALL
-    assert all(b.never and "where the Kubernetes API has" in b.reason for b in seen.behind)
-
-
-@pytest.mark.parametrize(
-    "body", [*GARBAGE[:1], *GARBAGE[2:], b'{"type":"ADDED","object":{}}\n', b"x" * 5_000_000], ids=lambda b: b[:12]
-)
-async def test_an_event_that_makes_no_sense_leads_to_another_list(body: bytes, tmp_path: Path) -> None:
-    lists = 0
-
-    def answer(request: web.BaseRequest) -> bytes:
-        nonlocal lists
-        if "watch" in request.query:
-            return body
-        lists += 1
-        return b'{"items": [], "metadata": {"resourceVersion": "5"}}'
-
-    async with server_that_says(answer, tmp_path) as kubeconfig:
-        view = ClusterView("lab", kubeconfig, QUICK)
-        await view.start()
-        await until(view, lambda c: lists > len(ALL) and any("where the Kubernetes API has" in b.reason for b in c.behind))
-        await view.aclose()
 
 
 async def test_a_mistake_of_ours_is_said_and_the_watch_goes_on(api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,19 +232,6 @@ async def test_a_request_that_ends_when_tls_has_just_been_agreed_leaves_no_socke
         await asking
     await connection.aclose()
     assert [each.fileno() for each in sockets] == [-1]
-
-
-async def test_rights_are_told_one_by_one(api: KubeApi) -> None:
-    assert all((await rights(api.kubeconfig)).values())
-    api.faults.denied.add("networkpolicies")
-    missing = [str(right) for right, allowed in (await rights(api.kubeconfig)).items() if not allowed]
-    assert missing == [f"{verb} networkpolicies.networking.k8s.io" for verb in ("get", "list", "watch")]
-
-
-async def test_rights_that_cannot_be_asked_for_are_not_called_missing(api: KubeApi) -> None:
-    api.away()
-    with pytest.raises(CannotLook, match="Connection refused"):
-        await rights(api.kubeconfig)
 
 
 async def test_a_list_longer_than_a_page_is_complete(api: KubeApi, store: Store) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from node_helper.netfilter.records import Ruleset
-from tests.rule_samples import DATA, SMALL, parsed, small
-from tests.unit.test_offline_rules import report
+from tests.rule_samples import SMALL, parsed, small
+from tests.unit.saved_files import SAMPLES, objects_in, report
 from workers.rules.affinity import Check, affinity
 from workers.rules.resolve import Frontend, Rules
 from workers.rules.resolve import Path as Way
@@ -64,9 +63,8 @@ def test_clients_that_are_sent_to_another_service_are_told(name: str) -> None:
     ("file", "record"), [("node1.iptables-save.txt", r" -m recent --set .*? --rsource"), ("node2.nft.txt", r"\t+update @.*\n")]
 )
 def test_a_service_whose_clients_nobody_records_is_not_healthy_and_not_sticky(tmp_path: Path, file: str, record: str) -> None:
-    for objects in ("services", "endpointslices", "nodes", "pods"):
-        shutil.copy(DATA / "kube-proxy-1.36" / f"{objects}.json", tmp_path)
-    (tmp_path / file).write_text(re.sub(record, "", (DATA / "kube-proxy-1.36" / file).read_text()))
+    objects_in(tmp_path)
+    (tmp_path / file).write_text(re.sub(record, "", (SAMPLES / file).read_text()))
     said = report(f"rules shop/web-aff on {file[:5]}", tmp_path)
     assert [f["id"] for f in said["findings"]] == ["service-rules-drift"]
     assert said["findings"][0]["evidence"][0]["value"].startswith("none: no rule records the clients of 10.244.1.1:8080")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import pytest
 
 from node_helper.netfilter.records import Ruleset
-from tests.rule_samples import DATA, SMALL, parsed, small
-from tests.unit.test_offline_rules import report
+from tests.rule_samples import SMALL, parsed, small
+from tests.unit.saved_files import SAMPLES, objects_in, report
 from workers.rules.resolve import Frontend, Rules
 from workers.rules.steps import Source
 
@@ -117,9 +116,8 @@ def test_a_dormant_table_does_nothing(flags: Any) -> None:
     ],
 )
 def test_a_saved_node_whose_hooks_lead_nowhere_has_drifted(tmp_path: Path, file: str, form: str, why: str) -> None:
-    for objects in ("services", "endpointslices", "nodes", "pods"):
-        shutil.copy(DATA / "kube-proxy-1.36" / f"{objects}.json", tmp_path)
-    (tmp_path / file).write_text(without((DATA / "kube-proxy-1.36" / file).read_text(), form))
+    objects_in(tmp_path)
+    (tmp_path / file).write_text(without((SAMPLES / file).read_text(), form))
     (found,) = report(f"rules shop/web on {file[:5]}", tmp_path)["findings"]
     assert found["id"] == "service-rules-drift"
     assert found["evidence"][0]["value"].startswith(f"nothing: {why}; wanted: ")

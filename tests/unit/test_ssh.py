@@ -1,177 +1,71 @@
-"""Reaching nodes over SSH: who they are is verified, and every way to fail says what to do."""
+"""Nodes are asked over SSH in constant text, over one connection that is made again, and every way to fail says what to do."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
 
-from node_helper import known
-from node_helper import pushed as push_program
 from node_helper.protocol import CannotLook
 from tests.unit import toy_helper as toy
-from tests.unit.local import TOY, until
+from tests.unit.local import until
+from tests.unit.over_ssh import LIMITS, echo, refused
 from tests.unit.ssh_server import KEY, SshServer
 from workers.check import Ask
-from workers.nodes import push
 from workers.nodes.nodes import Limits, Nodes
 from workers.ssh.connect import Ssh, SshSettings
 from workers.ssh.errors import FOREIGN, cannot
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
-LIMITS = Limits(needs_root=False)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[SshServer]:
-    server = SshServer(tmp_path, (sys.executable, "-I", TOY))
-    await server.start()
-    yield server
-    await server.aclose()
+async def test_a_node_answers_and_is_asked_only_constant_text(ssh_nodes: Nodes, ssh_server: SshServer) -> None:
+    assert await echo(ssh_nodes, "; rm -rf /") == "; rm -rf /"
+    assert ssh_server.asked == ["serve"]
 
 
-@pytest.fixture
-async def nodes(server: SshServer) -> AsyncIterator[Nodes]:
-    nodes = Nodes(Ssh(SshSettings(config=(server.config,))), LIMITS)
-    yield nodes
-    await nodes.aclose()
+async def test_questions_share_one_connection(ssh_nodes: Nodes, ssh_server: SshServer) -> None:
+    assert await asyncio.gather(*(echo(ssh_nodes, str(i)) for i in range(30))) == [str(i) for i in range(30)]
+    assert len(ssh_server.asked) == 1
 
 
-async def echo(nodes: Nodes, text: str = "hello") -> str:
-    return (await nodes.ask(Ask("n1", toy.ECHO, toy.Query(text)), trace="t-1", seconds=20)).text
-
-
-async def refused(nodes: Nodes) -> CannotLook:
-    with pytest.raises(CannotLook) as caught:
-        await echo(nodes)
-    return caught.value
-
-
-async def test_a_node_answers_and_is_asked_only_constant_text(nodes: Nodes, server: SshServer) -> None:
-    assert await echo(nodes, "; rm -rf /") == "; rm -rf /"
-    assert server.asked == ["serve"]
-
-
-async def test_questions_share_one_connection(nodes: Nodes, server: SshServer) -> None:
-    assert await asyncio.gather(*(echo(nodes, str(i)) for i in range(30))) == [str(i) for i in range(30)]
-    assert len(server.asked) == 1
-
-
-async def test_a_long_answer_crosses(nodes: Nodes) -> None:
-    seen = await nodes.ask(Ask("n1", toy.BIG, toy.Query(size=5_000_000)), trace="", seconds=20)
+async def test_a_long_answer_crosses(ssh_nodes: Nodes) -> None:
+    seen = await ssh_nodes.ask(Ask("n1", toy.BIG, toy.Query(size=5_000_000)), trace="", seconds=20)
     assert len(seen.text) == 5_000_000
 
 
-async def test_after_a_lost_connection_the_next_question_connects_again(nodes: Nodes, server: SshServer) -> None:
-    await echo(nodes)
-    await server.drop()
-    assert await echo(nodes, "again") == "again"
+async def test_after_a_lost_connection_the_next_question_connects_again(ssh_nodes: Nodes, ssh_server: SshServer) -> None:
+    await echo(ssh_nodes)
+    await ssh_server.drop()
+    assert await echo(ssh_nodes, "again") == "again"
 
 
-async def test_a_question_lost_with_its_connection_is_asked_again(nodes: Nodes, server: SshServer, tmp_path: Path) -> None:
+async def test_a_question_lost_with_its_connection_is_asked_again(
+    ssh_nodes: Nodes, ssh_server: SshServer, tmp_path: Path
+) -> None:
     mark = tmp_path / "mark"
     query = toy.Query(seconds=0.5, path=str(mark))
-    asking = asyncio.create_task(nodes.ask(Ask("n1", toy.SLOW, query), trace="", seconds=20))
+    asking = asyncio.create_task(ssh_nodes.ask(Ask("n1", toy.SLOW, query), trace="", seconds=20))
     await until(mark.exists)
-    await server.drop()
+    await ssh_server.drop()
     assert (await asking).text == "rested"
 
 
-async def test_a_changed_host_key_is_called_that(nodes: Nodes, server: SshServer) -> None:
-    server.trust(other := asyncssh.generate_private_key(KEY))
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert "n1: its host key CHANGED" in said.reason
-    assert server.host_key.get_fingerprint() in said.reason
-    assert other.get_fingerprint() in said.reason
-    assert "known_hosts" in said.fix
-
-
-async def test_an_unknown_host_key_is_called_that(nodes: Nodes, server: SshServer) -> None:
-    (server.folder / "known_hosts").write_text("")
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert f"its host key {server.host_key.get_fingerprint()} is not known" in said.reason
-
-
-async def test_a_configuration_that_verifies_nothing_is_refused(nodes: Nodes, server: SshServer) -> None:
-    server.configure(UserKnownHostsFile="none")
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert server.asked == []
-
-
-async def test_a_jump_host_that_is_not_verified_is_refused(nodes: Nodes, server: SshServer) -> None:
-    server.configure(ProxyJump="jump")
-    server.config.write_text(server.config.read_text() + "Host jump\n    UserKnownHostsFile none\n")
-    assert "jump: the SSH configuration turns host key verification off" in (await refused(nodes)).reason
-
-
-@pytest.fixture
-def ca() -> Any:
-    return asyncssh.generate_private_key(KEY)
-
-
-async def certified(server: SshServer, ca: Any, **validity: Any) -> None:
-    await server.aclose()
-    server.certificate = ca.generate_host_certificate(server.host_key, "n1", principals=["n1"], **validity)
-    server.port = 0
-    (server.folder / "authorized").unlink()
-    await server.start()
-
-
-async def test_a_host_ca_vouches_for_its_nodes(nodes: Nodes, server: SshServer, ca: Any) -> None:
-    await certified(server, ca)
-    server.trust_ca(ca)
-    assert await echo(nodes) == "hello"
-
-
-async def test_a_certificate_of_another_ca_is_refused(nodes: Nodes, server: SshServer, ca: Any) -> None:
-    await certified(server, asyncssh.generate_private_key(KEY))
-    server.trust_ca(ca)
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert "which is not a host CA" in said.reason
-
-
-async def test_a_key_without_the_certificate_that_is_known_is_called_changed(nodes: Nodes, server: SshServer, ca: Any) -> None:
-    server.trust_ca(ca)
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert "n1: its host key CHANGED, or lost its certificate" in said.reason
-    assert server.host_key.get_fingerprint() in said.reason
-    assert f"is not signed by the host CA {ca.get_fingerprint()}" in said.reason
-
-
-async def test_an_expired_certificate_is_refused(nodes: Nodes, server: SshServer, ca: Any) -> None:
-    await certified(server, ca, valid_after="20200101", valid_before="20200102")
-    server.trust_ca(ca)
-    said = await refused(nodes)
-    assert said.kind == "host-key"
-    assert "expired" in said.reason
-
-
-async def test_a_key_that_the_node_does_not_accept(nodes: Nodes, server: SshServer) -> None:
-    asyncssh.generate_private_key(KEY).write_private_key(str(server.folder / "client"))
-    said = await refused(nodes)
+async def test_a_key_that_the_node_does_not_accept(ssh_nodes: Nodes, ssh_server: SshServer) -> None:
+    asyncssh.generate_private_key(KEY).write_private_key(str(ssh_server.folder / "client"))
+    said = await refused(ssh_nodes)
     assert said.kind == "denied"
     assert "authorized_keys" in said.fix
 
 
-async def test_a_node_on_which_nothing_listens(server: SshServer) -> None:
-    await server.aclose()
-    nodes = Nodes(Ssh(SshSettings(config=(server.config,))), LIMITS)
+async def test_a_node_on_which_nothing_listens(ssh_server: SshServer) -> None:
+    await ssh_server.aclose()
+    nodes = Nodes(Ssh(SshSettings(config=(ssh_server.config,))), LIMITS)
     said = await refused(nodes)
     await nodes.aclose()
-    await server.start()
+    await ssh_server.start()
     assert said.kind == "unreachable"
     assert "nothing answers on its SSH port" in said.reason
 
@@ -211,26 +105,26 @@ async def test_a_node_that_accepts_and_says_nothing(tmp_path: Path) -> None:
     ],
 )
 async def test_a_node_without_a_working_helper_says_why(
-    nodes: Nodes, server: SshServer, script: str, kind: str, words: str
+    ssh_nodes: Nodes, ssh_server: SshServer, script: str, kind: str, words: str
 ) -> None:
-    server.argv = ("/bin/sh", "-c", script)
-    said = await refused(nodes)
+    ssh_server.argv = ("/bin/sh", "-c", script)
+    said = await refused(ssh_nodes)
     assert (said.kind, words in said.reason, bool(said.fix)) == (kind, True, True)
     assert "\033" not in said.reason
 
 
-async def test_a_helper_that_never_says_hello(server: SshServer) -> None:
-    server.argv = ("/bin/sleep", "60")
-    nodes = Nodes(Ssh(SshSettings(config=(server.config,))), Limits(needs_root=False, start_seconds=0.5))
+async def test_a_helper_that_never_says_hello(ssh_server: SshServer) -> None:
+    ssh_server.argv = ("/bin/sleep", "60")
+    nodes = Nodes(Ssh(SshSettings(config=(ssh_server.config,))), Limits(needs_root=False, start_seconds=0.5))
     assert (await refused(nodes)).kind == "timeout"
     await nodes.aclose()
 
 
 @pytest.mark.parametrize("name", ["", "-oProxyCommand=x", "n1;ls", "n1\n", "N1", "$(id)", "a" * 300, "../x"])
-async def test_what_is_not_the_name_of_a_node_never_reaches_ssh(nodes: Nodes, server: SshServer, name: str) -> None:
+async def test_what_is_not_the_name_of_a_node_never_reaches_ssh(ssh_nodes: Nodes, ssh_server: SshServer, name: str) -> None:
     with pytest.raises(CannotLook, match="is not the name of a node"):
-        await nodes.hello(name)
-    assert server.asked == []
+        await ssh_nodes.hello(name)
+    assert ssh_server.asked == []
 
 
 async def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
@@ -239,65 +133,6 @@ async def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     await nodes.aclose()
     assert "nowhere" in said.reason
     assert "NETCHECK_SSH_CONFIG" in said.fix
-
-
-@pytest.fixture
-async def pushed(server: SshServer) -> AsyncIterator[Nodes]:
-    nodes = Nodes(Ssh(SshSettings(config=(server.config,), helper="push")), LIMITS)
-    yield nodes
-    await nodes.aclose()
-
-
-@pytest.mark.live
-async def test_a_helper_is_pushed_to_a_node_that_has_none(pushed: Nodes, server: SshServer) -> None:
-    server.argv = ()
-    hello = await pushed.hello("n1")
-    assert hello.schemas == {name: fact.schema for name, fact in known.everything().items()}
-    assert (hello.installed, hello.changes) == (False, False)
-    assert server.asked == [push.COMMAND]
-
-
-async def test_pushing_to_a_node_that_has_a_helper_says_so(pushed: Nodes) -> None:
-    said = await refused(pushed)
-    assert said.kind == "denied"
-    assert "NETCHECK_HELPER=installed" in said.fix
-
-
-@pytest.mark.parametrize(
-    ("script", "kind", "words"),
-    [
-        ("echo netcheck-push 3 6; cat", "missing-helper", "Python 3.6 is too old"),
-        ("echo netcheck-push 3 11; read line; echo no", "malformed", "did not take the helper"),
-        ("echo 'sudo: a password is required' >&2; exit 1", "denied", "sudo asks for a password"),
-        (
-            "echo \"FileNotFoundError: [Errno 2] No such file or directory: 'sudo'\" >&2; exit 1",
-            "missing-helper",
-            "sudo is not there",
-        ),
-        ("echo 'sh: 1: python3: not found' >&2; exit 127", "missing-helper", "no python3"),
-        ("echo netcheck-push x y", "malformed", "netcheck-push x y"),
-    ],
-)
-async def test_a_node_that_cannot_take_a_helper_says_why(
-    pushed: Nodes, server: SshServer, script: str, kind: str, words: str
-) -> None:
-    server.argv = ("/bin/sh", "-c", script)
-    said = await refused(pushed)
-    assert (said.kind, words in said.reason, bool(said.fix)) == (kind, True, True)
-
-
-def test_a_damaged_helper_is_not_run() -> None:
-    program = f"{Path(push_program.__file__).read_text()}"
-    asked = b"5 " + b"0" * 64 + b"\nhello"
-    ended = subprocess.run([sys.executable, "-I", "-c", program], input=asked, capture_output=True, check=False)
-    assert ended.returncode == 1
-    assert b"damaged" in ended.stderr
-
-
-def test_equal_sources_make_equal_helpers() -> None:
-    first = push.archive()
-    push.archive.cache_clear()
-    assert push.archive() == first
 
 
 def exceptions_of_asyncssh() -> list[type[BaseException]]:

@@ -191,10 +191,9 @@ def find(view: View, target: Target) -> Where:
 
 def _node_like(view: View, target: Target) -> str:
     """A node by the beginning of its name; otherwise nobody is meant."""
-    found = [name for name in view.cluster.nodes if name.startswith(target.name)]
-    if len(found) == 1 and target.namespace is None:
-        return found[0]
-    near = tuple(sorted(found))[:10]
+    near = tuple(sorted(name for name in view.cluster.nodes if name.startswith(target.name)))[:10]
+    if near and target.namespace is None:
+        return locate.node(view, NodeTarget("node", target.name)).name
     lists = ("pods", "nodes") if target.namespace is None else ("pods",)
     locate.listed(view, f"a node or a pod {target}", str(target), *lists, near=near)
     raise Unresolved(f"There is no node and no pod {target}", said=str(target), candidates=near)

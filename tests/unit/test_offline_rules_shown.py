@@ -1,0 +1,93 @@
+"""What `rules`, `iptables` and `nftables` show of saved rules: whole nodes, tables, chains and trees, in the tools' own text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli
+from tests.rule_samples import DATA
+from tests.unit.saved_files import SAMPLES, objects_in, report
+
+
+@pytest.mark.parametrize("words", ["iptables node1", "nftables node2", "rules node3", "iptables node1 chain=KUBE-MARK-MASQ"])
+def test_a_whole_node_and_one_chain_are_shown(words: str) -> None:
+    assert report(words, SAMPLES)["verdict"] == "healthy"
+
+
+def test_the_raw_text_of_nftables_is_what_nft_lists_of_each_family(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    files = tmp_path / "files"
+    argv = ["check", "rules", "node2", "--from", str(SAMPLES), "--files", str(files)]
+    assert CliRunner().invoke(cli, argv).exit_code == 0
+    assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "first", "last"),
+    [
+        ("rules node1 table=nat", "node1.iptables-save-c.txt", "*nat", "COMMIT"),
+        ("rules node3 table=filter", "node3.iptables-legacy-save-c.txt", "*filter", "COMMIT"),
+        ("nftables node2 table=kube-proxy", "node2.nft-ip6.txt", "table ip6 kube-proxy {", "}"),
+    ],
+)
+def test_of_one_table_only_its_own_text_is_shown(tmp_path: Path, words: str, file: str, first: str, last: str) -> None:
+    argv = ["check", *words.split(), "--from", str(SAMPLES), "--files", str(tmp_path)]
+    assert CliRunner().invoke(cli, argv).exit_code == 0
+    lines = (tmp_path / file).read_text().splitlines()
+    assert (lines[0], lines[-1], lines.count(first)) == (first, last, 1)
+
+
+def test_a_table_that_is_nowhere_is_said_so_and_a_chain_of_nftables_has_its_rules() -> None:
+    def said(*words: str) -> str:
+        return CliRunner().invoke(cli, ["check", *words, "--from", str(SAMPLES)]).stdout
+
+    assert "There is no table raw of the families ip and ip6: there are filter, mangle, nat" in said(
+        "rules", "node1", "table=raw"
+    )
+    assert "    ip daddr . meta l4proto . th dport vmap @service-ips\n" in said("nftables", "node2", "chain=services")
+    assert "Chains in iptables-nft IPv4" not in said("rules", "shop/web", "on", "node1", "table=mangle")
+
+
+def test_a_chain_is_found_in_whatever_table_it_is() -> None:
+    def said(*words: str) -> str:
+        return CliRunner().invoke(cli, ["check", "rules", *words, "--from", str(SAMPLES)]).stdout
+
+    assert "\n  filter KUBE-FORWARD\n" in said("node1", "chain=KUBE-FORWARD")
+    both = said("node1", "chain=KUBE-SERVICES")
+    assert "\n  nat KUBE-SERVICES\n" in both
+    assert "\n  filter KUBE-SERVICES\n" in both
+    assert "There is no chain KUBE-FORWARD of the families ip and ip6" in said("node1", "table=nat", "chain=KUBE-FORWARD")
+    nowhere = said("node1", "chain=KUBE-NOPE")
+    assert " info · rules" in nowhere.splitlines()[0]
+    assert "iptables-nft IPv6 on node1 has no chain KUBE-NOPE." in nowhere
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["rules shop/web on node1 chain=FORWARD", "rules shop/web on node2 chain=services", "iptables shop/web chain=KUBE-NOPE"],
+)
+def test_a_chain_beside_a_service_is_shown_and_the_service_judged_as_without(words: str) -> None:
+    said = report(words, SAMPLES)
+    assert {finding["id"] for finding in said["findings"]} <= {"no-such-rules"}
+    assert any(node["ways"] for node in said["facts"]["nodes"].values())
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.36"])
+def test_as_many_rules_of_nftables_are_counted_as_there_are(version: str) -> None:
+    place = DATA / f"kube-proxy-{version}"
+    rules = [each["rule"]["family"] for each in json.loads((place / "node2.nft.json").read_text())["nftables"] if "rule" in each]
+    said = CliRunner().invoke(cli, ["check", "nftables", "node2", "--from", str(place)]).stdout
+    assert re.findall(r"^  rules +(\d+)$", said, re.MULTILINE) == [str(rules.count(family)) for family in ("ip", "ip6")]
+
+
+def test_a_tree_that_is_too_long_ends_and_says_so(tmp_path: Path) -> None:
+    objects_in(tmp_path)
+    rules = "".join(f"-A KUBE-SERVICES -d 10.0.{n >> 8}.{n & 255}/32 -j ACCEPT\n" for n in range(3000))
+    (tmp_path / "node1.iptables-save.txt").write_text(f"*nat\n:KUBE-SERVICES - [0:0]\n{rules}COMMIT\n")
+    said = CliRunner().invoke(cli, ["check", "rules", "node1", "chain=KUBE-SERVICES", "--from", str(tmp_path)]).stdout
+    assert "ends after 2,000 lines" in said
