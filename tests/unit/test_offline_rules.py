@@ -192,6 +192,21 @@ def test_a_chain_is_found_in_whatever_table_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        ("rules node1 chain=KUBE-SERVICS", "KUBE-SERVICES, "),
+        ("rules node3 chain=kube-nodports", "KUBE-NODEPORTS, "),
+        ("nftables node2 chain=servces", "services\n"),
+        ("rules node1 table=filter chain=KUBE-FORWARDS", "KUBE-FORWARD, "),
+        ("rules shop/web chain=KUBE-SERVICS", "KUBE-SERVICES, "),
+    ],
+)
+def test_a_mistyped_chain_is_followed_by_the_nearest_names(words: str, near: str) -> None:
+    said = CliRunner().invoke(cli, ["check", *words.split(), "--from", str(DATA / "kube-proxy-1.36")]).stdout
+    assert f" of the families ip and ip6; near it: {near}" in said
+
+
+@pytest.mark.parametrize(
     "words",
     ["rules shop/web on node1 chain=FORWARD", "rules shop/web on node2 chain=services", "iptables shop/web chain=KUBE-NOPE"],
 )
