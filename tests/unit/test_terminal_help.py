@@ -46,3 +46,12 @@ from workers.catalogue import catalogue
 of_slack(["pod"], catalogue())
 print(*{"redis", "slack_bolt", "slack_sdk", "prometheus_client"} & set(sys.modules))
 """
+
+
+def test_a_mistyped_subcommand_is_followed_by_the_nearest() -> None:
+    said = CliRunner().invoke(cli, ["chekc", "pods"])
+    assert (said.exit_code, said.stderr.splitlines()[::2]) == (
+        2,
+        ["netcheck-bot: there is no command 'chekc'", "did you mean: check"],
+    )
+    assert "did you mean" not in CliRunner().invoke(cli, ["xyzzy"]).stderr
