@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bot.cli._width import fitted
 from bot.nearest import nearest
 from workers.errors import BadKeyFile, UsageError, shown
 
@@ -40,7 +41,7 @@ class Group(click.Group):
         except UsageError as e:
             click.echo(f"netcheck-bot: {e.problem}", err=True)
             if e.usage:
-                click.echo(f"usage: {e.usage}", err=True)
+                click.echo(fitted(f"usage: {e.usage}"), err=True)
             if e.nearest:
                 click.echo(f"did you mean: {', '.join(e.nearest)}", err=True)
             sys.exit(USAGE_ERROR)
