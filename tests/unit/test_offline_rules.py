@@ -152,6 +152,30 @@ def test_the_raw_text_of_nftables_is_what_nft_lists_of_each_family(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("sample", "node", "kept"),
+    [
+        ("1.23", "node1", "node1.ip*"),
+        ("1.23", "node3", "node3.*"),
+        ("1.30", "node2", "node2.nft.txt"),
+        ("1.36", "node1", "node1.ip*"),
+        ("1.36", "node2", "node2.nft.txt"),
+        ("1.36", "node2", "node2.nft.json"),
+        ("1.36", "node3", "node3.*"),
+    ],
+)
+def test_what_was_written_with_files_is_read_with_from(tmp_path: Path, sample: str, node: str, kept: str) -> None:
+    saved, written = tmp_path / "saved", tmp_path / "written"
+    saved.mkdir()
+    for file in (DATA / f"kube-proxy-{sample}").glob(kept):
+        shutil.copy(file, saved)
+    argv = ["check", "rules", node, "--from", str(saved), "--output", "json", "--files", str(written)]
+    first = json.loads(CliRunner().invoke(cli, argv).stdout)
+    again = report(f"rules {node}", written)
+    assert first["verdict"] == "healthy"
+    assert (again["facts"], again["findings"]) == (first["facts"], [])
+
+
+@pytest.mark.parametrize(
     ("words", "file", "first", "last"),
     [
         ("rules node1 table=nat", "node1.iptables-save-c.txt", "*nat", "COMMIT"),

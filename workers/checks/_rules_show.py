@@ -148,9 +148,12 @@ def _rules(listed: list[str], backend: str) -> int:
 
 
 def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
-    for (node, backend, family), text in seen.texts.items():
-        if isinstance(text, Text):
-            yield RawFile(f"{node}.{_file_name(backend, family)}.txt", text.text)
+    whole = {
+        f"{node}.nft.json" if text.text.startswith("{") else f"{node}.{_file_name(backend, family)}.txt": text.text
+        for (node, backend, family), text in seen.texts.items()
+        if isinstance(text, Text)
+    }
+    yield from (RawFile(name, text) for name, text in whole.items())
     for (node, backend, family), answer in _drawn(params, seen):
         if found := _lines(params, answer):
             said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
@@ -162,7 +165,7 @@ def _packets(packets: int | None) -> str:
 
 
 def _file_name(backend: str, family: str) -> str:
-    """As saved folders name them."""
+    """As saved folders name them: `check --from` reads what `--files` wrote."""
     prefix = f"{family}tables-" if backend.startswith("iptables") else ""
     return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
 
