@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from bot.cli import cli
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
 from workers.errors import UsageError
+from workers.kubernetes.kinds import KINDS
 from workers.offline import saved_cluster
 from workers.offline.answers import registry
 from workers.offline.folder import Folder
+from workers.offline.source import OF_NODES
 
 SAMPLES = Path(__file__).parents[1] / "data" / "kube-proxy-1.36"
 
@@ -411,6 +414,17 @@ def test_a_named_port_that_no_container_has_is_found_with_the_pods_that_lack_it(
     (found,) = (f for f in report("services in shop", SAMPLES)["findings"] if f["subject"] == "shop/namedmiss")
     assert [e["value"] for e in found["evidence"]][1] == "shop/web-1, shop/web-2, shop/web-3"
     assert "nosuchport" in found["fix"]
+
+
+def test_each_file_that_is_read_is_in_the_table_with_what_prints_it() -> None:
+    page = (Path(__file__).parents[2] / "deploy" / "README.md").read_text()
+    table = page.partition("## Saved evidence")[2].partition("## Settings")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
+    of_nodes = [f"NODE.{name}" for name in OF_NODES]
+    assert sorted(told) == sorted([*map(saved_cluster.file_of, KINDS), *of_nodes])
+    for kind in KINDS:
+        assert f"| `{saved_cluster.file_of(kind)}` | `{saved_cluster.command(kind)}` |" in table
 
 
 NODES_FILES = {
