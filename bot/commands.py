@@ -23,6 +23,7 @@ from workers.phrase import line, namespace_matters, placed
 _ABOUT = {"node": "node", "svc": "service"}
 """Which command a bare name asks for, by its kind; a name of any other kind asks for the pod behind it."""
 _SHORTEST_PREFIX = 2
+_HELP = "help lists the commands"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def parse(text: str, entries: Mapping[str, E]) -> Invocation[E]:
     """The command that the text means. Raises `UsageError`, with the usage and the nearest match where there is one."""
     said = words(text)
     if not said:
-        raise UsageError("say what to look at", usage="COMMAND", nearest=("help",))
+        raise UsageError(f"say what to look at; {_HELP}", usage="COMMAND")
     if len(said) > 2 and said[1].lower() == "to" and "path" in entries:  # noqa: PLR2004  (A to B)
         return _read(entries["path"], said)
     entry = _verb(said[0].lower().replace("-", "_"), entries)
@@ -73,7 +74,7 @@ def named(verb: str, entries: Mapping[str, E]) -> E:
     """The command that a person means by this verb. Raises `UsageError` with the nearest ones."""
     entry = _verb(verb.lower().replace("-", "_"), entries)
     if entry is None:
-        raise UsageError(f"there is no command {shown(verb)}", nearest=_near(verb.lower(), entries) or ("help",))
+        raise _unknown(verb, _near(verb.lower(), entries))
     return entry
 
 
@@ -91,15 +92,19 @@ def _verb(verb: str, entries: Mapping[str, E]) -> E | None:
 
 
 def _bare(said: list[str], entries: Mapping[str, E]) -> Invocation[E]:
-    """A line that starts with a name: what it asks for, unless it looks like a mistyped verb."""
+    """A line that starts with a name: what it asks for, unless it looks like a mistyped verb, or one of kubectl's before ours."""
     about = _asks_about(said[0], entries)
     near = _near(said[0].lower(), entries) if "/" not in said[0] else ()
-    unknown = UsageError(f"there is no command {shown(said[0])}", nearest=near or ("help",))
     if about is None or not _alone(about, said):
-        raise unknown
+        after = tuple(entry.name for entry in entries.values() if said[1:] and said[1].lower() in (entry.name, *entry.aliases))
+        raise _unknown(said[0], after or near)
     if near:
-        raise UsageError(unknown.problem, nearest=(*near, f"{about.name} {said[0]}"))
+        raise _unknown(said[0], (*near, f"{about.name} {said[0]}"))
     return replace(_read(about, said), guessed=True)
+
+
+def _unknown(verb: str, near: tuple[str, ...]) -> UsageError:
+    return UsageError(f"there is no command {shown(verb)}" + ("" if near else f"; {_HELP}"), nearest=near)
 
 
 def _near(verb: str, entries: Mapping[str, E]) -> tuple[str, ...]:

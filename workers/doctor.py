@@ -18,7 +18,7 @@ from workers.audit import opening, sinks
 from workers.check import Ask
 from workers.cluster import list_once
 from workers.errors import BadKeyFile, UsageError
-from workers.jobs import opened
+from workers.jobs import NothingYet, asked
 from workers.kubernetes.rights import rights
 from workers.nodes.nodes import Nodes
 from workers.policy import file as policy_file
@@ -97,10 +97,12 @@ async def _redis(settings: Settings) -> AsyncIterator[Seen]:
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     where = "the configured one" if url else f"embedded, in {settings.data_dir}"
     try:
-        async with opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
+        async with asked(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
             await jobs.ping()
             depth = await jobs.depth()
             yield Seen("Redis", f"{where}; jobs: {depth.waiting} waiting, {depth.running} running, {depth.dead} given up")
+    except NothingYet:
+        yield Seen("Redis", f"{where}: not there yet", "The first `netcheck-bot bot` or `worker` makes it.", warning=True)
     except (QueueError, BadKeyFile, UsageError, OSError) as e:
         yield Seen("Redis", f"{where}: {e}", "See whether it runs, and NETCHECK_REDIS_URL, _DATA_DIR and _JOB_KEY_FILE.")
 

@@ -34,7 +34,7 @@ class Ambiguous(Unresolved):
 
 
 class Unlisted(Unresolved):
-    """A name that is not among what is known, where a list that would hold it was not read: it may be there.
+    """A name that is not among what is known, where a list that would hold it was not read or is old: it may be there.
 
     `kinds` are those lists, by their fields in `Cluster`. A run ends with it as a finding.
     """

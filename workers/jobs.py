@@ -13,13 +13,24 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from workers import seal as sealing
+from workers import secret_file
 from workers.changes.mail import Mail
 from workers.job import Job
 from workers.queue import position, record
 from workers.queue.channels import Channels
 from workers.queue.claim import Store
 from workers.queue.embedded import Embedded
-from workers.queue.errors import LostLease, NoSuchJob, NotPlaced, QueueAway, QueueError, QueueRefused, TooFast, TooMany
+from workers.queue.errors import (
+    LostLease,
+    NoSuchJob,
+    NothingYet,
+    NotPlaced,
+    QueueAway,
+    QueueError,
+    QueueRefused,
+    TooFast,
+    TooMany,
+)
 from workers.queue.inbox import Inbox
 from workers.queue.keys import Keys
 from workers.queue.known import Known
@@ -41,6 +52,7 @@ __all__ = [
     "LostLease",
     "NoSuchJob",
     "NotPlaced",
+    "NothingYet",
     "QueueAway",
     "QueueError",
     "QueueRefused",
@@ -51,6 +63,7 @@ __all__ = [
     "Terms",
     "TooFast",
     "TooMany",
+    "asked",
     "opened",
 ]  # fmt: skip
 
@@ -69,9 +82,29 @@ async def opened(
     """
     seal = sealing.configured("NETCHECK_JOB_KEY_FILE", key_file, data_dir / "job.key")
     async with contextlib.AsyncExitStack() as stack:
-        server = Server(url) if url else await _embedded(data_dir, stack)
+        server = Server(url) if url else await _embedded(Embedded(data_dir), stack)
         stack.push_async_callback(server.aclose)
         yield Jobs(server, seal, terms, tag=tag)
+
+
+@contextlib.asynccontextmanager
+async def asked(url: str | None, data_dir: Path, *, key_file: Path | None = None, tag: str = "netcheck") -> AsyncIterator[Jobs]:
+    """The same for a question, which makes neither a key nor a folder. Raises `NothingYet` without an embedded Redis to ask.
+
+    Where there is no key yet, whatever is sealed is `Forged`.
+    """
+    usual, embedded = data_dir / "job.key", None if url else Embedded(data_dir)
+    try:
+        sealed = key_file is not None or secret_file.there(usual)
+        seal = sealing.configured("NETCHECK_JOB_KEY_FILE", key_file, usual) if sealed else sealing.passing()
+        if embedded and not embedded.made:
+            raise NothingYet(f"there is no Redis in {data_dir} (NETCHECK_DATA_DIR) yet")
+    except OSError as e:
+        raise QueueAway(f"{data_dir} (NETCHECK_DATA_DIR) cannot be looked at: {e.strerror}") from e
+    async with contextlib.AsyncExitStack() as stack:
+        server = await _embedded(embedded, stack) if embedded else Server(url or "")
+        stack.push_async_callback(server.aclose)
+        yield Jobs(server, seal, tag=tag)
 
 
 class Jobs(Known):
@@ -218,8 +251,7 @@ class Jobs(Known):
         return Intent(seen.job, seen.ts)
 
 
-async def _embedded(data_dir: Path, stack: contextlib.AsyncExitStack) -> Server:
-    embedded = Embedded(data_dir)
+async def _embedded(embedded: Embedded, stack: contextlib.AsyncExitStack) -> Server:
     stack.callback(embedded.stop)
     await embedded.start()
     return Server(embedded.url, revive=embedded.start)

@@ -51,7 +51,7 @@ def pod(view: View, target: PodTarget) -> Located:
     near = _nearest(target.name, view.cluster.pods, target.namespace or view.namespace)
     owners = ("replica_sets",) if WORKLOADS.get(target.kind) == "Deployment" else ()
     listed(view, f"a pod {target}", str(target), "pods", *owners, near=near)
-    raise Unresolved(_no("pod", target, view), said=str(target), candidates=near)
+    raise Unresolved(_no("pod", target), said=str(target), candidates=near)
 
 
 def service(view: View, target: ServiceTarget, *, or_node: bool = False) -> Service:
@@ -75,7 +75,7 @@ def service(view: View, target: ServiceTarget, *, or_node: bool = False) -> Serv
             raise Ambiguous(f"{target} could be any of {len(found)} services", said=str(target), candidates=_names(found))
     near = _nearest(target.name, services, target.namespace or view.namespace)
     listed(view, f"a {what} {target}", str(target), *lists, near=near)
-    raise Unresolved(_no("service", target, view), said=str(target), candidates=near)
+    raise Unresolved(_no("service", target), said=str(target), candidates=near)
 
 
 def node(view: View, target: NodeTarget) -> Node:
@@ -95,8 +95,8 @@ def node(view: View, target: NodeTarget) -> Node:
 
 
 def listed(view: View, what: str, said: str, *kinds: str, near: tuple[str, ...] = ()) -> None:
-    """Raises `Unlisted` where one of these lists, which would hold what was not found, may lack it."""
-    missed = tuple(b.kind for b in view.cluster.behind if b.kind in kinds and b.lacking)
+    """Raises `Unlisted` where one of these lists, which would hold what was not found, is not current."""
+    missed = tuple(b.kind for b in view.cluster.behind if b.kind in kinds)
     if missed:
         raise Unlisted(f"Cannot tell whether there is {what}", said=said, candidates=near, kinds=missed)
 
@@ -231,12 +231,9 @@ def _workload(view: View, pod: Pod) -> Owner:
     return (_owners(view, pod) or (Owner("Pod", pod.name),))[-1]
 
 
-def _no(what: str, target: PodTarget | ServiceTarget, view: View) -> str:
-    named = replace(target, namespace=None)
+def _no(what: str, target: PodTarget | ServiceTarget) -> str:
     where = f"in namespace {target.namespace}" if target.namespace else "in any namespace"
-    behind = [b for b in view.cluster.behind if b.kind == f"{what}s"]
-    doubt = f"; but the list of {what}s is not current: {behind[0].reason}" if behind else ""
-    return f"There is no {what} {named} {where}{doubt}"
+    return f"There is no {what} {replace(target, namespace=None)} {where}"
 
 
 def _nearest(name: str, objects: Mapping[Key, object], namespace: str) -> tuple[str, ...]:

@@ -238,11 +238,6 @@ class Staleness:
     never: bool = False
     fix: str = ""
 
-    @property
-    def lacking(self) -> bool:
-        """Whether it may lack objects that have been there for long: what is not in it proves nothing."""
-        return self.never or self.since_s == 0
-
 
 @dataclass(frozen=True)
 class Cluster(Lookups):

@@ -141,7 +141,7 @@ def nodes_of(effect: Effect) -> frozenset[str]:
 async def run(check: Check[P, S], params: P, view: View, answers: Answers, clock: Callable[[], float]) -> Report:
     """Perform the plan and judge what was seen. `clock` gives seconds. Raises `UsageError` for names that mean nothing.
 
-    A name that an unread list may hold is a finding of its own.
+    A name that may be in a list which is not current is a finding of its own.
     """
     started = clock()
     asked: dict[str, None] = {}
@@ -158,7 +158,15 @@ def _untold(unlisted: Unlisted, view: View) -> tuple[tuple[Finding, ...], Shown]
     """What stands in the place of a report about something of which nobody can tell whether it is there."""
     gaps = cluster_gaps(view, *unlisted.kinds)
     near = (f"Names that are near: {', '.join(unlisted.candidates)}.",) if unlisted.candidates else ()
-    said = tuple(replace(gap, claim=f"{unlisted.problem}: {gap.claim}", subject=unlisted.said) for gap in gaps)
+    old = {b.kind for b in view.cluster.behind if not b.never}
+    said = tuple(
+        replace(
+            gap,
+            claim=f"{unlisted.problem}: {gap.claim}" + (", and it is not in that one" if gap.subject in old else ""),
+            subject=unlisted.said,
+        )
+        for gap in gaps
+    )
     return said, Shown(f"{unlisted.said}: not looked at", {}, notes=near)
 
 

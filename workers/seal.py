@@ -78,6 +78,11 @@ class Seal:
             raise Forged(f"{purpose} of {subject}: was hidden more than {seconds} s ago") from e
 
 
+def passing() -> Seal:
+    """A key that nothing was sealed with, for who reads no sealed data."""
+    return Seal((Key("passing", secrets.token_bytes(32)),))
+
+
 def configured(setting: str, named: Path | None, usual: Path) -> Seal:
     """The keys of the file that a setting names, of the usual one in the data directory where it names none.
 

@@ -7,6 +7,15 @@ import secrets
 from pathlib import Path
 
 
+def there(path: Path) -> bool:
+    """Whether there is something of that name. Raises `OSError` where that cannot be told."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def make(path: Path, content: bytes) -> None:
     """The file, whole and for its owner alone; whoever comes second leaves the first one's. Raises `OSError`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from bot.settings import BotSettings
 from workers import seal
 from workers.doctor import Seen
 from workers.errors import BadKeyFile, UsageError
-from workers.jobs import QueueError, opened
+from workers.jobs import QueueError, asked
 from workers.policy import file as policy_file
 
 _PART = "approver"
@@ -24,13 +24,14 @@ async def examine(settings: BotSettings) -> Seen:
         if settings.approves:
             key.checked(settings.signing_key)
         voices = seal.read(settings.voice_key_file or settings.data_dir / "voice.key")
+        seal.read(settings.job_key_file or settings.data_dir / "job.key")
     except (BadKeyFile, OSError) as e:
         return Seen(_PART, f"whether it is alive cannot be told here: {e}", _HERE, warning=True)
     except UsageError as e:
         return Seen(_PART, e.problem, _START)
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     try:
-        async with opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
+        async with asked(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
             board = await Approvals(jobs.mail(voices)).board()
     except NoApprover as e:
         return Seen(_PART, e.problem, _START)

@@ -9,9 +9,12 @@ from typing import Any
 
 import click
 
-from workers.errors import BadKeyFile, UsageError
+from bot.cli._width import fitted
+from bot.nearest import nearest
+from workers.errors import BadKeyFile, UsageError, shown
 
 USAGE_ERROR = 2
+_USAGE = "netcheck-bot COMMAND; netcheck-bot --help lists them"
 
 
 class Group(click.Group):
@@ -23,9 +26,9 @@ class Group(click.Group):
         return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand; None where there is none of that name."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
+        """The subcommand. Raises `UsageError` with the nearest ones."""
+        if cmd_name not in (known := self.list_commands(ctx)):
+            raise UsageError(f"there is no command {shown(cmd_name)}", nearest=nearest(cmd_name, known), usage=_USAGE)
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
@@ -38,7 +41,7 @@ class Group(click.Group):
         except UsageError as e:
             click.echo(f"netcheck-bot: {e.problem}", err=True)
             if e.usage:
-                click.echo(f"usage: {e.usage}", err=True)
+                click.echo(fitted(f"usage: {e.usage}"), err=True)
             if e.nearest:
                 click.echo(f"did you mean: {', '.join(e.nearest)}", err=True)
             sys.exit(USAGE_ERROR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 
+from bot.cli._width import fitted
 from bot.commands import named
 from bot.entry import Entry
 from bot.usage import form, usage
@@ -23,7 +24,7 @@ def of_slack(words: list[str], checks: Mapping[str, Entry]) -> str | None:
         return None
     if verb != "help":
         raise UsageError(f"{verb} is for Slack; `netcheck-bot --help` shows what a terminal has")
-    return "\n".join(_one(named(words[1], checks)) if len(words) > 1 else _all(checks))
+    return "\n".join(map(fitted, _one(named(words[1], checks)) if len(words) > 1 else _all(checks)))
 
 
 def _all(checks: Mapping[str, Entry]) -> Iterator[str]:

@@ -93,15 +93,28 @@ def export(since: str | None, user: str, job: str, kind: str | None, output: Tex
 def verify(sinks: tuple[Path, ...], keys: Path | None, exported: Path | None) -> None:
     """Prove that no entry was removed, changed, put in another order, cut off or forged.
 
-    Exit status: 0 nothing was tampered with, 1 something was, 3 cannot tell (no sink to compare with, or Redis is away), 2 usage.
+    Exit status: 0 nothing was tampered with, 1 something was, 3 cannot tell (nothing was audited yet, there is no sink to compare
+    with, or Redis is away), 2 usage.
     """
-    from workers.audit import examine
+    from workers.audit import examine, opening
 
     settings, against = load(Settings), examine.Against(sinks, keys)
     if exported:
-        _say(examine.exported(settings, exported, against))
+        examined = examine.exported(settings, exported, against)
     else:
-        _say(_with_store(settings, lambda store: examine.stored(settings, store, against)))
+        examined = _with_store(
+            settings, lambda store: examine.stored(settings, store, against), lambda: examine.unstored(settings, against)
+        )
+    if examined.nothing:
+        redis = (
+            "the Redis of NETCHECK_REDIS_URL" if settings.redis_url else f"the Redis in {settings.data_dir} (NETCHECK_DATA_DIR)"
+        )
+        files = ", ".join(map(str, sinks or opening.sink_files(settings))) or "the sink, whose lines --sink names"
+        where = visible(f"no entry in {exported or redis}, no head in {files}")
+        click.echo(f"{'✅' if examined.good else '❔'} nothing was audited yet, as far as can be seen: {where}")
+    else:
+        _say(examined)
+    sys.exit({True: GOOD, False: TAMPERED, None: CANNOT_TELL}[examined.good])
 
 
 def _say(examined: Examined) -> None:
@@ -120,7 +133,6 @@ def _say(examined: Examined) -> None:
         click.echo("❔ the sink names no key of this installation: is NETCHECK_CLUSTER the one that it runs with?")
     elif sink.unreadable:
         click.echo(f"· lines {', '.join(map(str, sink.unreadable[:5]))} of the sink say nothing")
-    sys.exit({True: GOOD, False: TAMPERED, None: CANNOT_TELL}[examined.good])
 
 
 def _wanted(since: str | None, user: str, job: str, kind: str | None, limit: int) -> Wanted:
@@ -135,20 +147,24 @@ def _wanted(since: str | None, user: str, job: str, kind: str | None, limit: int
     return Wanted(start, user, job, known[kind] if kind else None, limit)
 
 
-def _with_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
-    """What is made of the audit in Redis; a Redis that is away is exit status 3."""
+def _with_store(settings: Settings, use: Callable[[Store], Awaitable[T]], without: Callable[[], T] | None = None) -> T:
+    """What is made of the audit in Redis, or without one that was ever started; exit status 3 where that is not to be had."""
     from workers.audit.opening import store_of
-    from workers.jobs import QueueAway, opened
+    from workers.jobs import NothingYet, QueueAway, asked
 
     log.configure("error", "audit")
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
 
     async def used() -> T:
-        async with opened(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
+        async with asked(url, settings.data_dir, key_file=settings.job_key_file, tag=settings.redis_tag) as jobs:
             return await use(store_of(settings, jobs))
 
     try:
         return asyncio.run(used())
+    except NothingYet as e:
+        if without:
+            return without()
+        click.echo(f"❔ nothing was audited yet, as far as can be seen: {visible(str(e))}", err=True)
     except QueueAway as e:
         click.echo(f"❔ cannot tell: {visible(str(e))}", err=True)
-        sys.exit(CANNOT_TELL)
+    sys.exit(CANNOT_TELL)

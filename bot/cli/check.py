@@ -12,8 +12,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from bot.cli._help import of_slack
+from bot.cli._waiting import waiting
 from bot.commands import Invocation, parse
 from bot.decided import no_cluster
 from workers import log
@@ -40,7 +42,8 @@ EXIT = {Severity.HEALTHY: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.PRO
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Look at a folder of saved evidence instead of at a cluster: pods.json, NODE.iptables-save.txt and so on.",
+    help="Look at a folder of saved evidence instead of at a cluster: pods.json, NODE.iptables-save.txt and so on, "
+    "as deploy/README.md, Saved evidence, lists them.",
 )
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Write the raw output into this folder.")
 def command(words: tuple[str, ...], output: str, record: Path | None, folder: Path | None, files: Path | None) -> None:
@@ -114,7 +117,8 @@ def _interruptible() -> Iterator[Enough]:
 async def _saved(invocation: Invocation[Check[object, object]], settings: Settings, folder: Path) -> tuple[Report, Recording]:
     from workers.offline.look import look
 
-    return await look(settings, invocation.entry, invocation.params, invocation.namespace, folder)
+    with waiting(Console(stderr=True), f"reading the files in {escape(str(folder))}"):
+        return await look(settings, invocation.entry, invocation.params, invocation.namespace, folder)
 
 
 def _write(report: Report, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +25,8 @@ _CORRECT = "Correct it; deploy/README.md, Settings, has the table."
 def command() -> None:
     """Try every part and say what to mend.
 
-    Configuration, Slack, Redis, the audit, the approver, Kubernetes, SSH to each node. Exit status 1 if one is to be mended.
+    Configuration, Slack, Redis, the audit, Kubernetes, SSH to each node, the data directory, the approver. Nothing is made: what
+    the first start makes is said. Exit status 1 if something is to be mended.
     """
     log.configure("error", "doctor")
     sys.exit(asyncio.run(_examine()))
@@ -41,19 +43,24 @@ async def _examine() -> int:
         settings = load(Settings, unset)
     async for seen in examine(settings, unset):
         wrong += _said(seen)
-    wrong += _said(await _approver())
+    async for seen in _of_bot():
+        wrong += _said(seen)
     return 1 if wrong else 0
 
 
-async def _approver() -> Seen:
-    from bot.approver.seen import examine
+async def _of_bot() -> AsyncIterator[Seen]:
+    from bot import first_start
+    from bot.approver import seen
     from bot.settings import BotSettings
     from workers.doctor import Seen
 
     try:
-        return await examine(load(BotSettings))
+        settings = load(BotSettings)
     except UsageError as e:
-        return Seen("approver", e.problem, _CORRECT)
+        yield Seen("approver", e.problem, _CORRECT)
+        return
+    yield first_start.examine(settings)
+    yield await seen.examine(settings)
 
 
 def _said(seen: Seen) -> bool:

@@ -61,6 +61,8 @@ def read(wanted: Wanted) -> Optional[Table]:
     family = _FAMILIES[wanted.family][0]
     blob = _blob(wanted.family, wanted.table)
     about = About(wanted.only, family) if wanted.only else None
+    if wanted.bare:
+        return Table(wanted.family, wanted.table, tuple(Chain(name, ()) for name in blob.names))
     if not wanted.chains:
         return Table(wanted.family, wanted.table, tuple(filter(None, map(blob.chain, blob.names))))
     found: Optional[list[Chain]] = blob.reach(wanted.chains, about, MOST_CHAINS)

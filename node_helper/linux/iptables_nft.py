@@ -43,7 +43,8 @@ class _Reader:
         self._about = About(wanted.only, tables.family) if wanted.only else None
 
     def all(self) -> list[Chain]:
-        return [replace(chain, rules=self._rules(chain.name)) for chain in self._tables.chains(self._wanted.table)]
+        chains = self._tables.chains(self._wanted.table)
+        return chains if self._wanted.bare else [replace(chain, rules=self._rules(chain.name)) for chain in chains]
 
     def chain(self, name: str) -> Optional[Chain]:
         """One chain, every rule of it; None where there is none."""

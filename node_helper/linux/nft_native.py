@@ -45,6 +45,8 @@ class _Reader:
 
     def all(self) -> Table:
         table = self._wanted.table
+        if self._wanted.bare:
+            return Table(self._wanted.family, table, tuple(map(_lower, self._tables.chains(table))))
         self._sets = {one.name: one for one in self._tables.sets(table)}
         chains = [replace(_lower(chain), rules=self._rules(chain.name)) for chain in self._tables.chains(table)]
         named = [one for one in self._sets.values() if not one.flags & native_sets.ANONYMOUS]

@@ -91,7 +91,7 @@ class Wanted:
     """What to read of one table. Without `chains` all of it; with them those and the chains to which they lead.
 
     With `only`, rules of the named chains and elements of maps that are about other destinations are left out. `bases` are base
-    chains of which the way to `chains` is read too.
+    chains of which the way to `chains` is read too. `bare`: all chains, and nothing of what is in them.
     """
 
     backend: str
@@ -100,6 +100,7 @@ class Wanted:
     chains: tuple[str, ...] = ()
     only: tuple[Destination, ...] = ()
     bases: tuple[str, ...] = ()
+    bare: bool = False
 
     @property
     def hooked(self) -> bool:

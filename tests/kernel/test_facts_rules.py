@@ -12,7 +12,7 @@ from deploy.lab import packages
 from deploy.lab.kubeproxy.iptables import render_iptables
 from deploy.lab.kubeproxy.model import Family
 from deploy.lab.kubeproxy.nftables import render_nftables
-from node_helper.facts import all_rules, backends, chain_rules, redirects, rules_text, service_rules
+from node_helper.facts import all_rules, backends, chain_names, chain_rules, redirects, rules_text, service_rules
 from node_helper.kernel import Netns
 from node_helper.netfilter import save
 from node_helper.netfilter.records import Destination, Ruleset, Table
@@ -91,7 +91,11 @@ def _same(read: Ruleset, listed: list[Table]) -> None:
 def test_every_rule_is_read_as_the_tool_lists_it(loaded: Loaded, name: str) -> None:
     backend, family, tool = _kind(name)
     loaded.load(tool, small(name)[2])
-    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))
+    listed = _listed(loaded, backend, family)
+    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), listed)
+    for table in listed:
+        names = chain_names.collect(loaded.kernel, chain_names.Query(backend, family, table.name)).names
+        assert set(names) == {chain.name for chain in table.chains}
 
 
 @pytest.mark.parametrize("family", ["ip", "ip6"])

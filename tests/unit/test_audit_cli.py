@@ -186,7 +186,7 @@ def test_what_is_no_entry_is_exported_and_told(settings: Settings, redis_place: 
         ({"REDIS_URL": "redis://h?no_such_option=1"}, 2, "NETCHECK_REDIS_URL"),
         ({"REDIS_TAG": "a}{b"}, 2, "NETCHECK_REDIS_TAG"),
         ({"JOB_KEY_FILE": "/nonexistent"}, 2, "NETCHECK_JOB_KEY_FILE"),
-        (NO_KEY, 2, "NETCHECK_DATA_DIR"),
+        (NO_KEY, 3, "Redis is away"),
         ({"DATA_DIR": "/" + "x" * 120, "REDIS_URL": ""}, 2, "NETCHECK_DATA_DIR"),
         ({"DATA_DIR": "/proc/x", "REDIS_URL": ""}, 3, "NETCHECK_DATA_DIR"),
         ({}, 3, "Redis is away"),
@@ -204,8 +204,28 @@ def test_what_cannot_be_looked_at_was_not_tampered_with(
     for name, value in (given | wrong).items():
         monkeypatch.setenv(f"NETCHECK_{name}", value)
     done = audit(what)
-    assert (done.exit_code, len(done.stderr.splitlines())) == (status, 1), done.output
-    assert named in done.stderr
+    assert (done.exit_code, len(done.output.splitlines())) == (status, 1), done.output
+    assert named in done.output
+
+
+@pytest.mark.parametrize("what", ["verify", "show", "export"])
+def test_before_anything_was_audited_it_says_so_and_where_it_looked_and_makes_nothing(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("NETCHECK_REDIS_URL", raising=False)
+    done = audit(what)
+    assert (done.exit_code, list(tmp_path.iterdir())) == (3, [])
+    assert done.output.startswith("❔ nothing was audited yet, as far as can be seen: ")
+    assert f"{tmp_path}/data (NETCHECK_DATA_DIR)" in done.output
+    assert (f"no head in {tmp_path}/data/audit/heads.log" in done.output) == (what == "verify")
+
+
+def test_a_redis_that_is_gone_while_the_sink_has_heads_was_cut_off(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.redis_url
+    monkeypatch.delenv("NETCHECK_REDIS_URL")
+    done = audit("verify")
+    assert (done.exit_code, "🔴 cut off: " in done.output) == (1, True), done.output
 
 
 @pytest.mark.usefixtures("settings")

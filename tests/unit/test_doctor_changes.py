@@ -94,3 +94,26 @@ def test_a_wrong_setting_is_one_finding_and_the_other_parts_are_tried(
     assert done.exit_code == 1
     for part in (*said, "✅ policy: ", "❌ Slack: ", "⚠  audit: ", "❌ Kubernetes: ", "❌ nodes: ", " approver: "):
         assert part in done.output
+
+
+def test_the_doctor_makes_nothing_and_says_what_the_first_start_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("NETCHECK_KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("NETCHECK_REDIS_URL", raising=False)
+    said = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False).output
+    assert list(tmp_path.iterdir()) == []
+    assert (
+        f"⚠  Redis: embedded, in {tmp_path / 'data'}: not there yet\n   → The first `netcheck-bot bot` or `worker` makes it."
+        in said
+    )
+    assert "`netcheck-bot bot` makes redis, job.key, voice.key, audit/bot.key; `netcheck-bot worker` makes redis, job.key" in said
+
+
+def test_the_doctor_asks_a_redis_for_which_there_is_no_key_here_yet(
+    redis_place: RedisPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"DATA_DIR": tmp_path / "data", "KUBECONFIG": tmp_path / "none", "REDIS_URL": redis_place.url}.items():
+        monkeypatch.setenv(f"NETCHECK_{name}", str(value))
+    said = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False).output
+    assert "✅ Redis: the configured one; jobs: 0 waiting" in said
+    assert not (tmp_path / "data").exists()

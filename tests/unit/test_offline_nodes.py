@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from node_helper.facts import catalogue as facts
 from tests.unit.saved_files import asked, report
+from workers.kubernetes.kinds import KINDS
+from workers.offline import saved_cluster
 from workers.offline.answers import registry
+from workers.offline.source import OF_NODES
 
 
 def test_what_only_a_node_can_tell_is_unknown(saved: Path) -> None:
@@ -70,3 +74,14 @@ def test_a_malformed_listing_is_named_with_its_line(saved: Path) -> None:
     (saved / "node1.ipvsadm.txt").write_text("-A -t 10.96.0.10:53 -s rr\n-A -t banana\n")
     (gap, *_) = report("ipvs node1", saved)["findings"]
     assert gap["evidence"][0]["value"].startswith("node1.ipvsadm.txt: line 2: ")
+
+
+def test_each_file_that_is_read_is_in_the_table_with_what_prints_it() -> None:
+    page = (Path(__file__).parents[2] / "deploy" / "README.md").read_text()
+    table = page.partition("## Saved evidence")[2].partition("## Settings")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
+    of_nodes = [f"NODE.{name}" for name in OF_NODES]
+    assert sorted(told) == sorted([*map(saved_cluster.file_of, KINDS), *of_nodes])
+    for kind in KINDS:
+        assert f"| `{saved_cluster.file_of(kind)}` | `{saved_cluster.command(kind)}` |" in table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from bot.cli import cli
 from tests.rule_samples import DATA
-from tests.unit.saved_files import SAMPLES, objects_in, report
+from tests.unit.saved_files import SAMPLES, asked, objects_in, report
 
 
 @pytest.mark.parametrize("words", ["iptables node1", "nftables node2", "rules node3", "iptables node1 chain=KUBE-MARK-MASQ"])
@@ -25,6 +26,32 @@ def test_the_raw_text_of_nftables_is_what_nft_lists_of_each_family(tmp_path: Pat
     argv = ["check", "rules", "node2", "--from", str(SAMPLES), "--files", str(files)]
     assert CliRunner().invoke(cli, argv).exit_code == 0
     assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == text
+
+
+@pytest.mark.parametrize(
+    ("sample", "node", "kept"),
+    [
+        ("1.23", "node1", "node1.ip*"),
+        ("1.23", "node3", "node3.*"),
+        ("1.30", "node2", "node2.nft.txt"),
+        ("1.36", "node1", "node1.ip*"),
+        ("1.36", "node2", "node2.nft.txt"),
+        ("1.36", "node2", "node2.nft.json"),
+        ("1.36", "node3", "node3.*"),
+    ],
+)
+def test_what_was_written_with_files_is_read_with_from(tmp_path: Path, sample: str, node: str, kept: str) -> None:
+    saved, written = tmp_path / "saved", tmp_path / "written"
+    saved.mkdir()
+    for file in (DATA / f"kube-proxy-{sample}").glob(kept):
+        shutil.copy(file, saved)
+    first = json.loads(asked(f"rules {node}", saved, "--output", "json", "--files", str(written)).stdout)
+    again = report(f"rules {node}", written)
+    for said in (first, again):
+        for save in said["facts"]["nodes"][node]["saves"]:
+            del save["command"]  # which file it was
+    assert first["verdict"] == "healthy"
+    assert (again["facts"], again["findings"]) == (first["facts"], [])
 
 
 @pytest.mark.parametrize(
@@ -65,6 +92,20 @@ def test_a_chain_is_found_in_whatever_table_it_is() -> None:
     nowhere = said("node1", "chain=KUBE-NOPE")
     assert " info · rules" in nowhere.splitlines()[0]
     assert "iptables-nft IPv6 on node1 has no chain KUBE-NOPE." in nowhere
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        ("rules node1 chain=KUBE-SERVICS", "KUBE-SERVICES, "),
+        ("rules node3 chain=kube-nodports", "KUBE-NODEPORTS, "),
+        ("nftables node2 chain=servces", "services\n"),
+        ("rules node1 table=filter chain=KUBE-FORWARDS", "KUBE-FORWARD, "),
+        ("rules shop/web chain=KUBE-SERVICS", "KUBE-SERVICES, "),
+    ],
+)
+def test_a_mistyped_chain_is_followed_by_the_nearest_names(words: str, near: str) -> None:
+    assert f" of the families ip and ip6; near it: {near}" in asked(words, SAMPLES).stdout
 
 
 @pytest.mark.parametrize(

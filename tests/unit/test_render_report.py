@@ -49,9 +49,9 @@ def test_the_json_is_as_recorded(name: str) -> None:
 
 def test_json_has_the_documented_keys_in_their_order() -> None:
     said = json.loads(as_json.dumps(report(VETH)))
-    assert list(said) == ["command", "cluster", "verdict", "took_s", "asked", "findings", "facts", "notes"]
+    assert list(said) == ["command", "cluster", "verdict", "took_s", "asked", "findings", "facts", "notes", "headline", "files"]
     assert list(said["findings"][0]) == [
-        "id", "severity", "confidence", "node", "subject", "claim", "evidence", "disprove", "fix",
+        "id", "severity", "confidence", "node", "subject", "claim", "evidence", "disprove", "fix", "look_further",
     ]  # fmt: skip
     assert list(said["findings"][0]["evidence"][0]) == ["source", "value", "at"]
 

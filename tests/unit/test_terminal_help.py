@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import cast
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -46,3 +49,36 @@ from workers.catalogue import catalogue
 of_slack(["pod"], catalogue())
 print(*{"redis", "slack_bolt", "slack_sdk", "prometheus_client"} & set(sys.modules))
 """
+
+
+def test_a_mistyped_subcommand_is_followed_by_the_nearest() -> None:
+    said = CliRunner().invoke(cli, ["chekc", "pods"])
+    assert (said.exit_code, said.stderr.splitlines()[::2]) == (
+        2,
+        ["netcheck-bot: there is no command 'chekc'", "did you mean: check"],
+    )
+    assert "did you mean" not in CliRunner().invoke(cli, ["xyzzy"]).stderr
+
+
+@pytest.mark.parametrize("words", [["help"], *(["help", name] for name in catalogue())], ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_fits_the_terminal_and_loses_no_word(words: list[str], columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(width: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        return CliRunner().invoke(cli, ["check", *words]).stdout
+
+    assert max(map(len, said(columns).splitlines())) <= columns
+    assert said(columns).split() == said(1000).split()
+
+
+def _subcommands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        yield from _subcommands(found, *path, name) if isinstance(found, click.Group) else [(*path, name)]
+
+
+@pytest.mark.parametrize("words", list(_subcommands(cast("click.Group", cli))), ids=" ".join)
+def test_the_help_of_every_subcommand_fits_the_terminal(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, CliRunner().invoke(cli, [*words, "--help"]).stdout.splitlines())) <= 80

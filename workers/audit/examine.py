@@ -35,6 +35,12 @@ class Examined:
         """None where it cannot be told."""
         return False if self.verdict.problems else None if self.sink is None or not self.sink.keys else True
 
+    @property
+    def nothing(self) -> bool:
+        """Whether neither the chains nor the sink know of any entry."""
+        known = self.verdict.entries or self.verdict.problems or self.verdict.expired
+        return not known and not (self.sink and (self.sink.heads or self.sink.seals))
+
 
 @dataclass(frozen=True)
 class Against:
@@ -50,6 +56,11 @@ async def stored(settings: Shared, store: Store, against: Against) -> Examined:
     names = {writer.name for writer in await store.writers()} | _writers(sink)
     chains = {name: await store.chain(name) for name in sorted(names)}
     return _examined(settings, {name: chain for name, chain in chains.items() if chain}, sink, against)
+
+
+def unstored(settings: Shared, against: Against) -> Examined:
+    """Where there is no Redis: the sink may know that there was one. Raises `UsageError`."""
+    return _examined(settings, {}, _sink(settings, against), against)
 
 
 def exported(settings: Shared, file: Path, against: Against) -> Examined:

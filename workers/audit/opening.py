@@ -84,7 +84,7 @@ def known_keys(settings: Shared) -> Keys:
 
 def sunk(settings: Shared, files: Iterable[Path] = (), keys: Keys | None = None) -> Sunk | None:
     """What the sink holds, of these files or of the configured ones; None where there is no file to read. Raises `UsageError`."""
-    wanted = tuple(files) or sinks.files(sink_of(settings))
+    wanted = tuple(files) or sink_files(settings)
     try:
         found = [path for path in wanted if path.is_file()]
         with contextlib.ExitStack() as stack:
@@ -93,6 +93,11 @@ def sunk(settings: Shared, files: Iterable[Path] = (), keys: Keys | None = None)
     except OSError as e:
         named = ", ".join(map(str, wanted))
         raise UsageError(f"The audit's sink (NETCHECK_AUDIT_SINK or --sink) cannot be read: {named}: {e.strerror}") from e
+
+
+def sink_files(settings: Shared) -> tuple[Path, ...]:
+    """Where the lines of the configured sink can be read again, be they there or not. Raises `UsageError`."""
+    return sinks.files(sink_of(settings))
 
 
 def now_ms() -> int:

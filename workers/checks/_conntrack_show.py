@@ -109,9 +109,13 @@ def _contents(view: View, table: Conntrack) -> tuple[Table, ...]:
 
 
 def _events(view: View, watched: Watched) -> tuple[Table, ...]:
-    most = sorted(watched.happened.items(), key=lambda item: (-item[1][0], item[0][:3], item[0][3] or 0))[:_ROWS]
+    most = _commonest(watched)[:_ROWS]
     rows = tuple((e, p, _named(view, address, port), str(n), str(lost)) for (e, p, address, port), (n, lost) in most)
     return (Table("Events", rows, ("event", "protocol", "destination", "events", "never answered")),) if rows else ()
+
+
+def _commonest(watched: Watched) -> list[tuple[tuple[str, str, str, int | None], tuple[int, int]]]:
+    return sorted(watched.happened.items(), key=lambda item: (-item[1][0], item[0][:3], item[0][3] or 0))
 
 
 def _row(flow: Flow) -> tuple[str, ...]:
@@ -202,8 +206,12 @@ def _facts(seen: Seen, table: Conntrack | None, watched: Watched | None) -> dict
         facts |= {"new": watched.new, "updated": watched.updated, "destroyed": watched.destroyed, "lossy": watched.lossy}
         facts["rare"] = watched.rare
         facts |= {"seconds": seen.watched_s, "events": watched.events, "shown": watched.shown}
+        facts["happened"] = [
+            {"event": event, "protocol": protocol, "address": address, "port": port, "events": n, "unreplied": lost}
+            for (event, protocol, address, port), (n, lost) in _commonest(watched)
+        ]
     if isinstance(seen.log, KernelLog):
         facts["kernel_log"] = codec.encode(seen.log)
-    if isinstance(seen.files, SysctlFiles):
-        facts["persisted"] = codec.encode(seen.files)
+    if seen.files is not None:
+        facts["persisted"] = codec.encode(seen.files) if isinstance(seen.files, SysctlFiles) else None
     return facts

@@ -22,7 +22,7 @@ def show(params: Params, _view: View, seen: Seen) -> Shown:
     facts: dict[str, Any] = {
         "name": str(params.name), "type": params.type, "from": str(seen.inside.pod), "server": seen.server or None,
         "answer": [r.data for r in chosen[1].records] if chosen else [],
-        "queries": seen.queries,
+        "queries": seen.queries, "search_path": list(seen.names), "stops_at": seen.stop or None,
         "steps": [{"name": step.name, "type": step.type, **_fact(tries)} for step, tries in seen.steps.items()],
         "ways": [_way(way, tries) for way, tries in seen.ways.tries.items()] if seen.ways else [],
         "one_socket": [_pair(s, pairs[-1]) for s, pairs in seen.ways.pairs.items()] if seen.ways else [],

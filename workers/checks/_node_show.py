@@ -7,7 +7,7 @@ from typing import Any
 
 from node_helper import codec
 from node_helper.facts.backends import Backends
-from node_helper.facts.devices import Device
+from node_helper.facts.devices import Device, Devices
 from node_helper.facts.kube_proxy import KubeProxy
 from node_helper.facts.sysctls import Sysctls
 from node_helper.programs import Programs
@@ -159,6 +159,7 @@ def _facts(seen: Seen) -> dict[str, Any]:
     return {
         "node": node.name,
         "ready": node.ready,
+        "reason": node.reason or None,
         "conditions": list(node.troubles),
         "addresses": list(node.addresses),
         "pod_cidrs": list(node.pod_cidrs),
@@ -169,6 +170,7 @@ def _facts(seen: Seen) -> dict[str, Any]:
             "mode": mode(seen) or None,
             "health": _health(proxy),
             "processes": [p.pid for p in proxy.processes],
+            "process_names": [p.name for p in proxy.processes],
             "synced_s_ago": [round(s.now - s.synced, 1) if s.synced else None for s in _node_proxy.syncs(proxy)],
         }
         if isinstance(proxy, KubeProxy)
@@ -179,10 +181,29 @@ def _facts(seen: Seen) -> dict[str, Any]:
         "neighbour_tables": codec.encode(counted.neighbours.second.tables)
         if counted and isinstance(counted.neighbours, Samples)
         else None,
-        "devices": [_device(d) for d in seen.devices] if counted and isinstance(counted.devices, Samples) else None,
+        "devices": _device_facts(seen, counted.devices) if counted and isinstance(counted.devices, Samples) else None,
+        "conntrack": _conntrack_facts(counted),
+        "softnet": _softnet_facts(counted),
+        "counters": dict(counted.netstat.second.counters) if counted and isinstance(counted.netstat, Samples) else None,
         "risen": _risen(counted) if counted and isinstance(counted.netstat, Samples) else None,
         "apart_s": round(counted.netstat.apart, 3) if counted and isinstance(counted.netstat, Samples) else None,
     }
+
+
+def _conntrack_facts(counted: Counted | None) -> dict[str, Any] | None:
+    if counted is None or not isinstance(counted.conntrack, Samples):
+        return None
+    now = counted.conntrack.second
+    return {"in_use": now.in_use, "count": now.count, "maximum": now.maximum}
+
+
+def _softnet_facts(counted: Counted | None) -> dict[str, int] | None:
+    """What the processors dropped since their start, and while looking; `squeezed`: out of budget."""
+    if counted is None or not isinstance(counted.softnet, Samples):
+        return None
+    dropped, squeezed = _node_drops.dropped(counted)
+    total = sum(cpu.dropped for cpu in counted.softnet.second.cpus)
+    return {"dropped": total, "dropped_risen": dropped, "squeezed_risen": squeezed}
 
 
 def _risen(counted: Counted) -> dict[str, int]:
@@ -190,7 +211,13 @@ def _risen(counted: Counted) -> dict[str, int]:
     return _node_drops.risen(counted, *names)
 
 
-def _device(device: Device) -> dict[str, Any]:
-    link = device.link
+def _device_facts(seen: Seen, sampled: Samples[Devices]) -> list[dict[str, Any]]:
+    before = {d.link.ifindex: d for d in sampled.first.devices}
+    return [_device(d, before.get(d.link.ifindex, d)) for d in seen.devices]
+
+
+def _device(device: Device, before: Device) -> dict[str, Any]:
+    link, was = device.link, before.link.counters
+    risen = {"rx": link.counters.rx_dropped - was.rx_dropped, "tx": link.counters.tx_dropped - was.tx_dropped}
     facts = {"name": link.name, "ifindex": link.ifindex, "kind": link.kind, "mtu": link.mtu, "state": link.state}
-    return {**facts, "addresses": list(device.addresses), "counters": codec.encode(link.counters)}
+    return {**facts, "addresses": list(device.addresses), "counters": codec.encode(link.counters), "dropped_risen": risen}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from node_helper import codec
 from node_helper.facts import dns, interfaces, raw, resolv_conf, routes, sandbox, sockets
 from node_helper.facts.interfaces import Interface
 from node_helper.records import Link, Route
@@ -77,11 +78,16 @@ def _names(seen: Seen) -> tuple[Table, ...]:
         rows += [("options", " ".join(conf.options) or "none")]
     rows += [(f"{seen.dns_name} @{server}", _answer_words(a)) for server, a in seen.dns.items() if isinstance(a, dns.DnsAnswer)]
     if isinstance(seen.sockets, sockets.Sockets):
-        ports = sorted({(s.protocol, s.local_port, s.local) for s in seen.sockets.sockets if s.state in ("LISTEN", "UNCONN")})
+        ports = _ports(seen.sockets)
         said = ", ".join(f"{proto} {local}:{port}" for proto, port, local in ports[:_PORTS_SHOWN])
         more = f" and {len(ports) - _PORTS_SHOWN} more" if len(ports) > _PORTS_SHOWN else ""
         rows += [("listening", (said + more) or "nothing")]
     return (Table("Inside the pod", tuple(rows)),) if rows else ()
+
+
+def _ports(found: sockets.Sockets) -> list[tuple[str, int, str]]:
+    """Protocol, port and address of each socket that takes what comes."""
+    return sorted({(s.protocol, s.local_port, s.local) for s in found.sockets if s.state in ("LISTEN", "UNCONN")})
 
 
 def _answer_words(answer: dns.DnsAnswer) -> str:
@@ -98,6 +104,7 @@ def _facts(seen: Seen, services: list[str] | None) -> dict[str, Any]:
     conf = seen.resolv_conf if isinstance(seen.resolv_conf, resolv_conf.ResolvConf) else None
     return {
         "pod": str(pod),
+        "phase": pod.phase,
         "ip": pod.ips[0] if pod.ips else None,
         "ips": list(pod.ips),
         "node": pod.node or None,
@@ -111,6 +118,9 @@ def _facts(seen: Seen, services: list[str] | None) -> dict[str, Any]:
         "resolv_conf": conf
         and {"nameservers": list(conf.nameservers), "search": list(conf.search), "options": list(conf.options)},
         "dns": {s: _dns_facts(seen.dns_name, a) for s, a in seen.dns.items() if isinstance(a, dns.DnsAnswer)},
+        "listening": [{"protocol": proto, "address": local, "port": port} for proto, port, local in _ports(seen.sockets)]
+        if isinstance(seen.sockets, sockets.Sockets)
+        else None,
         "services": services,
     }
 
@@ -120,7 +130,7 @@ def _interface_facts(seen: Seen) -> list[dict[str, Any]] | None:
         return None
     return [
         {"name": i.link.name, "ifindex": i.link.ifindex, "mtu": i.link.mtu, "state": i.link.state, "addresses": list(i.addresses),
-         "peer": _peer_facts(i), "pairless": i.pairless}
+         "counters": codec.encode(i.link.counters), "peer": _peer_facts(i), "pairless": i.pairless}
         for i in seen.interfaces.interfaces
         if "LOOPBACK" not in i.link.flags
     ]  # fmt: skip
@@ -130,7 +140,8 @@ def _peer_facts(i: Interface) -> dict[str, Any] | None:
     if i.peer is None:
         return None
     link = i.peer.link
-    return {"name": link.name, "ifindex": link.ifindex, "master": i.peer.master, "mtu": link.mtu, "state": link.state}
+    facts = {"name": link.name, "ifindex": link.ifindex, "master": i.peer.master, "mtu": link.mtu, "state": link.state}
+    return {**facts, "counters": codec.encode(link.counters)}
 
 
 def _route_facts(route: Route) -> dict[str, Any]:

@@ -51,11 +51,10 @@ def _not_there(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     if not (what := absent(params, seen)):
         return
     there = {node: sorted({t.name for t in seen.tables(node)}) for node in seen.nodes}
-    known = (
-        f": there are {', '.join(sorted({name for names in there.values() for name in names}))}"
-        if what.startswith("table ")
-        else ""
-    )
+    if what.startswith("table "):
+        known = f": there are {', '.join(sorted({name for names in there.values() for name in names}))}"
+    else:
+        known = f"; near it: {', '.join(seen.near)}" if seen.near else ""
     yield Finding(
         id="no-such-rules",
         severity=Severity.INFO,

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, cast
 
-from node_helper.facts import backends, chain_rules, dataplane, ipvs, rules_text, service_rules
+from node_helper.facts import backends, chain_names, chain_rules, dataplane, ipvs, rules_text, service_rules
 from node_helper.netfilter.records import Destination, FilterTable, Ruleset
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Ask, Plan, Round, Slot, View, batch
 from workers.checks._ipvs_seen import OnNode, virtuals
 from workers.errors import UsageError
+from workers.nearest import nearest
 from workers.objects import Node, Service
 from workers.params import Arg, NodeTarget, ServiceOrNodeTarget
 from workers.rules.desired import frontends
@@ -24,6 +25,7 @@ Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
 IpFamily = Literal["ip", "ip6"]
 Place = tuple[str, str, str]
 """Node, backend, family."""
+_NAMING, _NEAR = 3, 3
 EVERY: tuple[str, ...] = ("iptables-nft", "iptables-legacy", "nftables")
 
 
@@ -49,6 +51,8 @@ class Seen:
     texts: dict[Place, rules_text.Text | CannotLook] = field(default_factory=dict)
     programs: dict[str, dataplane.Programs | CannotLook] = field(default_factory=dict)
     """By node: what else may handle services, where no rules do."""
+    near: tuple[str, ...] = ()
+    """Names like that of a chain that is nowhere."""
     in_ipvs: dict[str, OnNode] = field(default_factory=dict)
     """By node: the virtual servers of the service, where there are some of whomever and no rules send it anywhere."""
 
@@ -120,7 +124,25 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         texts={place: slot.of(got) for place, slot in texts.items()},
         programs={node: slot.of(got) for node, slot in others.items()},
     )
+    seen = yield from _with_near(seen, params, of)
     return seen if service is None else (yield from _with_ipvs(seen, service, view))
+
+
+def _with_near(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
+    """Ask for the chains that there are, where the one that was named is nowhere: of some nodes, for they are much alike."""
+    if params.chain is None or not absent(params, seen).startswith("chain "):
+        return seen
+    tables = [(place, table) for place, table, _ in _chain_queries(seen, params, of) if place[0] in seen.nodes[:_NAMING]]
+    asks = {
+        " ".join((*place, table)): Ask(
+            place[0], chain_names.FACT, chain_names.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table)
+        )
+        for place, table in tables
+    }
+    answers = yield from batch(asks)
+    names = [name for answer in answers.values() if isinstance(answer, chain_names.Names) for name in answer.names]
+    known = {name.lower(): name for name in names}
+    return replace(seen, near=tuple(known[name] for name in nearest(params.chain.name.lower(), known, _NEAR)))
 
 
 def _with_ipvs(seen: Seen, service: Service, view: View) -> Plan[Seen]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 from node_helper.facts.backends import Backends
 from node_helper.facts.rules_text import Text
 from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers.check import View
+from workers.checks._rules_facts import counts, drawn, facts, has_services, tree
 from workers.checks._rules_seen import EVERY, Params, Place, Seen, absent, of_service
 from workers.model import RawFile, Shown, Table
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
 from workers.rules.steps import Source
-from workers.rules.tree import MOST, Line, lines, of_chain
+from workers.rules.tree import MOST
 
 _FAMILIES = {"ip": "IPv4", "ip6": "IPv6"}
 _TREE = ("rule", "packets")
@@ -35,10 +34,7 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
-    ways = _way_facts(seen)
-    nodes = {node: _facts(seen, node, ways.get(node, [])) for node in seen.nodes}
-    facts = {"service": str(seen.service) if seen.service else None, "nodes": nodes}
-    return Shown(headline, facts, tuple(tables), files, tuple(_notes(params, seen, of)))
+    return Shown(headline, facts(params, seen), tuple(tables), files, tuple(_notes(params, seen, of)))
 
 
 def _counted(seen: Seen) -> str:
@@ -47,13 +43,9 @@ def _counted(seen: Seen) -> str:
 
 def _ways(seen: Seen) -> Iterator[Table]:
     for place, answer in seen.found.items():
-        if seen.service and isinstance(answer, Ruleset) and answer.tables and _has_services(answer):
+        if seen.service and isinstance(answer, Ruleset) and answer.tables and has_services(answer):
             rows = tuple(_way_rows(seen.service, place, answer))
             yield Table(f"{place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows, _WAYS)
-
-
-def _has_services(answer: Ruleset) -> bool:
-    return any(table.name in ("nat", "kube-proxy") for table in answer.tables)
 
 
 def _way_rows(service: Service, place: Place, answer: Ruleset) -> Iterator[tuple[str, ...]]:
@@ -83,28 +75,14 @@ def _how(path: Path) -> str:
     return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted, only_to)))
 
 
-def _drawn(params: Params, seen: Seen) -> Iterator[tuple[Place, Ruleset]]:
-    """What is shown as a tree: the chain where one was named, else what is about the service."""
-    for place, answer in (seen.chains if params.chain else seen.found).items():
-        if isinstance(answer, Ruleset):
-            yield place, answer
-
-
 def _trees(params: Params, seen: Seen) -> Iterator[Table]:
-    for place, answer in _drawn(params, seen):
-        found = _lines(params, answer)
+    for place, answer in drawn(params, seen):
+        found = tree(params, answer)
         rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
         if rows:
             width = 2 if any(packets for _, packets in rows) else 1  # kube-proxy's nftables rules have no counters
             shown = tuple(row[:width] for row in rows[:_LINES_SHOWN])
             yield Table(f"Chains in {place[1]} {_FAMILIES[place[2]]} on {place[0]}", shown, _TREE[:width])
-
-
-def _lines(params: Params, answer: Ruleset) -> tuple[Line, ...]:
-    if params.chain:
-        return of_chain(answer, params.chain.name)
-    tables = [t for t in answer.tables if params.table is None or t.name == params.table.name]
-    return lines(replace(answer, tables=tuple(tables)))
 
 
 def _summaries(seen: Seen) -> Iterator[Table]:
@@ -126,33 +104,19 @@ def _summaries(seen: Seen) -> Iterator[Table]:
         yield Table("Tables", tuple(rows), ("node", "backend", "family", "table", "rules on its hooks", "kube-proxy's"))
     for (node, backend, family), answer in seen.texts.items():
         if isinstance(answer, Text):
-            counted = () if answer.text.startswith("{") else _counts(answer.text.splitlines(), backend)  # saved JSON has no lines
+            counted = tuple((name, str(number)) for name, number in counts(answer, backend).items())
             yield Table(f"{backend} {_FAMILIES[family]} on {node}", (("command", " ".join(answer.argv)), *counted))
 
 
-def _counts(listed: list[str], backend: str) -> tuple[tuple[str, str], ...]:
-    return ("lines", str(len(listed))), ("rules", str(_rules(listed, backend)))
-
-
-def _rules(listed: list[str], backend: str) -> int:
-    """Rules in a listing: `-A`, with or without its counters; of nft the lines of chains, less their type, policy and comment."""
-    if backend != "nftables":
-        return sum(line.startswith("-A ") or "] -A " in line[:60] for line in listed)
-    rules, in_chain = 0, False
-    for line in listed:
-        if line.startswith("\t") and not line.startswith("\t\t"):
-            in_chain = line.startswith("\tchain ")
-        elif in_chain and line.startswith("\t\t") and not line.startswith(("\t\t\t", "\t\ttype ", "\t\tcomment ")):
-            rules += 1
-    return rules
-
-
 def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
-    for (node, backend, family), text in seen.texts.items():
-        if isinstance(text, Text):
-            yield RawFile(f"{node}.{_file_name(backend, family)}.txt", text.text)
-    for (node, backend, family), answer in _drawn(params, seen):
-        if found := _lines(params, answer):
+    whole = {
+        f"{node}.nft.json" if text.text.startswith("{") else f"{node}.{_file_name(backend, family)}.txt": text.text
+        for (node, backend, family), text in seen.texts.items()
+        if isinstance(text, Text)
+    }
+    yield from (RawFile(name, text) for name, text in whole.items())
+    for (node, backend, family), answer in drawn(params, seen):
+        if found := tree(params, answer):
             said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
             yield RawFile(f"{node}.{_file_name(backend, family)}.tree.txt", said)
 
@@ -162,7 +126,7 @@ def _packets(packets: int | None) -> str:
 
 
 def _file_name(backend: str, family: str) -> str:
-    """As saved folders name them."""
+    """As saved folders name them: `check --from` reads what `--files` wrote."""
     prefix = f"{family}tables-" if backend.startswith("iptables") else ""
     return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
 
@@ -200,38 +164,10 @@ def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
 
 
 def _shortened(params: Params, seen: Seen) -> Iterator[str]:
-    for (node, backend, family), answer in _drawn(params, seen):
-        count = len(_lines(params, answer))
+    for (node, backend, family), answer in drawn(params, seen):
+        count = len(tree(params, answer))
         what = f"{backend} {_FAMILIES[family]} on {node}"
         if count >= MOST:
             yield f"The tree of {what} ends after {MOST:,} lines: ask for one service, or chain=."
         elif count > _LINES_SHOWN:
             yield f"The first {_LINES_SHOWN} of {count} lines of {what} are shown; the file has all."
-
-
-def _facts(seen: Seen, node: str, ways: list[dict[str, Any]]) -> dict[str, Any] | None:
-    known = seen.backends[node]
-    if not isinstance(known, Backends):
-        return None
-    held = [{"backend": t.backend, "family": t.family, "table": t.name, "services": t.services} for t in known.tables]
-    return {"tables": held, "ipvs": known.ipvs, "ways": ways}
-
-
-def _way_facts(seen: Seen) -> dict[str, list[dict[str, Any]]]:
-    """The service's ways by node."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for place, answer in seen.found.items():
-        if not isinstance(answer, Ruleset) or seen.service is None or not _has_services(answer):
-            continue
-        rules = Rules(answer)
-        for frontend in of_service(seen.service):
-            if frontend.family == place[2]:
-                paths = {source.name.lower(): _path_facts(path) for source, path in rules.route(frontend).paths.items()}
-                way = {"backend": place[1], "destination": str(frontend), "from": paths}
-                found.setdefault(place[0], []).append(way)
-    return found
-
-
-def _path_facts(path: Path) -> dict[str, Any]:
-    shares = {share.endpoint: round(share.share, 4) for share in path.endpoints}
-    return {"outcome": path.outcome, "endpoints": shares, "masqueraded": path.masqueraded, "sticky_s": path.sticky_s}

@@ -16,6 +16,7 @@ from workers.objects import Cluster
 from workers.offline import saved_cluster
 from workers.offline.answers import FromFolder
 from workers.offline.folder import Folder
+from workers.offline.source import OF_NODES
 from workers.recording import Recording, record
 from workers.settings import Settings
 
@@ -26,7 +27,7 @@ async def look(
     """The report as of when the files were saved, and what it was made from. Raises `UsageError`."""
     folder = Folder(path)
     wanted = [saved_cluster.file_of(kind) for kind in KINDS]
-    if not any(folder.has(name) for name in wanted):
+    if not folder.nodes(OF_NODES) and not any(folder.has(name) for name in wanted):
         raise UsageError(f"{path} holds no saved evidence: {', '.join(wanted)} are what `kubectl get … -A -o json` prints")
     cluster = saved_cluster.read(folder, settings.cluster)
     view = View(cluster, namespace or settings.namespace, cluster.as_of)

@@ -26,6 +26,11 @@ def file_of(kind: Kind) -> str:
     return f"{kind.plural}.json"
 
 
+def command(kind: Kind) -> str:
+    """What prints that file."""
+    return f"kubectl get {kind.plural} {'-A ' if kind.namespaced else ''}-o json"
+
+
 def read(folder: Folder, name: str) -> Cluster:
     """The cluster; kinds whose file is missing or malformed are in `behind`, with the reason."""
     found = {kind: _read_or_not(folder, kind) for kind in KINDS}
@@ -62,12 +67,8 @@ def _read_or_not(folder: Folder, kind: Kind) -> dict[Any, Any] | Staleness:
             return folder.parsed(file_of(kind), _reader(kind))
     except CannotLook as e:
         reason = e.reason if e.reason.startswith(file_of(kind)) else f"{file_of(kind)}: {e.reason}"
-        fix = f"Save as {file_of(kind)} what `{_command(kind)}` prints." if isinstance(e, Malformed) else e.fix
+        fix = f"Save as {file_of(kind)} what `{command(kind)}` prints." if isinstance(e, Malformed) else e.fix
         return Staleness(kind.name, 0.0, reason, never=True, fix=fix)
-
-
-def _command(kind: Kind) -> str:
-    return f"kubectl get {kind.plural} {'-A ' if kind.namespaced else ''}-o json"
 
 
 @cache

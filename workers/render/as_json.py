@@ -19,6 +19,8 @@ def value(report: Report) -> dict[str, Any]:
         "findings": [_finding(f) for f in report.findings],
         "facts": dict(report.shown.facts),
         "notes": list(report.shown.notes),
+        "headline": report.shown.headline,
+        "files": [{"name": file.name, "characters": len(file.text)} for file in report.shown.files],
     }
 
 
@@ -38,6 +40,7 @@ def _finding(found: Finding) -> dict[str, Any]:
         "evidence": [_evidence(e) for e in found.evidence],
         "disprove": found.disprove,
         "fix": found.fix,
+        "look_further": found.look_further,
     }
 
 

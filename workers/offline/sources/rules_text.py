@@ -18,9 +18,9 @@ def read(files: OfNode, query: rules_text.Query) -> rules_text.Text:
         raise CannotLook(f"{query.backend} ({query.family}) has no table {query.table!r}", kind="gone")
     name = files.file(NFT if query.backend == "nftables" and files.has(NFT) else found.file)
     text = files.folder.text(name)
-    if name.endswith(NFT):
+    if query.backend == "nftables" and not name.endswith(".json"):
         text = _between(text, f"table {query.family} {query.table or NFT_TABLE} {{", "}")
-    elif query.table is not None and not name.endswith(".json"):
+    elif query.table is not None and query.backend != "nftables":
         text = _between(text, f"*{query.table}", "COMMIT")
     return rules_text.Text(("cat", name), text)
 
