@@ -13,7 +13,7 @@ from deploy.lab.kubeproxy.ipvs import render_ipvs
 from deploy.lab.kubeproxy.model import Family, Objects
 from deploy.lab.kubeproxy.nftables import render_nftables
 from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
-from tests.rule_samples import cluster
+from tests.rule_samples import seen
 from workers.ipvs.routes import Servers
 from workers.ipvs.saved import parse
 from workers.rules import saved_iptables, saved_nft
@@ -28,13 +28,7 @@ FAMILIES = {"ip": Family.IPV4, "ip6": Family.IPV6}
 BACKENDS = ("iptables-nft", "iptables-legacy", "nftables")
 FRONTENDS = 28
 KNOWN = every_kind()
-SEEN = cluster(
-    {
-        "services": {"items": KNOWN.services},
-        "endpointslices": {"items": KNOWN.endpoint_slices},
-        "nodes": {"items": KNOWN.nodes},
-    }
-)
+SEEN = seen(KNOWN)
 NAMES = [service.name for service in SEEN.services.values()]
 WITH_ENDPOINTS = {*NAMES} - {"nobody"}
 USED_HERE = WITH_ENDPOINTS - {"far-from-home"}
