@@ -18,8 +18,14 @@ from node_helper.linux import netns
 from tests.rule_samples import large
 
 NODE = "node-one"
-_RULES = "node1.iptables-save.txt"
+_RECORDED = {
+    "iptables-nft": "node1.iptables-save.txt",
+    "iptables-legacy": "node3.iptables-legacy-save.txt",
+    "nftables": "node2.nft.txt",
+}
 _TABLE = re.compile(r"^\*(\w+)\n(.*?)^COMMIT$", re.MULTILINE | re.DOTALL)
+_NFT_CHAIN = re.compile(r"^\tchain (\S+) \{$", re.MULTILINE)
+_NFT_BLOCK = re.compile(r"^\tchain (\S+) \{\n(?:\t\t.*\n)*\t\}\n", re.MULTILINE)
 _EVERY_S = 0.004
 _HELPER = b"/netcheck/node-helper"
 
@@ -31,7 +37,7 @@ def busy_lab(flows: int) -> Iterator[Lab]:
         stack.enter_context(room_for(flows * 6 // 5))
         lab = stack.enter_context(Lab())
         node = lab.nodes[NODE]
-        _load(node, large(_RULES)[_RULES])
+        load(node, "iptables-nft")
         fill(netns.of(node.pid), flows)
         yield lab
 
@@ -86,12 +92,19 @@ def _bytes(path: Path) -> bytes:
         return b""
 
 
-def _load(node: Node, text: str) -> None:
-    """The recorded rules beside those that the node has, as one cluster's."""
+def load(node: Node, backend: str) -> None:
+    """The recorded rules of ten thousand services beside those that the node has, as one cluster's."""
+    text = large(_RECORDED[backend])[_RECORDED[backend]]
+    if backend == "nftables":
+        known = set(_NFT_CHAIN.findall(node.run(["nft", "list", "table", "ip", "kube-proxy"]).stdout))
+        node.run(["nft", "-f", "-"], stdin=_NFT_BLOCK.sub(lambda said: "" if said[1] in known else said[0], text))
+        return
     for name in NFACCT_OBJECTS:
         node.run(["nfacct", "add", name], check=False)  # there already: fine
     own = node.run(["iptables-save"]).stdout
-    node.run(["iptables-restore"], stdin=_merged(own, text))
+    if backend == "iptables-legacy":
+        node.run(["iptables-nft-restore"], stdin=_TABLE.sub(r"*\1\nCOMMIT", own))
+    node.run([f"{backend}-restore"], stdin=_merged(own, text))
 
 
 def _merged(one: str, other: str) -> str:

@@ -21,6 +21,7 @@ def milliseconds(id_: str, what: str, ms: Sequence[float], target: float, of: st
     """Times of single events; `of` says which percentile the target is for. The quarters tell noise from change."""
     ordered = sorted(ms)
     said = {f"p{percent}": ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] for percent in (25, 50, 75, 99)}
+    said["max"] = ordered[-1]
     row = {"id": id_, "what": what, "ms": said, "of": of, "target": target, "met": said[of] <= target}
     return {**row, "reference": reference} if reference else row
 
@@ -53,7 +54,7 @@ def figures(row: Row) -> str:
     if "ratio" in row:
         return "{median:.3f} ({min:.3f} to {max:.3f})".format(**row["ratio"])
     if "ms" in row:
-        return "p50 {p50:.2f} ms, p99 {p99:.2f} ms".format(**row["ms"])
+        return "p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {max:.2f} ms".format(**row["ms"])
     if "per_s" in row:
         return "{median:.0f}/s ({min:.0f} to {max:.0f})".format(**row["per_s"])
     if "mb" in row:

@@ -35,13 +35,16 @@ IDS = {
     "budget-dump-rules": "rules NODE there",
     "budget-dump-memory": "the most memory of the helper for the full dumps",
 }
-_SECOND, _QUESTION, _MB = 1000, 10_000, 150
-_TURNS, _DUMPS = 5, 2
+SECOND, QUESTION, _MB = 1000, 10_000, 150
+TURNS, DUMPS = 5, 2
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
+    """A question of the terminal, and how often it is asked; `what` it is, in its row."""
+
     id: str
+    what: str
     words: str
     target: float
     turns: int
@@ -55,39 +58,40 @@ def rows() -> Iterator[Row]:
         pod = lab.find_pod("hello-world")
         assert pod.node == NODE
         questions = (
-            _Look("budget-pod", f"pod {pod.spec.name}", _SECOND, _TURNS),
-            _Look("budget-conntrack-dst", f"conntrack {NODE} dst=198.18.0.7", _SECOND, _TURNS),
-            _Look("budget-rules-service", f"rules hello-world on {NODE}", _SECOND, _TURNS),
+            Look("budget-pod", IDS["budget-pod"], f"pod {pod.spec.name}", SECOND, TURNS),
+            Look("budget-conntrack-dst", IDS["budget-conntrack-dst"], f"conntrack {NODE} dst=198.18.0.7", SECOND, TURNS),
+            Look("budget-rules-service", IDS["budget-rules-service"], f"rules hello-world on {NODE}", SECOND, TURNS),
         )
         dumps = (
-            _Look("budget-dump-conntrack", f"conntrack {NODE}", _QUESTION, _DUMPS),
-            _Look("budget-dump-rules", f"rules {NODE}", _QUESTION, _DUMPS),
+            Look("budget-dump-conntrack", IDS["budget-dump-conntrack"], f"conntrack {NODE}", QUESTION, DUMPS),
+            Look("budget-dump-rules", IDS["budget-dump-rules"], f"rules {NODE}", QUESTION, DUMPS),
         )
-        yield from _asked(lab, questions, "budget-memory")
-        yield from _asked(lab, dumps, "budget-dump-memory")
+        yield from asked(lab, questions, NODE, "budget-memory", IDS["budget-memory"])
+        yield from asked(lab, dumps, NODE, "budget-dump-memory", IDS["budget-dump-memory"])
 
 
-def _asked(lab: Lab, looks: tuple[_Look, ...], memory: str) -> Iterator[Row]:
+def asked(lab: Lab, looks: tuple[Look, ...], node: str, memory: str, what: str) -> Iterator[Row]:
+    """A row for each, and one for the most memory of the helpers while they were answered."""
     with Memory() as watched:
-        yield from asyncio.run(_reports(lab, looks))
+        yield from asyncio.run(_reports(lab, looks, node))
     also = f"; {watched.tools:.0f} MB of tools that it starts" if watched.tools else ""
-    yield megabytes(memory, IDS[memory] + also, [watched.peak], _MB)
+    yield megabytes(memory, what + also, [watched.peak], _MB)
 
 
-async def _reports(lab: Lab, looks: tuple[_Look, ...]) -> list[Row]:
+async def _reports(lab: Lab, looks: tuple[Look, ...], node: str) -> list[Row]:
     nodes, cluster = Nodes(Ssh(SshSettings(config=(lab.ssh_config,)))), await list_once("lab", lab.api.kubeconfig)
     try:
-        await _report(nodes, cluster, f"node {NODE}")  # its helper is warm now
+        await _report(nodes, cluster, f"node {node}")  # its helper is warm now
         return [await _row(nodes, cluster, look) for look in looks]
     finally:
         await nodes.aclose()
 
 
-async def _row(nodes: Nodes, cluster: Cluster, look: _Look) -> Row:
+async def _row(nodes: Nodes, cluster: Cluster, look: Look) -> Row:
     reports = [await _report(nodes, cluster, look.words) for _ in range(look.turns)]
     unseen = [f"{f.claim}: {e.value}" for r in reports for f in r.findings if f.id.startswith("unknown-") for e in f.evidence]
-    said = [note for note in reports[-1].shown.notes if "file" in note] if look.turns == _DUMPS else []
-    row = milliseconds(look.id, "; ".join((IDS[look.id], *said)), [r.took_s * 1000 for r in reports], look.target, "p50")
+    said = [note for note in reports[-1].shown.notes if "file" in note] if look.turns == DUMPS else []
+    row = milliseconds(look.id, "; ".join((look.what, *said)), [r.took_s * 1000 for r in reports], look.target, "p50")
     return {**row, "met": False, "why": unseen[0]} if unseen else row
 
 

@@ -75,10 +75,10 @@ def endpoint_slice(
     of: str, endpoints: Sequence[Api], *, port: int = 8080, port_name: str = "http", protocol: str = "TCP"
 ) -> dict[str, Any]:
     """A slice of the named service; its family is that of its first endpoint."""
-    ipv6 = bool(endpoints) and ":" in endpoints[0]["addresses"][0]
+    family = "IPv6" if endpoints and ":" in endpoints[0]["addresses"][0] else "IPv4"
     return {
-        "metadata": {"namespace": "shop", "name": f"{of}-x", "labels": {"kubernetes.io/service-name": of}},
-        "addressType": "IPv6" if ipv6 else "IPv4",
+        "metadata": {"namespace": "shop", "name": f"{of}-{family.lower()}", "labels": {"kubernetes.io/service-name": of}},
+        "addressType": family,
         "ports": [{"name": port_name, "port": port, "protocol": protocol}],
         "endpoints": endpoints,
     }
@@ -92,7 +92,7 @@ def node(name: str, *addresses: str, zone: str = "") -> dict[str, Any]:
 
 
 def every_kind() -> Objects:
-    """A dual-stack cluster with a service of each kind that kube-proxy writes different rules for."""
+    """A dual-stack cluster with a service of each kind of which kube-proxy writes other rules; none share an address and port."""
     nodes = [node("node1", "172.31.0.1", "fd00:31::1"), node("node2", "172.31.0.2", "fd00:31::2")]
     services: list[Api] = []
     slices: list[Api] = []
@@ -114,7 +114,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "unnamed": {"ports": [{"port": 80, "protocol": "TCP"}]},
     "datagrams": {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}]},
     "streams": {"ports": [{"name": "sig", "port": 2905, "protocol": "SCTP"}]},
-    "nobody": {"type": "NodePort", "ports": [{"name": "http", "port": 80, "nodePort": 30001}], **_MAYBE_EVERYWHERE},
+    "nobody": {"type": "NodePort", "ports": [{"name": "http", "port": 84, "nodePort": 30001}], **_MAYBE_EVERYWHERE},
     "sticky": {"type": "NodePort", "ports": [{"name": "http", "port": 80, "nodePort": 30002}], **_STICKY},
     "at-home": {"internalTrafficPolicy": "Local"},
     "far-from-home": {"internalTrafficPolicy": "Local"},

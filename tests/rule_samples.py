@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.lab.kubeproxy.model import Objects
 from node_helper.netfilter.records import Ruleset
 from workers.kubernetes import reading
 from workers.objects import Cluster
@@ -60,6 +61,12 @@ def cluster(lists: Mapping[str, Any]) -> Cluster:
         slices={each.key: each for each in slices},
         nodes={each.name: each for each in nodes},
     )
+
+
+def seen(objects: Objects) -> Cluster:
+    """The objects for which the lab's kube-proxies write rules."""
+    kinds = {"services": objects.services, "endpointslices": objects.endpoint_slices, "nodes": objects.nodes}
+    return cluster({kind: {"items": items} for kind, items in kinds.items()})
 
 
 def parsed(name: str, text: str) -> Ruleset:

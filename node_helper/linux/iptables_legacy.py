@@ -46,6 +46,7 @@ class _Kept:
 
 _kept: dict[str, _Kept] = {}
 _lock = threading.Lock()
+_reading = threading.Lock()  # a table of ten thousand services is 70 MB: questions that come together share one copy
 
 
 def names(family: str) -> tuple[str, ...]:
@@ -91,17 +92,26 @@ def forget() -> None:
 def _blob(family: str, table: str) -> Blob:
     place = (os.stat("/proc/thread-self/ns/net").st_ino, family, table)
     kind, level = _FAMILIES[family]
-    with socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
+    with _reading, socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
         for _ in range(_TRIES):
             info = _ask(asking, level, _GET_INFO, bytearray(table.encode().ljust(INFO.size, b"\0")))
-            with _lock:
-                kept = _kept.get("last")
-            if kept and kept.place == place and kept.info == info and time.monotonic() - kept.at < KEPT_S:
-                return kept.blob
+            blob = _usable(place, info)
+            if blob:
+                return blob
             began, entries = time.monotonic(), _entries(asking, level, table, INFO.unpack(info)[-1])
             if entries is not None:
                 return _keep(_Kept(place, bytes(info), Blob(bytes(info), entries, kind), began))
     raise CannotLook(f"table {table} changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
+
+
+def _usable(place: tuple[int, str, str], info: bytearray) -> Optional[Blob]:
+    """The kept table, where it is this one; else it is given up before the next one needs its room."""
+    with _lock:
+        kept = _kept.get("last")
+        if kept and kept.place == place and kept.info == info and time.monotonic() - kept.at < KEPT_S:
+            return kept.blob
+        _kept.clear()
+        return None
 
 
 def _keep(kept: _Kept) -> Blob:

@@ -47,6 +47,9 @@ _META_SETS, _OFFSET, _BITWISE_OP, _RESULT, _LOOKUP_FLAGS, _VERDICT, _NAT_PORT, _
     7,
     2,
 )
+_NAT_RANGES = ((3, 4), (5, 6))  # registers of the first and the last address and port: NFTA_NAT_REG_*_MIN and _MAX
+_OF_ELEMENTS = (5, 6, 10)  # what a rule gives an element of its own: NFTA_DYNSET_TIMEOUT, _EXPR, _EXPRESSIONS
+_WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 _REJECTS = {(_IPV4, 0, 3), (10, 0, 4)}
 
 
@@ -88,6 +91,7 @@ class _Machine:
         self.counted: tuple[Optional[int], Optional[int]] = (None, None)
         self._family = family
         self._elements = elements
+        self._protocol = "th"
         self._registers: dict[int, str] = {}
         self._values: dict[int, bytes] = {}
 
@@ -113,10 +117,18 @@ class _Machine:
             if length != full:
                 self._values[_slot(number(found[1]))] = bytes([length])  # a prefix that ends with a byte needs no mask
         elif (base, offset, length) in ((2, 2, 2), (2, 0, 2)):
-            said = "th dport" if offset else "th sport"
+            said = f"{self._with_ports()} {'dport' if offset else 'sport'}"
         else:
             raise Undecodable("payload")
         self._put(found[1], said)
+
+    def _with_ports(self) -> str:
+        """The protocol whose ports are read; where a rule asks for it just before, nft says so once."""
+        asked, _, protocol = self.words[-1].rpartition(" ") if self.words else ("", "", "")
+        if asked == "meta l4proto" and protocol in _WITH_PORTS:
+            self.words.pop()
+            self._protocol = protocol
+        return self._protocol
 
     def ct(self, found: Mapping[int, bytes]) -> None:
         self._put(found[1], _CT[number(found[2])])
@@ -150,9 +162,6 @@ class _Machine:
         sign = "!= " if different else ""
         if said.startswith("ct "):
             self.words.append(_bits(said, mask, value, different=bool(different)))
-        elif said == "th dport" and self.words and self.words[-1].startswith("meta l4proto "):
-            protocol = self.words.pop().rpartition(" ")[2]
-            self.words.append(f"{protocol} dport {sign}{int.from_bytes(value, 'big')}")
         elif said.startswith("meta mark"):
             masked = "" if said == "meta mark" else sign or "== "
             self.words.append(f"{said} {masked or sign}0x{int.from_bytes(value, 'little'):08x}")
@@ -164,7 +173,7 @@ class _Machine:
             return PROTOCOLS.get(value[0], str(value[0]))
         if said.startswith("fib "):
             return _ADDRESS_KINDS[int.from_bytes(value[:4], "little")]
-        if said in ("th dport", "th sport"):
+        if said.endswith((" dport", " sport")):
             return str(int.from_bytes(value, "big"))
         full = 4 if self._family == _IPV4 else 16
         if mask is not None and len(mask) == 1 and len(value) == mask[0] != full:
@@ -199,10 +208,12 @@ class _Machine:
             _NAT_FLAGS in found and number(found[_NAT_FLAGS]) & (_RANDOM | _FULLY | _PERSISTENT)
         ):
             raise Undecodable("nat")
+        if any(last in found and found[last] != found[first] for first, last in _NAT_RANGES):
+            raise Undecodable("nat")
         address = _slot(number(found[3]))
         if address in self._registers:
-            family = "ip" if number(found[2]) == _IPV4 else "ip6"
-            self.words.append(f"dnat {family} to {self._registers.pop(address)}")
+            family = ("ip " if number(found[2]) == _IPV4 else "ip6 ") if _NAT_PORT in found else ""
+            self.words.append(f"dnat {family}to {self._registers.pop(address)}")
             return
         port = int.from_bytes(self._values.pop(_slot(number(found[_NAT_PORT])))[:2], "big") if _NAT_PORT in found else None
         kind = "ipv4_addr" if number(found[2]) == _IPV4 else "ipv6_addr"
@@ -222,6 +233,8 @@ class _Machine:
         self.words.append(f"masquerade {said}".strip())
 
     def update(self, found: Mapping[int, bytes]) -> None:
+        if any(found.get(each, b"").strip(b"\0") for each in _OF_ELEMENTS):
+            raise Undecodable("dynset")
         kind = {0: "add", 1: "update", 2: "delete"}[number(found[3])]
         self.words.append(f"{kind} @{text(found[1])} {{ {self._key(number(found[4]))} }}")
 

@@ -64,6 +64,8 @@ def raw_elements(listed: bytes) -> list[Raw]:
 
 def elements(kind: Head, found: Sequence[Raw]) -> tuple[Element, ...]:
     """As text, in the kernel's order; intervals sorted. Raises `Undecodable`."""
+    if not found:
+        return ()
     if kind.flags & _INTERVAL:
         return tuple(Element(key) for key in _intervals(kind, found))
     return tuple(Element(native_types.values(kind.keys, one.key), _value(kind, one)) for one in found)
@@ -102,7 +104,7 @@ def _intervals(kind: Head, found: Sequence[Raw]) -> list[str]:
     """Starts and ends as networks or ranges. Only single addresses are known here."""
     if kind.values or kind.keys not in (("ipv4_addr",), ("ipv6_addr",)):
         raise Undecodable("an interval of another kind")
-    size = len(found[0].key) if found else 4
+    size = len(found[0].key)
     starts = sorted(int.from_bytes(one.key, "big") for one in found if not one.ends)
     ends = sorted(int.from_bytes(one.key, "big") for one in found if one.ends)
     said = []

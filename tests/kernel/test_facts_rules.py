@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,11 +20,12 @@ from node_helper.netfilter.records import Destination, Ruleset, Table
 from node_helper.protocol import CannotLook
 from node_helper.records import Completed
 from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
-from tests.rule_samples import LARGE, SMALL, large, small
+from tests.rule_samples import DATA, LARGE, SMALL, large, seen, small
 from tests.rules_loaded import Loaded, namespace
 from tests.throwaway import LinuxWhere
+from workers.objects import Cluster
 from workers.rules import saved_iptables, saved_nft
-from workers.rules.compare import of_route
+from workers.rules.compare import Difference, of_route
 from workers.rules.desired import Desired
 from workers.rules.resolve import Rules
 
@@ -56,13 +58,13 @@ class Inside(LinuxWhere):
         return Completed(0, self._loaded.run(*argv), "")
 
 
-def _kind(name: str) -> tuple[Backend, IpFamily, str]:
-    """Backend, family and the tool that loads, by the name of a recording."""
+def _kind(name: str) -> tuple[Backend, tuple[IpFamily, ...], str]:
+    """Backend, families and the tool that loads, by the name of a recording."""
     if ".nft" in name:
-        return "nftables", "ip", "nft"
+        return "nftables", ("ip", "ip6"), "nft"
     family: IpFamily = "ip6" if "ip6tables" in name else "ip"
     backend: Backend = "iptables-legacy" if "legacy" in name else "iptables-nft"
-    return backend, family, f"{family}tables-{backend.removeprefix('iptables-')}"
+    return backend, (family,), f"{family}tables-{backend.removeprefix('iptables-')}"
 
 
 def _listed(loaded: Loaded, backend: Backend, family: IpFamily) -> list[Table]:
@@ -73,26 +75,42 @@ def _listed(loaded: Loaded, backend: Backend, family: IpFamily) -> list[Table]:
     return list(saved_iptables.parse(loaded.run(save, "-c"), family, backend).tables)
 
 
-def _by_chain(table: Table) -> dict[str, object]:
-    return {c.name: (c.policy, c.rules) for c in table.chains}
+def _by_chain(table: Table, backend: str) -> list[tuple[object, ...]]:
+    """In the order in which nft lists them; iptables-save has one of its own."""
+    chains = table.chains if backend == "nftables" else sorted(table.chains, key=lambda chain: chain.name)
+    return [(c.name, c.policy, _numbered(c.hook), c.rules) for c in chains]
+
+
+def _numbered(hook: str) -> str:
+    """Priorities as the kernel knows them: srcnat + 5 is 105."""
+    return _PRIORITY.sub(lambda said: f"priority {_PRIORITIES[said[1]] + int((said[2] or '0').replace(' ', ''))}", hook)
+
+
+_PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
+_PRIORITY = re.compile(r"priority ([a-z]+)(?: ([+-] [0-9]+))?")
 
 
 def _same(read: Ruleset, listed: list[Table]) -> None:
     ours = {table.name: table for table in read.tables}
     assert set(ours) == {table.name for table in listed}
     for table in listed:
-        assert _by_chain(ours[table.name]) == _by_chain(table)
-        assert {m.name: (m.type, m.timeout, set(m.elements)) for m in ours[table.name].maps} == {
-            m.name: (m.type, m.timeout, set(m.elements)) for m in table.maps
-        }
+        assert _by_chain(ours[table.name], read.backend) == _by_chain(table, read.backend)
+        assert _by_map(ours[table.name]) == _by_map(table)
+        assert ours[table.name].dormant == table.dormant
 
 
-@pytest.mark.parametrize("name", LOADABLE)
-def test_every_rule_is_read_as_the_tool_lists_it(loaded: Loaded, name: str) -> None:
-    backend, family, tool = _kind(name)
+def _by_map(table: Table) -> list[tuple[object, ...]]:
+    """Elements sorted: their order is that of a hash."""
+    return [(m.name, m.type, m.timeout, sorted((e.key, e.value) for e in m.elements)) for m in table.maps]
+
+
+@pytest.mark.parametrize(("name", "family"), [(name, family) for name in LOADABLE for family in _kind(name)[1]])
+def test_every_rule_is_read_as_the_tool_lists_it(loaded: Loaded, name: str, family: IpFamily) -> None:
+    backend, _, tool = _kind(name)
     loaded.load(tool, small(name)[2])
-    listed = _listed(loaded, backend, family)
-    _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), listed)
+    read, listed = all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family)
+    assert sum(len(chain.rules) for table in read.tables for chain in table.chains) > 10
+    _same(read, listed)
     for table in listed:
         names = chain_names.collect(loaded.kernel, chain_names.Query(backend, family, table.name)).names
         assert set(names) == {chain.name for chain in table.chains}
@@ -101,6 +119,7 @@ def test_every_rule_is_read_as_the_tool_lists_it(loaded: Loaded, name: str) -> N
 @pytest.mark.parametrize("family", ["ip", "ip6"])
 @pytest.mark.parametrize("backend", ["iptables-nft", "iptables-legacy", "nftables"])
 def test_every_kind_of_service_is_read_as_the_tool_lists_it(loaded: Loaded, backend: Backend, family: IpFamily) -> None:
+    """Also the part about one service, which leads where the whole does."""
     of = Family.IPV4 if family == "ip" else Family.IPV6
     if backend == "nftables":
         loaded.load(
@@ -110,29 +129,52 @@ def test_every_kind_of_service_is_read_as_the_tool_lists_it(loaded: Loaded, back
         text = render_iptables(every_kind(), "node1", cluster_cidr=CLUSTER_CIDR, family=of)
         loaded.load(f"{family}tables-{backend.removeprefix('iptables-')}", text)
     _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), _listed(loaded, backend, family))
+    assert _differing(loaded, backend, family, seen(every_kind()), "node1") == (28, [])
 
 
 @pytest.mark.parametrize("name", [n for n in LOADABLE if "ip6" not in n])
 def test_the_part_about_one_service_says_the_same_as_the_whole(loaded: Loaded, name: str) -> None:
-    backend, family, tool = _kind(name)
+    backend, _, tool = _kind(name)
     cluster, node, text = small(name)
     loaded.load(tool, text)
-    desired, checked = Desired(cluster), 0
+    assert _differing(loaded, backend, "ip", cluster, node) == (18, [])
+
+
+def _differing(loaded: Loaded, backend: Backend, family: IpFamily, cluster: Cluster, node: str) -> tuple[int, list[Difference]]:
+    """How many frontends were looked at in the part about their service, and what differs."""
+    desired, looked, found = Desired(cluster), 0, list[Difference]()
     for service in cluster.services.values():
-        wanted = desired.of(service, node)
-        if not wanted:
-            continue
-        only = tuple(Destination(w.frontend.address, w.frontend.port, w.frontend.protocol) for w in wanted)
-        part = Rules(service_rules.collect(loaded.kernel, service_rules.Query(backend, family, only)))
-        found = [d for each in wanted for d in of_route(each, part.route(each.frontend))]
-        assert found == [], f"{service}: {found[:1]}"
-        checked += len(wanted)
-    assert checked > 10
+        wanted = [each for each in desired.of(service, node) if each.frontend.family == family]
+        if wanted:
+            only = tuple(Destination(w.frontend.address, w.frontend.port, w.frontend.protocol) for w in wanted)
+            part = Rules(service_rules.collect(loaded.kernel, service_rules.Query(backend, family, only)))
+            found += [d for each in wanted for d in of_route(each, part.route(each.frontend))]
+            looked += len(wanted)
+    return looked, found
+
+
+@pytest.mark.parametrize(("family", "equal"), [("ip", 20), ("ip6", 4)])
+def test_each_rule_of_a_table_of_somebody_elses_is_as_nft_lists_it_or_says_what_is_unread(
+    loaded: Loaded, family: IpFamily, equal: int
+) -> None:
+    loaded.load("nft", (DATA / "foreign.nft").read_text())
+    (listed,) = saved_nft.parse(loaded.run("nft", "list", "table", family, "foreign")).tables
+    same = 0
+    for chain in listed.chains:
+        query = chain_rules.Query("nftables", family, "foreign", chain.name)
+        (read,) = (c for c in chain_rules.collect(loaded.kernel, query).tables[0].chains if c.name == chain.name)
+        assert (read.policy, _numbered(read.hook)) == (chain.policy, _numbered(chain.hook))
+        told = [(ours, theirs) for ours, theirs in zip(read.rules, chain.rules, strict=True) if not ours.unread]
+        assert [ours for ours, _ in told] == [theirs for _, theirs in told]
+        same += len(told)
+    assert same == equal
+    said = rules_text.collect(Inside(loaded), rules_text.Query("nftables", family, "foreign"))
+    assert said.text == loaded.run("nft", "list", "table", family, "foreign")
 
 
 @pytest.mark.parametrize("name", LARGE)
 def test_the_rules_of_ten_thousand_services_are_read_as_the_tool_lists_them(loaded: Loaded, name: str) -> None:
-    backend, family, tool = _kind(name)
+    backend, (family, *_), tool = _kind(name)
     loaded.load(tool, large(name)[name])
     listed = _listed(loaded, backend, family)
     _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), listed)
@@ -172,7 +214,7 @@ def test_rules_that_lead_what_arrives_elsewhere_are_seen(loaded: Loaded) -> None
 
 @pytest.mark.parametrize("name", [n for n in LOADABLE if "1.36" in n])
 def test_looking_changes_nothing(loaded: Loaded, name: str) -> None:
-    backend, family, tool = _kind(name)
+    backend, (family, *_), tool = _kind(name)
     loaded.load(tool, small(name)[2])
     before = _state(loaded)
     only = (Destination("10.111.199.230", 80, "tcp"),) if family == "ip" else (Destination("fd00:96::1", 443, "tcp"),)
@@ -183,9 +225,9 @@ def test_looking_changes_nothing(loaded: Loaded, name: str) -> None:
     assert _state(loaded) == before
 
 
-@pytest.mark.parametrize("name", [n for n in LOADABLE if "1.36" in n])
-def test_the_raw_text_is_the_tools_own(loaded: Loaded, name: str) -> None:
-    backend, family, tool = _kind(name)
+@pytest.mark.parametrize(("name", "family"), [(n, family) for n in LOADABLE if "1.36" in n for family in _kind(n)[1]])
+def test_the_raw_text_is_the_tools_own(loaded: Loaded, name: str, family: IpFamily) -> None:
+    backend, _, tool = _kind(name)
     loaded.load(tool, small(name)[2])
     said = rules_text.collect(Inside(loaded), rules_text.Query(backend, family))
     assert _timeless(said.text) == _timeless(loaded.run(*said.argv))

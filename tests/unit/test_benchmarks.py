@@ -15,7 +15,7 @@ import pytest
 
 import benchmarks
 from benchmarks._comparing import compared
-from benchmarks._rows import megabytes, milliseconds, missing, rate, ratio, unmeasured
+from benchmarks._rows import figures, megabytes, milliseconds, missing, rate, ratio, unmeasured
 
 HOLD = """
 import pathlib, sys, time
@@ -41,6 +41,11 @@ def test_of_rates_more_is_better_and_of_times_and_memory_less() -> None:
     old = [rate("r", "", [100, 110], 1), milliseconds("m", "", [10, 11, 12], 1), megabytes("p", "", [50], 1)]
     new = [rate("r", "", [200, 210], 1), milliseconds("m", "", [20, 21, 22], 1), megabytes("p", "", [40], 1)]
     assert verdicts(old, new) == {"r": "better", "m": "worse", "p": "better"}
+
+
+def test_the_slowest_of_times_stands_beside_their_middle() -> None:
+    assert "p50 3.00 ms" in (said := figures(milliseconds("m", "", [1, 2, 3, 4, *[3] * 300, 90], 5, "p50")))
+    assert said.endswith("p99 3.00 ms, max 90.00 ms")
 
 
 def test_rows_that_only_one_file_has_are_named() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
+from node_helper.netfilter.records import Table
 from tests.rule_samples import LARGE, LARGE_JSON, SMALL, VINTAGES, large, large_cluster, parsed, small
-from workers.objects import Cluster
+from workers.objects import Cluster, Service
 from workers.rules.compare import differences
-from workers.rules.desired import Desired
+from workers.rules.desired import Desired, Wanted
 from workers.rules.resolve import Frontend, Rules
 from workers.rules.steps import Source
 
@@ -20,19 +23,78 @@ def _named(cluster: Cluster, node: str, rules: Rules) -> list[str]:
     return [f"{d.subject} {d.wanted.kind} from {d.source.value}: {d.what}: {d.desired} | {d.actual}" for d in found]
 
 
+def _wanted(cluster: Cluster, node: str, rules: Rules) -> list[Wanted]:
+    """Each frontend that is compared."""
+    found = (each for service in cluster.services.values() for each in Desired(cluster).of(service, node))
+    return [each for each in found if rules.in_use(each.frontend.family)]
+
+
+def _sent_to(rules: Rules) -> set[str]:
+    """Whatever any rule sends to, whether anything leads to it or not."""
+    specs = (rule.spec for table in rules.tables() for chain in table.chains for rule in chain.rules)
+    return {to.replace(" . ", ":") for spec in specs for to in _TO.findall(spec)}
+
+
+def _endpoints(wanted: Iterable[Wanted]) -> set[str]:
+    return {endpoint for each in wanted for endpoints in each.endpoints.values() for endpoint in endpoints}
+
+
+_TO = re.compile(r"(?:--to-destination |dnat(?: ip6?)? to (?!numgen)|[0-9] : (?!goto))([^\s,]+(?: \. [0-9]+)?)")
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_no_service_of_a_recording_differs(name: str) -> None:
+    """The recorded services have IPv4 alone: rules of IPv6 send to nothing here, and are `test_rules_of_every_kind`'s."""
     cluster, node, text = small(name)
     rules = Rules(parsed(name, text))
     assert rules.in_use("ip6" if "ip6tables" in name else "ip")
+    wanted = _wanted(cluster, node, rules)
+    assert [each.frontend.family for each in wanted] == ([] if "ip6tables" in name else ["ip"] * 18)
     assert _named(cluster, node, rules) == []
+    assert _sent_to(rules) == _endpoints(wanted)
 
 
 @pytest.mark.parametrize("name", [*LARGE, LARGE_JSON])
 def test_none_of_ten_thousand_services_differs(name: str) -> None:
-    cluster = large_cluster()
-    assert len(cluster.services) > 10_000
-    assert _named(cluster, name.partition(".")[0], Rules(parsed(name, large(name)[name]))) == []
+    cluster, node, rules = large_cluster(), name.partition(".")[0], Rules(parsed(name, large(name)[name]))
+    wanted = _wanted(cluster, node, rules)
+    assert len(wanted) == 10_018
+    assert _named(cluster, node, rules) == []
+    assert _sent_to(rules) == _endpoints(wanted)
+
+
+FROM_OUTSIDE = {"shop/web-ext", "shop/web-lb", "shop/web-np"}
+ALL_HERE = {"node1": set[str](), "node2": {"shop/db"}, "node3": set[str]()}
+WITH_ENDPOINTS = {
+    "default/kubernetes", "kube-system/kube-dns", "shop/badport", "shop/db", "shop/web", "shop/web-aff", *FROM_OUTSIDE
+}  # fmt: skip
+
+
+def _other(policy: str) -> str:
+    return "Cluster" if policy == "Local" else "Local"
+
+
+OTHERWISE: dict[str, Callable[[Service], Service]] = {
+    "internal": lambda service: replace(service, internal_policy=_other(service.internal_policy)),
+    "external": lambda service: replace(service, external_policy=_other(service.external_policy)),
+}
+
+
+@pytest.mark.parametrize("policy", OTHERWISE)
+@pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n])
+def test_the_service_whose_traffic_policy_the_rules_do_not_follow_is_named(name: str, policy: str) -> None:
+    """Each in turn has the other policy than its rules: no other is named, for the sources alone that the policy is about."""
+    cluster, node, text = small(name)
+    rules, found = Rules(parsed(name, text)), set()
+    for service in cluster.services.values():
+        changed = replace(cluster, services={**cluster.services, service.key: OTHERWISE[policy](service)})
+        differing = list(differences(Desired(changed), changed.services.values(), node, rules))
+        found |= {str(d.wanted.service) for d in differing}
+        sources = set(Source) if policy == "internal" else {Source.OUTSIDE}
+        assert {(d.wanted.service.key, d.what, d.source) for d in differing} in (
+            set(), {(service.key, "endpoints", source) for source in sources}
+        )  # fmt: skip
+    assert found == (FROM_OUTSIDE if policy == "external" else WITH_ENDPOINTS - ALL_HERE[node])
 
 
 @pytest.mark.parametrize("name", [n for n in SMALL if "ip6" not in n])
@@ -120,7 +182,20 @@ def test_counters_are_read_beside_the_same_rules(vintage: str) -> None:
 
 
 @pytest.mark.parametrize("vintage", VINTAGES)
-def test_what_nft_shows_of_iptables_rules_is_never_taken_for_service_rules(vintage: str) -> None:
-    name = f"kube-proxy-{vintage}/node1.nft-view-of-iptables-nft.txt"
-    rules = Rules(parsed(name, small(name)[2]))
+def test_what_nft_shows_of_iptables_rules_is_read_and_never_taken_for_service_rules(vintage: str) -> None:
+    """It leaves out what iptables' own matches ask, and that of 1.23 where endpoints are; chains, rules and jumps are told."""
+    view, saves = f"kube-proxy-{vintage}/node1.nft-view-of-iptables-nft.txt", ("iptables-save-c", "ip6tables-save")
+    rules = Rules(parsed(view, small(view)[2]))
     assert not rules.in_use("ip")
+    assert not rules.in_use("ip6")
+    names = [f"kube-proxy-{vintage}/node1.{save}.txt" for save in saves]
+    saved = [Rules(parsed(name, small(name)[2])) for name in names]
+    assert _told(rules.tables()) == _told([table for each in saved for table in each.tables()])
+    assert _sent_to(rules) == (set() if vintage == "1.23" else _sent_to(saved[0]))
+
+
+def _told(tables: Iterable[Table]) -> dict[tuple[str, str, str], list[list[str]]]:
+    return {(t.family, t.name, c.name): [_LEADS.findall(r.spec) for r in c.rules] for t in tables for c in t.chains if c.rules}
+
+
+_LEADS = re.compile(r"(?:-j |jump )(KUBE\S+)")

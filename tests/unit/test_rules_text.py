@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bot.commands import parse
 from node_helper.facts import rules_text
+from node_helper.facts.backends import Backends
 from node_helper.netfilter.records import Chain, FilterTable, Rule, Table, Wanted
 from node_helper.records import Completed
 from tests.pretend_kernel import PretendKernel
+from workers.check import View
+from workers.checks import catalogue
+from workers.checks._rules_seen import Params, Seen
+from workers.checks._rules_show import show
+from workers.objects import Cluster
 from workers.rules import saved_iptables
 
 QUERY = rules_text.Query("iptables-nft", "ip")
@@ -49,3 +58,10 @@ def test_too_many_end_at_a_whole_line_within_the_budget_and_say_so() -> None:
     assert said.cut
     assert 8_000_000 < len(said.text) <= 8 << 20
     assert said.text.endswith("x\n")
+    seen = Seen(None, ("node-a",), {"node-a": Backends(())}, texts={("node-a", "iptables-nft", "ip"): said})
+    asked = parse("rules node/node-a", catalogue())
+    assert isinstance(asked.params, Params)
+    shown = show(asked.params, View(Cluster("c", "now"), "default", "now"), seen, ("iptables-nft",))
+    assert "The file of iptables-nft on node-a ends at 8 MiB: what follows was cut." in shown.notes
+    whole = replace(seen, texts={place: replace(said, cut=False) for place in seen.texts})
+    assert not any("was cut" in n for n in show(asked.params, View(Cluster("c", "now"), "default", "now"), whole).notes)

@@ -79,6 +79,7 @@ def _in_set(said: re.Match[str]) -> Test:
 _TESTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Test]], ...] = tuple(
     (re.compile(form), make)
     for form, make in (
+        (rf"ip6? saddr != (?P<net>{_NET})(?= drop)", lambda m: Test(Asks.ADMITTED, m["net"], negated=True)),
         (rf"ip6? saddr (?P<not>!= )?(?P<net>{_NET})", lambda m: Test(Asks.FROM, m["net"], bool(m["not"]))),
         (rf"ip6? daddr (?P<not>!= )?(?P<net>{_NET})", lambda m: Test(Asks.TO, m["net"], bool(m["not"]))),
         (r"ip6? saddr (?P<not>!= )?\{ (?P<nets>[^}]*) \}", lambda m: Test(Asks.ADMITTED, m["nets"], bool(m["not"]))),
