@@ -1,7 +1,7 @@
 """Tables of legacy iptables, through the socket options that iptables-legacy uses (net/ipv4/netfilter/ip_tables.c).
 
-Asking for a table makes it, so /proc/net/ip_tables_names is read first. The kernel hands out whole tables only: the last one is
-kept for a moment, and used again while the kernel's own word about it (IPT_SO_GET_INFO) is the same.
+Asking for a table makes it, so /proc/net/ip_tables_names is read first. The kernel hands out whole tables only: each is kept for a
+moment, and used again while the kernel's own word about it (IPT_SO_GET_INFO) is the same.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ _TRIES = 5
 _libc = ctypes.CDLL(None, use_errno=True)  # socket.getsockopt cannot hand the kernel what is asked
 
 
+_Place = tuple[int, str, str]
+"""The inode of a network namespace, a family, a table."""
+
+
 @dataclass(frozen=True)
 class _Kept:
-    place: tuple[int, str, str]
     info: bytes
     blob: Blob
     at: float
 
 
-_kept: dict[str, _Kept] = {}
+_kept: dict[_Place, _Kept] = {}
 _lock = threading.Lock()
 _reading = threading.Lock()  # a table of ten thousand services is 70 MB: questions that come together share one copy
 
@@ -84,7 +87,7 @@ def rules(family: str, table: str) -> int:
 
 
 def forget() -> None:
-    """Give the memory of the kept table back."""
+    """Give the memory of the kept tables back."""
     with _lock:
         _kept.clear()
 
@@ -96,37 +99,37 @@ def _blob(family: str, table: str) -> Blob:
         for _ in range(_TRIES):
             info = _ask(asking, level, _GET_INFO, bytearray(table.encode().ljust(INFO.size, b"\0")))
             blob = _usable(place, info)
-            if blob:
+            if blob is not None:
                 return blob
             began, entries = time.monotonic(), _entries(asking, level, table, INFO.unpack(info)[-1])
             if entries is not None:
-                return _keep(_Kept(place, bytes(info), Blob(bytes(info), entries, kind), began))
+                return _keep(place, _Kept(bytes(info), Blob(bytes(info), entries, kind), began))
     raise CannotLook(f"table {table} changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
 
 
-def _usable(place: tuple[int, str, str], info: bytearray) -> Optional[Blob]:
-    """The kept table, where it is this one; else it is given up before the next one needs its room."""
+def _usable(place: _Place, info: bytearray) -> Optional[Blob]:
+    """The kept table, while it is the kernel's; else it is given up before the new one needs its room."""
     with _lock:
-        kept = _kept.get("last")
-        if kept and kept.place == place and kept.info == info and time.monotonic() - kept.at < KEPT_S:
+        kept = _kept.get(place)
+        if kept and kept.info == info and time.monotonic() - kept.at < KEPT_S:
             return kept.blob
-        _kept.clear()
+        _kept.pop(place, None)
         return None
 
 
-def _keep(kept: _Kept) -> Blob:
+def _keep(place: _Place, kept: _Kept) -> Blob:
     with _lock:
-        _kept["last"] = kept
-    timer = threading.Timer(KEPT_S, _drop, (kept,))
+        _kept[place] = kept
+    timer = threading.Timer(KEPT_S, _drop, (place, kept.at))  # not the table itself, which may be given up before
     timer.daemon = True
     timer.start()
     return kept.blob
 
 
-def _drop(kept: _Kept) -> None:
+def _drop(place: _Place, at: float) -> None:
     with _lock:
-        if _kept.get("last") is kept:
-            _kept.clear()
+        if place in _kept and _kept[place].at == at:
+            del _kept[place]
 
 
 def _entries(asking: socket.socket, level: int, table: str, size: int) -> Optional[bytearray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from deploy.lab.kubeproxy.model import Family
 from deploy.lab.kubeproxy.nftables import render_nftables
 from node_helper.facts import all_rules, backends, chain_names, chain_rules, redirects, rules_text, service_rules
 from node_helper.kernel import Netns
+from node_helper.linux import iptables_legacy, netns
 from node_helper.netfilter import save
 from node_helper.netfilter.records import Destination, Ruleset, Table
 from node_helper.protocol import CannotLook
@@ -32,6 +34,7 @@ from workers.rules.resolve import Rules
 pytestmark = pytest.mark.live
 Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
 IpFamily = Literal["ip", "ip6"]
+HOME = Path(__file__).parents[2]
 LOADABLE = [n for n in SMALL if not n.endswith(".json") and "-c.txt" not in n and "nft-view" not in n]
 
 
@@ -172,12 +175,59 @@ def test_each_rule_of_a_table_of_somebody_elses_is_as_nft_lists_it_or_says_what_
     assert said.text == loaded.run("nft", "list", "table", family, "foreign")
 
 
+def test_a_legacy_table_is_read_once_until_it_changes(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question about a service reads nat and filter, and so does the next one."""
+    loaded.load("iptables-legacy", small("kube-proxy-1.36/node3.iptables-legacy-save.txt")[2])
+    read, really = list[str](), iptables_legacy._entries
+    monkeypatch.setattr(iptables_legacy, "_entries", lambda *asked: (read.append(asked[2]), really(*asked))[1])
+    iptables_legacy.forget()
+    query = service_rules.Query("iptables-legacy", "ip", (Destination("10.96.0.10", 53, "udp"),))
+    assert service_rules.collect(loaded.kernel, query) == service_rules.collect(loaded.kernel, query)
+    assert read == ["nat", "filter"]
+    loaded.run("iptables-legacy", "-t", "nat", "-I", "KUBE-SERVICES", "-d", "10.96.0.10", "-p", "udp", "-j", "RETURN")
+    rules = [r.spec for t in service_rules.collect(loaded.kernel, query).tables for c in t.chains for r in c.rules]
+    assert "-d 10.96.0.10/32 -p udp -j RETURN" in rules
+    assert read == ["nat", "filter", "nat"]
+
+
+BOUNDED = """
+import resource, sys
+from node_helper.facts import rules_text, service_rules
+from node_helper.linux import Linux, netns
+from node_helper.netfilter.records import Destination
+from node_helper.stop import Stop
+
+class Here(Linux):
+    def own_netns(self):
+        return netns.at("/proc/self/ns/net")
+
+kernel, backend = Here(Stop(60)), sys.argv[2]
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]),) * 2)
+query = service_rules.Query(backend, "ip", (Destination("10.96.0.10", 53, "udp"),))
+for _ in range(3):
+    seen = service_rules.collect(kernel, query)
+    print(sum(chain.name.startswith(("KUBE-SVC", "service-")) for table in seen.tables for chain in table.chains))
+if backend == "iptables-nft":
+    print(rules_text.collect(kernel, rules_text.Query(backend, "ip")).cut)
+"""
+
+
+def _bounded(loaded: Loaded, backend: Backend) -> list[str]:
+    """The same questions in a process that may take 100 MB more than it has when it begins."""
+    argv = ["/usr/bin/python3", "-s", "-c", BOUNDED, str(100 << 20), backend]
+    done = netns.inside(loaded.netns, lambda: subprocess.run(argv, capture_output=True, text=True, check=False, cwd=HOME))
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
 @pytest.mark.parametrize("name", LARGE)
 def test_the_rules_of_ten_thousand_services_are_read_as_the_tool_lists_them(loaded: Loaded, name: str) -> None:
     backend, (family, *_), tool = _kind(name)
     loaded.load(tool, large(name)[name])
     listed = _listed(loaded, backend, family)
     _same(all_rules.collect(loaded.kernel, all_rules.Query(backend, family)), listed)
+    assert _bounded(loaded, backend) == ["1"] * 3 + ["True"] * (backend == "iptables-nft")
     if backend == "iptables-nft":
         text = rules_text.collect(loaded.kernel, rules_text.Query(backend, family))
         assert (text.cut, len(text.text) >> 20) == (True, 7)  # nearly 8 MiB of 12
