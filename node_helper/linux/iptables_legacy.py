@@ -1,7 +1,7 @@
 """Tables of legacy iptables, through the socket options that iptables-legacy uses (net/ipv4/netfilter/ip_tables.c).
 
-Asking for a table makes it, so /proc/net/ip_tables_names is read first. The kernel hands out whole tables only: each is kept for a
-moment, and used again while the kernel's own word about it (IPT_SO_GET_INFO) is the same.
+Asking for a table makes it, so /proc/net/ip_tables_names is read first. The kernel hands out whole tables only: each is kept for
+a moment, and used again while the kernel's own word about it (IPT_SO_GET_INFO) is the same.
 """
 
 from __future__ import annotations

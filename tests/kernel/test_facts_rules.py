@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,7 +180,12 @@ def test_a_legacy_table_is_read_once_until_it_changes(loaded: Loaded, monkeypatc
     """A question about a service reads nat and filter, and so does the next one."""
     loaded.load("iptables-legacy", small("kube-proxy-1.36/node3.iptables-legacy-save.txt")[2])
     read, really = list[str](), iptables_legacy._entries
-    monkeypatch.setattr(iptables_legacy, "_entries", lambda *asked: (read.append(asked[2]), really(*asked))[1])
+
+    def entries(asking: socket.socket, level: int, table: str, size: int) -> bytearray | None:
+        read.append(table)
+        return really(asking, level, table, size)
+
+    monkeypatch.setattr(iptables_legacy, "_entries", entries)
     iptables_legacy.forget()
     query = service_rules.Query("iptables-legacy", "ip", (Destination("10.96.0.10", 53, "udp"),))
     assert service_rules.collect(loaded.kernel, query) == service_rules.collect(loaded.kernel, query)
