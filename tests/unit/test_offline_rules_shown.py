@@ -57,9 +57,9 @@ def test_what_was_written_with_files_is_read_with_from(tmp_path: Path, sample: s
 @pytest.mark.parametrize(
     ("words", "file", "first", "last"),
     [
-        ("rules node1 table=nat", "node1.iptables-save-c.txt", "*nat", "COMMIT"),
-        ("rules node3 table=filter", "node3.iptables-legacy-save-c.txt", "*filter", "COMMIT"),
-        ("nftables node2 table=kube-proxy", "node2.nft-ip6.txt", "table ip6 kube-proxy {", "}"),
+        ("rules node1 table=nat", "node1.iptables-save-c.part.txt", "*nat", "COMMIT"),
+        ("rules node3 table=filter", "node3.iptables-legacy-save-c.part.txt", "*filter", "COMMIT"),
+        ("nftables node2 table=kube-proxy", "node2.nft-ip6.part.txt", "table ip6 kube-proxy {", "}"),
     ],
 )
 def test_of_one_table_only_its_own_text_is_shown(tmp_path: Path, words: str, file: str, first: str, last: str) -> None:

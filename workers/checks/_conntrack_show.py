@@ -141,8 +141,10 @@ def _named(view: View, address: str, port: int | None) -> str:
 
 
 def _files(seen: Seen, table: Conntrack | None, watched: Watched | None) -> list[RawFile]:
+    """A part of a table is named so, lest `check --from` take it for the whole."""
     if table and table.lines:
-        return [RawFile(f"{seen.where.node}.conntrack.txt", table.lines)]
+        whole = seen.which == Which() and table.shown == table.flows and not table.cut
+        return [RawFile(f"{seen.where.node}.conntrack{'' if whole else '.part'}.txt", table.lines)]
     return [RawFile(f"{seen.where.node}.conntrack-events.txt", watched.lines)] if watched and watched.lines else []
 
 

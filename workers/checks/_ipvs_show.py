@@ -55,12 +55,12 @@ def _real(real: RealServer) -> tuple[str, ...]:
 
 
 def _file(one: OnNode, seen: Seen) -> RawFile:
-    """The tool's own words where it was run, else the same made from the kernel's answer."""
+    """The tool's own words where it was run, else the same made from the kernel's answer; what is of one service is named so."""
     servers = one.servers
     if not isinstance(servers, Ipvs) or servers.table is None:
         return RawFile(f"{one.node}.ipvsadm.txt", "")
     said = servers.listing if servers.listing is not None and not seen.service else listing.servers(servers.table)
-    return RawFile(f"{one.node}.ipvsadm.txt", said)
+    return RawFile(f"{one.node}.ipvsadm{'.part' if seen.service or servers.listing_cut else ''}.txt", said)
 
 
 def _note(one: OnNode, seen: Seen) -> str:

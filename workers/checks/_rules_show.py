@@ -109,12 +109,12 @@ def _summaries(seen: Seen) -> Iterator[Table]:
 
 
 def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
-    whole = {
-        f"{node}.nft.json" if text.text.startswith("{") else f"{node}.{_file_name(backend, family)}.txt": text.text
+    saves = {
+        f"{node}.{_save_name(backend, family, text, whole=not params.table and not text.cut)}": text.text
         for (node, backend, family), text in seen.texts.items()
         if isinstance(text, Text)
     }
-    yield from (RawFile(name, text) for name, text in whole.items())
+    yield from (RawFile(name, text) for name, text in saves.items())
     for (node, backend, family), answer in drawn(params, seen):
         if found := tree(params, answer):
             said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
@@ -123,6 +123,12 @@ def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
 
 def _packets(packets: int | None) -> str:
     return "" if packets is None else f"  [{packets} packets]"
+
+
+def _save_name(backend: str, family: str, text: Text, *, whole: bool) -> str:
+    """A part is named so, lest `check --from` take it for the whole."""
+    name, kind = ("nft", "json") if text.text.startswith("{") else (_file_name(backend, family), "txt")
+    return f"{name}.{kind}" if whole else f"{name}.part.{kind}"
 
 
 def _file_name(backend: str, family: str) -> str:
