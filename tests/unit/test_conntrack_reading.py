@@ -191,7 +191,7 @@ def test_names_from_the_kernel_are_shown_as_text() -> None:
 def test_events_are_told_by_type_and_flags() -> None:
     one = plain("10.0.0.1", "10.0.0.2")
     data = message(one, flags=0x600) + message(one, flags=0) + message(one, kind=0x102, flags=0)
-    assert [event for event, _, _ in Events().read(data)] == ["new", "update", "destroy"]
+    assert [(event, by) for event, by, _, _ in Events().read(data)] == [("new", 77), ("update", 77), ("destroy", 77)]
 
 
 @given(st.binary(max_size=200))
