@@ -208,6 +208,16 @@ def test_counters_of_processors_and_their_end() -> None:
     assert of_cpus(control(DONE)) == ([], True)
 
 
+def test_each_counter_is_told_by_its_own_name() -> None:
+    """In the order of enum ctattr_stats_cpu, with a value of its own each; ignore and the deletions are not counted any more."""
+    names = "searched found new invalid ignore delete delete_list insert insert_failed drop early_drop error search_restart "
+    order = (names + "clash_resolve chaintoolong").split()
+    body = struct.pack("=BBH", 0, 0, 0) + b"".join(attribute(n, struct.pack(">I", 100 * n)) for n in range(1, len(order) + 1))
+    (cpu,), _ = of_cpus(struct.pack("=IHHII", 16 + len(body), 0x104, 2, 1, 1) + body)
+    gone = {"searched", "new", "ignore", "delete", "delete_list"}
+    assert cpu.counters == {name: 100 * n for n, name in enumerate(order, 1) if name not in gone}
+
+
 def test_the_count_is_read_from_its_answer_only() -> None:
     body = struct.pack("=BBH", 0, 0, 0) + attribute(1, b"\0\0\1\0") + attribute(2, b"\0\0\2\0")
     assert count(struct.pack("=IHHII", 16 + len(body), 0x105, 0, 1, 1) + body) == 256
