@@ -19,10 +19,10 @@ from pathlib import Path
 from node_helper.kernel import Netns
 from node_helper.linux import netns, nfnetlink
 from node_helper.linux.netlink import messages
-from tests.conntrack_flows import mixed, request
+from tests.conntrack_flows import PERIOD, mixed, request
 
 MAXIMUM = Path("/proc/sys/net/netfilter/nf_conntrack_max")
-_BLOCK = 1900  # flows whose messages are made; a multiple of the kinds there are
+_BLOCK = 18 * PERIOD  # flows whose messages are made
 _SENT = 32 << 10
 _FLAGS = struct.Struct("=H")
 _ACK = 0x4

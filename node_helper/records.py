@@ -62,7 +62,10 @@ class NextHop:
 
 @dataclass(frozen=True)
 class Route:
-    """One route (rtnetlink(7), RTM_GETROUTE). `destination` is "default" or a prefix; `kind` is unicast, blackhole, local, ..."""
+    """One route (rtnetlink(7), RTM_GETROUTE). `destination` is "default" or a prefix; `kind` is unicast, blackhole, local, ...
+
+    `tos` is the only type of service that it is for (0: for all); `pref` high, medium or low among routers of IPv6, else "".
+    """
 
     family: int
     destination: str
@@ -74,6 +77,8 @@ class Route:
     protocol: str = ""
     scope: str = ""
     mtu: Optional[int] = None
+    tos: int = 0
+    pref: str = ""
 
 
 @dataclass(frozen=True)

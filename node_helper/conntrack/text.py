@@ -52,11 +52,11 @@ class Lines:
         """Whether there is no more room."""
         return len(self._lines) >= self._most
 
-    def add(self, layout: Layout, values: Values, event: str = "") -> None:
-        """One more flow; `event` is what happened to it."""
+    def add(self, layout: Layout, values: Values, event: str = "", by: int = 0) -> None:
+        """One more flow; `event` is what happened to it, `by` the netlink port of the program that asked for it."""
         if not self.full:
             known = self._writers.get(id(layout)) or self._writers.setdefault(id(layout), (layout, writer(layout)))
-            self._lines.append(prefix(event) + known[1](values))
+            self._lines.append(prefix(event) + known[1](values) + (f" [USERSPACE] portid={by}" if by else ""))
 
     def text(self) -> str:
         """All of them, each with its end."""

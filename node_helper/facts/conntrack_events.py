@@ -57,6 +57,9 @@ class Happened:
 class Moment:
     """Half a second: how many events, the commonest of them, and the first as `conntrack -E` prints them.
 
+    A line of what a program did to the table ends with the port of its netlink socket, mostly its process id; its name, which the
+    tool adds while it runs, is not looked for.
+
     `lost` says that the kernel dropped some because we read too slowly (ENOBUFS), so that all counts are too low. `rare` events
     are in the sums and not in `happened`.
     """
@@ -80,10 +83,10 @@ def rows(kernel: Kernel, query: Query) -> Iterator[Moment]:
             if data is None:
                 moment.lost = True
             elif data:
-                for event, layout, values in events.read(data):
+                for event, by, layout, values in events.read(data):
                     wanted, _ = tests.of(layout)
                     if wanted is not None and wanted(values):
-                        moment.add(event, layout, values)
+                        moment.add(event, by, layout, values)
             else:
                 yield moment.over()
                 room -= moment.shown
@@ -105,9 +108,9 @@ class _Moment:
     def shown(self) -> int:
         return len(self._lines)
 
-    def add(self, event: str, layout: Layout, values: Values) -> None:
+    def add(self, event: str, by: int, layout: Layout, values: Values) -> None:
         self._sums[event] += 1
-        self._lines.add(layout, values, event)
+        self._lines.add(layout, values, event, by)
         said = dict(zip(layout.names, values))
         key = (event, layout.protocol, said["orig_dst"], said.get("orig_dport"))
         if key not in self._by and len(self._by) >= _MOST_DESTINATIONS:

@@ -30,6 +30,8 @@ _GENERAL = (
     "net/core/[rw]mem_max",
     "net/netfilter/nf_conntrack_*",
 )
+WANTED = (*_GENERAL, *_DEVICES)
+"""Patterns of the paths that are read, those of devices included."""
 _LONGEST = 4096
 
 
@@ -52,7 +54,7 @@ class Sysctls:
 
 def collect(kernel: Kernel, query: Query) -> Sysctls:
     """Read the files (Documentation/admin-guide/sysctl/net.rst, networking/ip-sysctl.rst)."""
-    wanted = (*_GENERAL, *(_DEVICES if query.devices else ()))
+    wanted = WANTED if query.devices else _GENERAL
     found = kernel.files_in(kernel.own_netns(), tuple(_ROOT + each for each in wanted), _LONGEST)
     return Sysctls({path[len(_ROOT) :]: " ".join(text.split()) for path, text in found.items()})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from deploy.lab.guest import uml
 from node_helper import codec
-from node_helper.facts import ipvs, ipvs_connections
+from node_helper.facts import ipvs, ipvs_connections, sysctls
 from node_helper.ipvs import Table, Traffic, VirtualServer, endpoint
 from tests.throwaway import LinuxWhere, namespace
 from workers.ipvs import listing
@@ -59,6 +60,28 @@ def test_connections_read_as_ipvsadm_prints_them(guest: dict[str, Any], step: st
     ours = listing.connections(connections(guest[step]).entries)
     assert _without_times(ours) == _without_times(guest[step]["tools"]["-Lnc"])
     assert connections(guest[step]).total == len(ours.splitlines()) - 2
+
+
+def test_the_connections_have_every_kind(guest: dict[str, Any]) -> None:
+    """What the comparison above is about. Of a mark's server the template alone tells the mark (71)."""
+    seen = {(c.protocol, c.virtual, c.virtual_port, c.destination_port) for c in connections(guest["used"]).entries}
+    assert seen == {
+        ("TCP", "10.96.0.1", 80, 8080), ("TCP", "10.96.0.2", 443, 8080), ("TCP", "fd00::1", 80, 8080),
+        ("UDP", "10.96.0.10", 53, 5353), ("SCTP", "10.96.0.12", 3868, 3868),
+        ("TCP", "10.96.0.70", 8080, 8080), ("TCP", "10.96.0.71", 8080, 8080), ("IP", "0.0.0.71", 0, 0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["empty", "full", "used"])
+def test_sysctls_are_those_that_the_tool_prints(guest: dict[str, Any], step: str) -> None:
+    """All of net.ipv4.vs that IPVS's fact tells, and all that the fact of sysctls does, no key left out."""
+    told = dict(line.split(" = ", 1) for line in guest[step]["tools"]["sysctls"].splitlines())
+    values = {key.replace(".", "/"): " ".join(value.split()) for key, value in told.items()}
+    settings = codec.decode(ipvs.Ipvs, guest[step]["seen"]["table"]).settings
+    assert settings == {name: values[f"net/ipv4/vs/{name}"] for name in ipvs.SETTINGS}
+    assert settings["expire_quiescent_template"] == ("0" if step == "empty" else "1")
+    ours = codec.decode(sysctls.Sysctls, guest[step]["seen"]["sysctls"]).values
+    assert ours == {key: value for key, value in values.items() if any(fnmatch(key, each) for each in sysctls.WANTED)}
 
 
 @pytest.mark.parametrize("step", ["full", "used"])

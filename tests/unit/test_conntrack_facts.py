@@ -270,6 +270,7 @@ def test_events_are_added_up_moment_by_moment() -> None:
     assert (first.new, first.updated, first.destroyed, first.lost) == (1, 0, 0, False)
     assert (second.new, second.destroyed, second.lost, last.new) == (0, 1, True, 0)
     assert first.lines.startswith("    [NEW] tcp      6 60 ESTABLISHED src=10.0.0.1 ")
+    assert first.lines.endswith(" [USERSPACE] portid=77\n")  # as the message says; a packet's has none
     assert second.lines == ""
     assert [(h.event, h.address, h.port, h.flows, h.unreplied) for h in second.happened] == [("destroy", "10.0.0.9", 80, 1, 1)]
 

@@ -191,7 +191,7 @@ def test_names_from_the_kernel_are_shown_as_text() -> None:
 def test_events_are_told_by_type_and_flags() -> None:
     one = plain("10.0.0.1", "10.0.0.2")
     data = message(one, flags=0x600) + message(one, flags=0) + message(one, kind=0x102, flags=0)
-    assert [event for event, _, _ in Events().read(data)] == ["new", "update", "destroy"]
+    assert [(event, by) for event, by, _, _ in Events().read(data)] == [("new", 77), ("update", 77), ("destroy", 77)]
 
 
 @given(st.binary(max_size=200))
@@ -206,6 +206,16 @@ def test_counters_of_processors_and_their_end() -> None:
     cpus, done = of_cpus(data)
     assert (cpus[0].cpu, cpus[0].counters, done) == (3, {"found": 7, "drop": 256}, False)
     assert of_cpus(control(DONE)) == ([], True)
+
+
+def test_each_counter_is_told_by_its_own_name() -> None:
+    """In the order of enum ctattr_stats_cpu, with a value of its own each; ignore and the deletions are not counted any more."""
+    names = "searched found new invalid ignore delete delete_list insert insert_failed drop early_drop error search_restart "
+    order = (names + "clash_resolve chaintoolong").split()
+    body = struct.pack("=BBH", 0, 0, 0) + b"".join(attribute(n, struct.pack(">I", 100 * n)) for n in range(1, len(order) + 1))
+    (cpu,), _ = of_cpus(struct.pack("=IHHII", 16 + len(body), 0x104, 2, 1, 1) + body)
+    gone = {"searched", "new", "ignore", "delete", "delete_list"}
+    assert cpu.counters == {name: 100 * n for n, name in enumerate(order, 1) if name not in gone}
 
 
 def test_the_count_is_read_from_its_answer_only() -> None:

@@ -38,6 +38,10 @@ from tests.unit.rtnetlink_messages import NAMES, hop, route_body, u32
             Route(2, "10.9.0.0/16", "blackhole", 254, (), None, None, "kernel", "link"),
         ),
         (
+            struct.pack("=BBBBBBBBI", socket.AF_INET6, 0, 0, 0x10, 254, 99, 0, 1, 0) + attr(4, u32(2)) + attr(20, b"\3"),
+            Route(10, "default", "unicast", 254, (NextHop(None, "eth0"),), None, None, "openr", "global", None, 0x10, "low"),
+        ),
+        (
             route_body(socket.AF_INET, attr(15, u32(1000)), attr(8, attr(2, u32(1400))), attr(4, u32(2)), table=252),
             Route(2, "default", "unicast", 1000, (NextHop(None, "eth0"),), None, None, "kernel", "link", 1400),
         ),

@@ -19,8 +19,8 @@ _HEADER = struct.Struct(
 )  # struct rtmsg: family, lengths of destination and source, TOS, table, protocol, scope, type, flags
 _HOP = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, weight - 1, device
 _VIA = struct.Struct("=H")  # struct rtvia: family, then the address
-_U32 = struct.Struct("=I")
-_DESTINATION, _DEVICE, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TABLE, _OTHER_GATEWAY, _OBJECT = (
+_U8, _U32 = struct.Struct("=B"), struct.Struct("=I")
+_DESTINATION, _DEVICE, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TABLE, _OTHER_GATEWAY, _PREF, _OBJECT = (
     1,
     4,
     5,
@@ -30,6 +30,7 @@ _DESTINATION, _DEVICE, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TABLE, _O
     9,
     15,
     18,
+    20,
     30,
 )
 _METRIC_MTU = 2
@@ -57,10 +58,12 @@ _KINDS = (
 )
 _PROTOCOLS = {
     0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "bird",
-    13: "dnrouted", 14: "xorp", 15: "ntk", 16: "dhcp", 17: "mrouted", 18: "keepalived", 42: "babel", 186: "bgp", 187: "isis",
+    13: "dnrouted", 14: "xorp", 15: "ntk", 16: "dhcp", 18: "keepalived", 42: "babel", 99: "openr", 186: "bgp", 187: "isis",
     188: "ospf", 189: "rip", 192: "eigrp",
 }  # fmt: skip
-_HOP_FLAGS = ((1, "dead"), (2, "pervasive"), (4, "onlink"), (8, "offload"), (16, "linkdown"), (32, "unresolved"))
+"""Those that `ip route` names (rt_protos of iproute2)."""
+_PREFERENCES = {0: "medium", 1: "high", 3: "low"}  # RFC 4191
+_HOP_FLAGS = ((1, "dead"), (2, "pervasive"), (4, "onlink"), (8, "offload"), (16, "linkdown"), (32, "unresolved"), (64, "trap"))
 
 
 def read(netlink: Netlink, names: Mapping[int, str]) -> tuple[Route, ...]:
@@ -92,7 +95,7 @@ def lookup(netlink: Netlink, destination: str) -> Route:
 
 def decode(body: bytes, names: Mapping[int, str]) -> Route:
     """The route of one RTM_NEWROUTE. Raises `Malformed`."""
-    family, length, _, _, table, protocol, level, kind, flags = unpack(_HEADER, body)
+    family, length, _, tos, table, protocol, level, kind, flags = unpack(_HEADER, body)
     found = attributes(body, _HEADER.size)
     if kind >= len(_KINDS):
         raise Malformed(f"unknown route type {kind}")
@@ -107,6 +110,8 @@ def decode(body: bytes, names: Mapping[int, str]) -> Route:
         protocol=_PROTOCOLS.get(protocol, str(protocol)),
         scope=scope(level),
         mtu=_number(attributes(found.get(_METRICS, b"")).get(_METRIC_MTU)),
+        tos=tos,
+        pref=_preference(found[_PREF]) if _PREF in found else "",
     )
 
 
@@ -119,6 +124,11 @@ def _hops(family: int, flags: int, found: dict[int, bytes], names: Mapping[int, 
         # With nexthop_compat_mode 0 the kernel names a nexthop object instead of telling what is in it.
         return (NextHop(None, None, flags=(f"nhid {_number(found[_OBJECT])}",)),) if _OBJECT in found else ()
     return (NextHop(via, _name(device, names), flags=_hop_flags(flags)),)
+
+
+def _preference(data: bytes) -> str:
+    number = unpack(_U8, data)[0]
+    return _PREFERENCES.get(number, str(number))
 
 
 def _several(family: int, data: bytes, names: Mapping[int, str]) -> Iterator[NextHop]:
