@@ -47,8 +47,8 @@ _BPF_NEXT = {"program": 11, "map": 12, "btf": 23, "link": 31}  # BPF_…_GET_NEX
 _NETFILTER, _IPSET, _IPSET_LIST, _DUMP, _DONE, _ERROR = 12, 6, 7, 0x301, 3, 2  # linux/netlink.h, linux/netfilter/ipset/ip_set.h
 
 
-def state() -> dict[str, list[str]]:
-    """Everything, by what it is."""
+def state(disk: str = "/") -> dict[str, list[str]]:
+    """Everything, by what it is. `disk`: "" for a guest, whose disk is the whole machine's, under a layer that is forgotten."""
     processes = [name for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())]
     mounts = _mounts(processes)
     modules = [line.split(" ", 1)[0] for line in _text("/proc/modules").splitlines()]
@@ -57,7 +57,7 @@ def state() -> dict[str, list[str]]:
         "modules": sorted(modules),
         "bpf": list(_bpf()) if _link("/proc/1/ns/pid") == _FIRST_PIDS else [],
         "sysctls": sorted(_sysctls("/proc/sys", "/proc/sys/net")),
-        "files": sorted(_files(mounts[_link("/proc/1/ns/mnt")])),
+        "files": sorted(_files(disk, mounts[_link("/proc/1/ns/mnt")])),
         "processes": sorted(_commands(processes)),
         **{f"mounts in {space}": lines for space, lines in mounts.items()},
         **{f"{what} in {space}": said for space, path in _networks(processes).items() for what, said in _network(path)},
@@ -161,11 +161,11 @@ def _sysctls(folder: str, without: str = "") -> Iterator[str]:
             yield f"{entry.path} = {_text(entry.path).strip()}"
 
 
-def _files(mounts: list[str]) -> Iterator[str]:
+def _files(disk: str, mounts: list[str]) -> Iterator[str]:
     """Kind, mode, owner, size and time of change of every file, and of those in memory wherever they are mounted."""
     words = [line.split() for line in mounts]
     memory = {point[1] for point in words if point[point.index("-") + 1] in IN_MEMORY}
-    for root in {"/", *memory} - ELSEWHERE:
+    for root in {disk, *memory} - ELSEWHERE - {""}:
         for entry in _walked(root, ELSEWHERE | {point[1] for point in words}):
             if not LIVE_FILES.match(entry.path):
                 yield from _file(entry)
