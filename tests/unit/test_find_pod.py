@@ -370,6 +370,12 @@ def test_a_stopped_docker_sandbox_is_stopped() -> None:
     assert (found.state, found.attempts) == ("stopped", (sandbox.Attempt(PAUSE, "stopped", 4, 0),))
 
 
+def test_a_paused_docker_sandbox_is_there() -> None:
+    table = (process(144, f"/kubepods/pod{UID}/{PAUSE}", POD_NS, 900, "pause"),)
+    found = sandbox.collect(PretendKernel(files=DOCKERD, http=docker(Status="paused"), process_table=table), POD)
+    assert (found.state, found.pid, found.attempts) == ("ready", 144, (sandbox.Attempt(PAUSE, "ready", 4, 144),))
+
+
 @pytest.mark.parametrize("shim", ["/opt/kata/bin/containerd-shim-kata-v2", "/usr/local/bin/containerd-shim-runsc-v1"])
 def test_a_pod_in_a_virtual_machine_or_a_user_space_kernel_cannot_be_told_and_that_is_said(shim: str) -> None:
     files = task(PAUSE, 144, containerd_spec()) | {f"{TASKS}/{PAUSE}/shim-binary-path": shim}
