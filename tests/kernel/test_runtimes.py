@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from deploy.lab import cgroups
+from deploy.lab import cgroups, images, packages, runtimes
 from deploy.lab.cgroups import Version
 from deploy.lab.node import Node
 from deploy.lab.runtime import PodFacts
-from node_helper.facts import interfaces
+from node_helper.facts import interfaces, sandbox
 from node_helper.facts.sandbox import Attempt, Sandbox
 from node_helper.kernel import Netns
 from tests.kernel.lone_node import LoneNode, lone_node, plan, pod
+from tests.kernel.systemd_node import Inside, systemd_node
 from tests.leftovers import eventually
 
 pytestmark = pytest.mark.live
 ATTEMPTS = 10
+_SCOPES = {"containerd": "cri-containerd", "docker": "docker"}
 
 VERSIONS = [version for version in Version if version is Version.V2 or cgroups.usual(cgroups.on_this_machine()) is Version.V1]
 
@@ -29,6 +33,20 @@ VERSIONS = [version for version in Version if version is Version.V2 or cgroups.u
 def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneNode]:
     with lone_node(plan("docker"), tmp_path_factory.mktemp("docker"), request.param) as node:
         yield node
+
+
+@pytest.fixture(scope="module", params=["containerd", "docker"])
+def under_systemd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneNode]:
+    """With systemd as PID 1, which the runtime asks for its cgroups."""
+    with ExitStack() as stack:
+        planned = plan(request.param, cgroups.Driver.SYSTEMD)
+        one = stack.enter_context(systemd_node(tmp_path_factory.mktemp("systemd"), 262144, 65536, planned))
+        node = Inside(one)
+        runtime = runtimes.start(node, planned)
+        stack.callback(runtime.close)
+        for archive in images.archives(packages.prepare(print)):
+            runtime.load(archive)
+        yield LoneNode(node, runtime, stack.enter_context(one.helper()))
 
 
 def as_docker_says(node: Node, uid: str) -> Sandbox:
@@ -172,3 +190,24 @@ def assert_is(found: Sandbox, node: Node, sandbox_id: str, pid: int) -> None:
     assert (found.id, found.pid, found.state, found.host_network) == (sandbox_id, pid, "ready", False)
     assert found.netns is not None
     assert found.netns.inode == inode(node, f"/proc/{pid}/ns/net")
+
+
+def test_pods_whose_cgroups_are_systemds_are_found(under_systemd: LoneNode) -> None:
+    running = under_systemd.run(pod())
+    scope = f"pod{running.spec.uid.replace('-', '_')}.slice/{_SCOPES[under_systemd.runtime.name]}-{running.sandbox_id}.scope\n"
+    assert scope in under_systemd.node.run(["cat", f"/proc/{running.pid}/cgroup"]).stdout
+    assert_is(under_systemd.find(running.spec), under_systemd.node, running.sandbox_id, running.pid)
+    host = under_systemd.run(pod("kube-proxy-x", host_network=True))
+    assert (under_systemd.find(host.spec).pid, under_systemd.find(host.spec).host_network) == (host.pid, True)
+    if under_systemd.runtime.name == "docker":
+        for one in (running, host):
+            assert_agrees(under_systemd, one, "ready")
+
+
+def test_a_static_pod_is_found_by_its_config_hash(under_systemd: LoneNode) -> None:
+    """The runtime knows it by the hash of its manifest, and the API by the UID of its mirror."""
+    running = under_systemd.run(replace(pod("etcd-node"), uid=uuid.uuid4().hex, namespace="kube-system"))
+    mirror = sandbox.Query(str(uuid.uuid4()), running.spec.name, running.spec.namespace)
+    assert under_systemd.helper.ask(sandbox.FACT, mirror).state == "absent"
+    found = under_systemd.helper.ask(sandbox.FACT, replace(mirror, config_hash=running.spec.uid))
+    assert_is(found, under_systemd.node, running.sandbox_id, running.pid)
