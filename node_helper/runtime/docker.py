@@ -11,6 +11,7 @@ from node_helper.runtime.listed import Listed, Pod, document, number, number_at,
 
 _SOCKET = "/var/run/docker.sock"
 _PID_FILE = "/var/run/docker.pid"
+_UP = ("running", "paused")  # both have their processes and their namespaces; cri-dockerd calls both ready
 
 
 def listed(kernel: Kernel, pod: Pod) -> tuple[Listed, ...]:
@@ -37,7 +38,7 @@ def _sandbox(kernel: Kernel, identity: str) -> Optional[Listed]:
     return Listed(
         runtime="docker",
         id=identity,
-        state="ready" if text_at(seen, "State", "Status") == "running" else "stopped",
+        state="ready" if text_at(seen, "State", "Status") in _UP else "stopped",
         attempt=number(text_at(seen, "Name").rpartition("_")[2]),  # k8s_POD_<name>_<namespace>_<uid>_<attempt>
         pid=number_at(seen, "State", "Pid"),
         source=f"{_SOCKET} GET {target}",

@@ -5,15 +5,18 @@ Two files stand in for conntrack's limits, which are the machine's. Nothing of t
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from deploy.lab import approver, cgroups, helper, packages
+from deploy.lab import approver, cgroups, helper, packages, runtimes
 from deploy.lab.node import Node, Site
 from deploy.lab.packages import Packages
+from deploy.lab.plan import NodePlan
 from deploy.lab.reaper import Reaper
 from tests.node_helper_asked import Asked, speaking
 
@@ -65,14 +68,37 @@ class SystemdNode:
         return bool(self._pid()) and self.run("systemctl", "is-active", "lab.target") == "active\n"
 
 
+class Inside(Node):
+    """The node as those see it who run where systemd is PID 1; its cgroups are version 2, and systemd's."""
+
+    def __init__(self, one: SystemdNode) -> None:
+        outside = one.node
+        self.name, self.folder, self._daemons = outside.name, outside.folder, outside._daemons
+        self.cgroup = replace(outside.cgroup, version=cgroups.Version.V2)
+        self.pid = _on_the_machine(outside.run(["readlink", f"/proc/{one._pid()}/ns/pid"]).stdout.strip())
+
+
+def _on_the_machine(space: str) -> int:
+    """PID 1 of a PID namespace, as the machine counts."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            first = re.search(r"^NSpid:.*\t1$", (process / "status").read_text(), re.MULTILINE)
+            if first and str((process / "ns/pid").readlink()) == space:
+                return int(process.name)
+        except OSError:
+            continue  # it ended meanwhile
+    raise AssertionError(f"{space} has no PID 1")
+
+
 @contextmanager
-def systemd_node(folder: Path, value: int, buckets: int) -> Iterator[SystemdNode]:
-    """One that takes changes from the approver whose key is made in the folder."""
+def systemd_node(folder: Path, value: int, buckets: int, plan: NodePlan | None = None) -> Iterator[SystemdNode]:
+    """One that takes changes from the approver whose key is made in the folder; with what the plan's runtime needs."""
     with ExitStack() as stack:
         reaper = Reaper()
         stack.callback(reaper.close)
         tools = packages.prepare(print)
-        site = Site(folder, tools.with_more(packages.prepare(print, _SYSTEMD)), reaper, cgroups.usual(cgroups.on_this_machine()))
+        more = tools.with_more(packages.prepare(print, _SYSTEMD))
+        site = Site(folder, runtimes.tools(plan, more, print) if plan else more, reaper, cgroups.usual(cgroups.on_this_machine()))
         node = stack.enter_context(Node("node-systemd", site))
         helper.install(node, helper.build(tools, folder / "helper"))
         approver.create(folder)

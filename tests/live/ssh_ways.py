@@ -67,10 +67,14 @@ class Ways:
 
     def nodes(self, hosts: Mapping[str, Mapping[str, object]], before: str = "") -> Nodes:
         """The nodes, by a configuration of these hosts."""
+        return Nodes(Ssh(SshSettings(config=(self.config(hosts, before),))))
+
+    def config(self, hosts: Mapping[str, Mapping[str, object]], before: str = "") -> Path:
+        """A file with these hosts; there is one at a time."""
         path = self.folder / "config"
         blocks = ["".join([f"Host {host}\n", *(f"    {k} {v}\n" for k, v in said.items())]) for host, said in hosts.items()]
         path.write_text(before + "\n" + "".join(blocks))
-        return Nodes(Ssh(SshSettings(config=(path,))))
+        return path
 
 
 @contextlib.contextmanager

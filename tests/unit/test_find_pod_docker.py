@@ -35,3 +35,9 @@ def test_a_docker_that_does_not_run_is_not_asked_because_its_socket_would_start_
 def test_a_stopped_docker_sandbox_is_stopped() -> None:
     found = sandbox.collect(PretendKernel(files=DOCKERD, http=docker(Status="exited", Pid=0)), POD)
     assert (found.state, found.attempts) == ("stopped", (sandbox.Attempt(PAUSE, "stopped", 4, 0),))
+
+
+def test_a_paused_docker_sandbox_is_there() -> None:
+    table = (process(144, f"/kubepods/pod{UID}/{PAUSE}", POD_NS, 900, "pause"),)
+    found = sandbox.collect(PretendKernel(files=DOCKERD, http=docker(Status="paused"), process_table=table), POD)
+    assert (found.state, found.pid, found.attempts) == ("ready", 144, (sandbox.Attempt(PAUSE, "ready", 4, 144),))

@@ -35,7 +35,8 @@ class _Docker:
         self._node, self._plan = node, plan
         self._docker = Docker(node.path("/run/docker.sock"))
         runtime = ["--add-runtime", f"lab={runc.fitting(node)}", "--default-runtime", "lab"]
-        node.daemon([*_DAEMON, *runtime], "dockerd.log", self._is_ready)
+        driver = ["--exec-opt", f"native.cgroupdriver={plan.driver.value}"]
+        node.daemon([*_DAEMON, *runtime, *driver], "dockerd.log", self._is_ready)
 
     def load(self, archive: Path) -> None:
         """Import the images of a docker archive."""
