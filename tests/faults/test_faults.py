@@ -36,6 +36,15 @@ def test_a_fault_is_named_and_gone_when_mended(lab: Lab, fault: faults.Fault) ->
         "node node-one",
         "node node-two",
         "nodes",
+        "conntrack node-one",
+        "conntrack {hello}",
+        "conntrack node-two for 1s",
+        "rules hello-world",
+        "iptables node-one",
+        "nftables node-two",
+        "ipvs hello-world",
+        "ipvs node-one",
+        "connect hello-world.default:80 from {client}",
     ],
 )
 def test_a_healthy_lab_gives_no_finding(lab: Lab, ask: str) -> None:
