@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cli import cli
 from node_helper.facts import catalogue as facts
 from node_helper.protocol import CannotLook
+from tests.examples import few
 from workers.errors import UsageError
 from workers.offline import saved_cluster
 from workers.offline.answers import registry
@@ -377,7 +378,6 @@ def test_a_malformed_listing_is_named_with_its_line(saved: Path) -> None:
     assert gap["evidence"][0]["value"].startswith("node1.ipvsadm.txt: line 2: ")
 
 
-@settings(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from(["pods.json", "services.json.gz", "nodes.json"]))
 def test_whatever_a_list_holds_it_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
     folder = tmp_path_factory.mktemp("saved")
@@ -386,7 +386,7 @@ def test_whatever_a_list_holds_it_is_read_or_named(tmp_path_factory: pytest.Temp
     assert name.split(".", maxsplit=1)[0] in {b.kind for b in cluster.behind}
 
 
-@settings(max_examples=60)
+@few(60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -428,7 +428,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@few(60)
 @given(st.sampled_from(sorted(NODES_FILES)), st.data())
 def test_whatever_a_nodes_file_holds_a_command_says_its_verdict(
     tmp_path_factory: pytest.TempPathFactory, words: str, data: st.DataObject
