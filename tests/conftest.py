@@ -1,32 +1,25 @@
-"""What all tests share: who needs real parts, the lab, once for all tests that need it; properties without a clock or chance.
-
-`make test` tries the same examples every time, so that it says something about a change; `make fuzz` looks for new ones.
-"""
+"""What all tests share: who needs real parts, the lab, once for all tests that need it, how properties are tried."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
 
 from deploy.lab import machine
 from deploy.lab.errors import LabError
 from deploy.lab.lab import Lab
 from deploy.lab.plan import WITH_DOCKER
+from tests import examples
 from workers.queue import embedded
 
-settings.register_profile("netcheck", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile(
-    "fuzz", settings.get_profile("netcheck"), derandomize=False, max_examples=int(os.environ.get("EXAMPLES", "1000"))
-)
-settings.load_profile("netcheck")
+examples.register()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on real parts need root on Debian 12; there none is skipped."""
+    examples.watch(items)
     try:
         machine.require()
     except LabError as error:

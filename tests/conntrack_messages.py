@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 NEW, DONE, ERROR = 0x100, 3, 2
 _HEADER = struct.Struct("=IHHII")
-_ICMP, _TCP, _UDP, _GRE, _ICMPV6, _SCTP = 1, 6, 17, 47, 58, 132
+_ICMP, _TCP, _UDP, _DCCP, _GRE, _ICMPV6, _SCTP, _UDPLITE = 1, 6, 17, 33, 47, 58, 132, 136
+_STATES = {_TCP: "tcp_state", _DCCP: "dccp_state", _SCTP: "sctp_state"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def message(said: Said, kind: int = NEW, sequence: int = 1, flags: int = 2) -> b
             body += nest(top, _number(1, ">Q", v[f"{side}_packets"]), _number(2, ">Q", v[f"{side}_bytes"]))
     if "start" in v:
         body += nest(20, _number(1, ">Q", v["start"]))
-    for inner, name in ((1, "tcp_state"), (3, "sctp_state")):
+    for inner, name, beside in ((1, "tcp_state", b"\x23\0"), (2, "dccp_state", bytes(8)), (3, "sctp_state", bytes(4))):
         if name in v:
-            body += nest(4, nest(inner, attribute(1, bytes([v[name]])), attribute(5, b"\x23\0")))
+            body += nest(4, nest(inner, attribute(1, bytes([v[name]])), attribute(3, beside)))
     if "helper" in v:
         body += nest(5, attribute(1, v["helper"]))
     body += b"".join(attribute(k, content) for k, content in said.foreign)
@@ -83,7 +84,7 @@ def _u(bits: int) -> st.SearchStrategy[int]:
 def sayings(draw: st.DrawFn) -> Said:
     """Any flow that a kernel could tell of."""
     family = draw(st.sampled_from((socket.AF_INET, socket.AF_INET6)))
-    protocol = draw(st.sampled_from((_TCP, _TCP, _UDP, _UDP, _GRE, _SCTP, _ICMP, _ICMPV6, 50, 255)))
+    protocol = draw(st.sampled_from((_TCP, _TCP, _UDP, _UDP, _DCCP, _GRE, _SCTP, _UDPLITE, _ICMP, _ICMPV6, 50, 255)))
     values: dict[str, Any] = {"status": draw(_u(16)), "id": draw(_u(32)), "use": draw(_u(8))}
     for side in ("orig", "reply"):
         values |= _side(draw, side, family, protocol)
@@ -92,7 +93,7 @@ def sayings(draw: st.DrawFn) -> Said:
             values[name] = draw(_u(bits))
     if draw(st.booleans()):
         values |= {f"{side}_{what}": draw(_u(64)) for side in ("orig", "reply") for what in ("packets", "bytes")}
-    state = {_TCP: "tcp_state", _SCTP: "sctp_state"}.get(protocol)
+    state = _STATES.get(protocol)
     if state and draw(st.booleans()):
         values[state] = draw(_u(8))
     if draw(st.integers(0, 9)) == 0:
@@ -106,7 +107,7 @@ def sayings(draw: st.DrawFn) -> Said:
 def _side(draw: st.DrawFn, side: str, family: int, protocol: int) -> dict[str, Any]:
     size = 4 if family == socket.AF_INET else 16
     said: dict[str, Any] = {f"{side}_{end}": draw(st.binary(min_size=size, max_size=size)) for end in ("src", "dst")}
-    if protocol in (_TCP, _UDP, _GRE, _SCTP):
+    if protocol in (_TCP, _UDP, _DCCP, _GRE, _SCTP, _UDPLITE):
         said |= {f"{side}_sport": draw(_u(16)), f"{side}_dport": draw(_u(16))}
     if protocol in (_ICMP, _ICMPV6):
         said |= {f"{side}_icmp_id": draw(_u(16)), f"{side}_icmp_type": draw(_u(8)), f"{side}_icmp_code": draw(_u(8))}

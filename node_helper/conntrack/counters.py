@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ NAMES = {
     14: "clash_resolve", 15: "chaintoolong",
 }  # fmt: skip
 """enum ctattr_stats_cpu as `conntrack -S` names and prints it; kernels have stopped counting the others."""
+_HEX = re.compile(r"[0-9a-f]+")
 _IN_PROC = {"search_restart": "search_restart", "icmp_error": "error", "clashres": "clash_resolve", "chainlength": "chaintoolong"}
 
 
@@ -59,11 +61,12 @@ def of_proc(text: str) -> tuple[Cpu, ...]:
 
 
 def _named(heads: list[str], values: list[str]) -> Iterator[tuple[str, int]]:
+    if len(heads) != len(values):
+        raise Malformed(f"/proc/net/stat/nf_conntrack: {len(values)} numbers under {len(heads)} names")
     known = set(NAMES.values())
     for head, value in zip(heads, values):
         name = _IN_PROC.get(head, head)
+        if not _HEX.fullmatch(value):
+            raise Malformed(f"/proc/net/stat/nf_conntrack: {value[:20]!r} is no number")
         if name in known:
-            try:
-                yield name, int(value, 16)
-            except ValueError as e:
-                raise Malformed(f"/proc/net/stat/nf_conntrack: {value[:20]!r} is no number") from e
+            yield name, int(value, 16)

@@ -10,14 +10,14 @@ from node_helper.dns import records
 from node_helper.dns.names import Malformed, from_wire, to_wire
 
 _HEADER = struct.Struct("!6H")  # id, flags, counts of questions, answers, authorities, additional records
-_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE = 0x8000, 0x0400, 0x0200, 0x0100
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSE, _RECURSES, _AUTHENTIC = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020
 _INTERNET = 1
 _LONGEST_TEXT = 1 << 20  # an honest answer of 64 KiB is a third of this
 _PAYLOAD = 1232  # largest UDP answer that crosses any path unfragmented (DNS flag day 2020)
 _Record = Tuple[str, str, int, str]
 _RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN",
-    7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI", 16: "BADVERS", 17: "BADKEY",
+    7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 16: "BADVERS", 17: "BADKEY",
     18: "BADTIME", 19: "BADMODE", 20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }  # fmt: skip
 
@@ -34,6 +34,8 @@ class Answer:
     authoritative: bool
     records: tuple[tuple[str, str, int, str], ...]
     edns: Optional[int] = None
+    recurses: bool = False
+    authentic: bool = False
 
 
 def question(identity: int, name: str, kind: str, *, edns: bool = True) -> bytes:
@@ -73,7 +75,15 @@ def parse(message: bytes) -> Answer:
             raise
         found, option = (), None
     code = flags & 0xF | (option.ttl >> 24 << 4 if option else 0)
-    return Answer(_rcode(code), truncated, bool(flags & _AUTHORITATIVE), found, option.klass if option else None)
+    return Answer(
+        rcode=_rcode(code),
+        truncated=truncated,
+        authoritative=bool(flags & _AUTHORITATIVE),
+        records=found,
+        edns=option.klass if option else None,
+        recurses=bool(flags & _RECURSES),
+        authentic=bool(flags & _AUTHENTIC),
+    )
 
 
 def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[_Record, ...], Optional[records.Resource]]:

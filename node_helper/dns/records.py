@@ -7,7 +7,9 @@ import struct
 from dataclasses import dataclass
 from typing import Callable
 
+from node_helper.dns import service_binding
 from node_helper.dns.names import Malformed, from_wire
+from node_helper.dns.texts import quoted, string
 
 TYPES = {
     "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
@@ -15,7 +17,6 @@ TYPES = {
 }  # fmt: skip
 _NAMES = {number: name for name, number in TYPES.items()}
 _LARGEST = 0xFFFF
-_PLAIN = range(0x20, 0x7F)
 _HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
 
 
@@ -98,18 +99,30 @@ def _numbered_name(count: int) -> Callable[[bytes, int, int], tuple[str, int]]:
 def _strings(message: bytes, at: int, end: int) -> tuple[str, int]:
     texts = []
     while at < end:
-        size = message[at]
-        if at + 1 + size > end:
-            raise Malformed("a text is longer than its record")
-        texts.append('"' + "".join(map(_quoted, message[at + 1 : at + 1 + size])) + '"')
-        at += 1 + size
+        text, at = string(message, at, end)
+        texts.append(quoted(text))
     return " ".join(texts), at
 
 
-def _quoted(byte: int) -> str:
-    if byte in b'"\\':
-        return f"\\{byte:c}"
-    return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
+def _authority(message: bytes, at: int, end: int) -> tuple[str, int]:
+    """RFC 8659: flags, tag, value."""
+    tag, after = string(message, at + 1, end)
+    if not tag.isalnum():
+        raise Malformed("a CAA record without a tag")
+    return f"{message[at]} {tag.decode()} {quoted(message[after:end])}", end
+
+
+def _naming(message: bytes, at: int, end: int) -> tuple[str, int]:
+    """RFC 3403: order, preference, flags, service, expression, replacement."""
+    if at + 4 > end:
+        raise Malformed("a NAPTR record is too short")
+    words = [str(number) for number in struct.unpack_from("!2H", message, at)]
+    at += 4
+    for _ in range(3):
+        text, at = string(message, at, end)
+        words.append(quoted(text))
+    name, at = from_wire(message, at)
+    return " ".join([*words, name]), at
 
 
 def _soa(message: bytes, at: int, end: int) -> tuple[str, int]:
@@ -131,4 +144,8 @@ _FORMS: dict[int, Callable[[bytes, int, int], tuple[str, int]]] = {
     TYPES["SRV"]: _numbered_name(3),
     TYPES["TXT"]: _strings,
     TYPES["SOA"]: _soa,
+    TYPES["CAA"]: _authority,
+    TYPES["NAPTR"]: _naming,
+    TYPES["SVCB"]: service_binding.present,
+    TYPES["HTTPS"]: service_binding.present,
 }

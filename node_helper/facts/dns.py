@@ -63,6 +63,7 @@ class DnsAnswer:
     `transport` is "tcp" for a UDP question whose answer was truncated: outcome and records are then TCP's. `truncated` is that of
     the last message that came. `size` is in bytes, `seconds` includes all attempts. Records are hostile text.
     `edns` is the largest UDP answer in bytes that the server takes; None where it says nothing of EDNS (RFC 6891).
+    `recurses`: the server asks others for its clients (ra); `authentic`: it says that it verified the answer (ad).
     """
 
     outcome: str
@@ -74,6 +75,8 @@ class DnsAnswer:
     size: int = 0
     transport: str = "udp"
     edns: Optional[int] = None
+    recurses: bool = False
+    authentic: bool = False
 
 
 def collect(kernel: Kernel, query: Query) -> DnsAnswer:
@@ -121,6 +124,8 @@ def read(asked: bytes, reply: Reply, transport: str) -> DnsAnswer:
         size=size,
         transport=transport,
         edns=said.edns,
+        recurses=said.recurses,
+        authentic=said.authentic,
     )
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import struct
 from contextlib import closing
-from typing import Iterator, Literal, Optional, Sequence
+from typing import Iterable, Iterator, Literal, Optional, Sequence
 
 from node_helper.ipvs import NUMBERS, RealServer, Table, Timeouts, Traffic, Virtual, VirtualServer
 from node_helper.linux import genetlink
@@ -48,17 +48,23 @@ def read(only: Optional[Sequence[Virtual]] = None) -> Optional[Table]:
 
 
 def _read(netlink: Netlink, kind: int, only: Optional[Sequence[Virtual]]) -> Table:
-    info = attributes(netlink.get(kind, genetlink.head(_GET_INFO)), genetlink.HEAD_SIZE)
-    config = attributes(netlink.get(kind, genetlink.head(_GET_CONFIG)), genetlink.HEAD_SIZE)
-    version = _number(_WORD, info, _VERSION)
+    info, config = (netlink.get(kind, genetlink.head(command)) for command in (_GET_INFO, _GET_CONFIG))
     services = _all(netlink, kind) if only is None else _these(netlink, kind, only)
+    servers = (
+        virtual_server(service, netlink.dump(kind, genetlink.head(_GET_DESTINATION) + _key(service))) for service in services
+    )
+    return table(info, config, servers)
+
+
+def table(info: bytes, config: bytes, servers: Iterable[VirtualServer]) -> Table:
+    """The record of the answers to IPVS_CMD_GET_INFO and IPVS_CMD_GET_CONFIG. Raises `Malformed`."""
+    of, seconds = (attributes(body, genetlink.HEAD_SIZE) for body in (info, config))
+    version = _number(_WORD, of, _VERSION)
     return Table(
         version=f"{version >> 16 & 0xFF}.{version >> 8 & 0xFF}.{version & 0xFF}",
-        size=_number(_WORD, info, _SIZE),
-        timeouts=Timeouts(*(_number(_WORD, config, one) for one in (_TCP_SECONDS, _TCP_FIN_SECONDS, _UDP_SECONDS))),
-        virtual_servers=tuple(
-            virtual_server(service, netlink.dump(kind, genetlink.head(_GET_DESTINATION) + _key(service))) for service in services
-        ),
+        size=_number(_WORD, of, _SIZE),
+        timeouts=Timeouts(*(_number(_WORD, seconds, one) for one in (_TCP_SECONDS, _TCP_FIN_SECONDS, _UDP_SECONDS))),
+        virtual_servers=tuple(servers),
     )
 
 

@@ -29,6 +29,7 @@ _OFFSETS: Mapping[tuple[int, int], str] = {
     (socket.AF_INET, 12): _SOURCE, (socket.AF_INET, 16): _DESTINATION,
     (socket.AF_INET6, 8): _SOURCE, (socket.AF_INET6, 24): _DESTINATION,
 }  # fmt: skip
+_WIDTHS = {_META_PROTOCOL: 1, _META_MARK: 4}
 _ORDER = {"-s": 0, "-d": 1, "-i": 2, "-o": 3, "-p": 4}
 
 
@@ -137,6 +138,7 @@ class _Making:
     def _compare(self, piece: _Compare) -> None:
         load, invert = self.load, "! " if piece.negated else ""
         try:
+            self._refuse_what_has_no_words(piece)
             if load.meta == _META_PROTOCOL:
                 self._put("-p", f"{invert}-p {protocol(piece.value[0])}", plain=not piece.negated)
             elif load.meta in (_META_IN, _META_OUT):
@@ -155,6 +157,15 @@ class _Making:
         except (Undecodable, IndexError) as e:
             self._unknown(str(e))
 
+    def _refuse_what_has_no_words(self, piece: _Compare) -> None:
+        load = self.load
+        if load.base != _TRANSPORT and piece.upto is not None:
+            raise Undecodable("a range")
+        if load.meta in (_META_PROTOCOL, _META_IN, _META_OUT) and self.mask is not None:
+            raise Undecodable("a masked comparison")
+        if len(piece.value) != _WIDTHS.get(load.meta, len(piece.value)):
+            raise Undecodable("a comparison")
+
     def _put(self, option: str, words: str, *, plain: bool = True) -> None:
         """Said once; a second of its kind is nothing that iptables writes."""
         if option in self.head and (self.head[option] != words or not plain):
@@ -164,7 +175,7 @@ class _Making:
     def _network(self, piece: _Compare, invert: str) -> None:
         full = 4 if self.family == socket.AF_INET else 16
         option = _OFFSETS.get((self.family, self.load.offset))
-        if option is None or len(piece.value) != self.load.length or piece.upto is not None:
+        if option is None or len(piece.value) != self.load.length:
             raise Undecodable("a part of the IP header")
         value = piece.value.ljust(full, b"\0")
         mask = self.mask if self.mask is not None else (b"\xff" * self.load.length).ljust(full, b"\0")
@@ -173,6 +184,8 @@ class _Making:
     def _port(self, piece: _Compare, invert: str) -> None:
         name = self.head.get("-p", "").rpartition(" ")[2]
         option = {0: "--sport", 2: "--dport"}.get(self.load.offset)
+        if len(piece.value) != 2 or len(piece.upto or piece.value) != 2:  # noqa: PLR2004  (a port)
+            raise Undecodable("a comparison")
         if name not in ("tcp", "udp", "sctp") or option is None or self.load.length != 2 or self.mask is not None:  # noqa: PLR2004
             raise Undecodable("a part of the transport header")
         first = int.from_bytes(piece.value, "big")
@@ -227,7 +240,10 @@ def _bitwise(found: Mapping[int, bytes], _family: int) -> _Piece:
     _register(found, 2)
     if any(attributes(found[5])[1]) or (_BITWISE_OP in found and number(found[_BITWISE_OP])):
         raise Undecodable("bitwise")
-    return _Mask(attributes(found[4])[1])
+    mask = attributes(found[4])[1]
+    if len(mask) != number(found[3]):
+        raise Undecodable("bitwise")
+    return _Mask(mask)
 
 
 def _cmp(found: Mapping[int, bytes], _family: int) -> _Piece:
@@ -240,7 +256,10 @@ def _cmp(found: Mapping[int, bytes], _family: int) -> _Piece:
 
 def _range(found: Mapping[int, bytes], _family: int) -> _Piece:
     _register(found, 1)
-    return _Compare(number(found[2]) == _DIFFERENT, attributes(found[3])[1], attributes(found[4])[1])
+    how = number(found[2])
+    if how not in (_EQUAL, _DIFFERENT):
+        raise Undecodable("a range")
+    return _Compare(how == _DIFFERENT, attributes(found[3])[1], attributes(found[4])[1])
 
 
 def _match(found: Mapping[int, bytes], family: int) -> _Piece:
@@ -252,6 +271,8 @@ def _target(found: Mapping[int, bytes], family: int) -> _Piece:
 
 
 def _immediate(found: Mapping[int, bytes], _family: int) -> _Piece:
+    if number(found[1]) != 0:  # NFT_REG_VERDICT
+        raise Undecodable("immediate")
     verdict = attributes(attributes(found[2])[2])
     code = number(verdict[1])
     if code in (_JUMP, _GOTO):

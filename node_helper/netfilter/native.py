@@ -47,9 +47,13 @@ _META_SETS, _OFFSET, _BITWISE_OP, _RESULT, _LOOKUP_FLAGS, _VERDICT, _NAT_PORT, _
     7,
     2,
 )
-_NAT_RANGES = ((3, 4), (5, 6))  # registers of the first and the last address and port: NFTA_NAT_REG_*_MIN and _MAX
-_OF_ELEMENTS = (5, 6, 10)  # what a rule gives an element of its own: NFTA_DYNSET_TIMEOUT, _EXPR, _EXPRESSIONS
 _WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
+_CT_DIRECTION = 3
+_DYNSET_TIMEOUT, _DYNSET_FLAGS = 6, 9
+_DYNSET_READ = {1, 2, 3, 4, _DYNSET_TIMEOUT, 8, _DYNSET_FLAGS}  # name, id, operation, key; 8 is padding
+_NAT_LAST_ADDRESS, _NAT_LAST_PORT, _NAT_SPECIFIED = 4, 6, 3
+_WIDTHS = {"l4proto": 1, "dport": 2, "sport": 2, "type": 4}
+"""Of what is compared, by the last word of its name, where that says it: bytes."""
 _REJECTS = {(_IPV4, 0, 3), (10, 0, 4)}
 
 
@@ -131,6 +135,8 @@ class _Machine:
         return self._protocol
 
     def ct(self, found: Mapping[int, bytes]) -> None:
+        if _CT_DIRECTION in found:
+            raise Undecodable("ct")
         self._put(found[1], _CT[number(found[2])])
 
     def fib(self, found: Mapping[int, bytes]) -> None:
@@ -145,6 +151,8 @@ class _Machine:
         if number(found[1]) != number(found[2]) or (_BITWISE_OP in found and number(found[_BITWISE_OP])):
             raise Undecodable("bitwise")
         mask, flip = attributes(found[4])[1], attributes(found[5])[1]
+        if not len(mask) == len(flip) == number(found[3]):
+            raise Undecodable("bitwise")
         slot = _slot(number(found[1]))
         said = self._registers[slot]
         if said == "meta mark":
@@ -169,10 +177,12 @@ class _Machine:
             self.words.append(f"{said} {sign}{self._compared(said, mask, value)}")
 
     def _compared(self, said: str, mask: Optional[bytes], value: bytes) -> str:
+        if len(value) != _WIDTHS.get(said.rpartition(" ")[2], len(value)):
+            raise Undecodable("cmp")
         if said == "meta l4proto":
             return PROTOCOLS.get(value[0], str(value[0]))
         if said.startswith("fib "):
-            return _ADDRESS_KINDS[int.from_bytes(value[:4], "little")]
+            return _ADDRESS_KINDS[int.from_bytes(value, "little")]
         if said.endswith((" dport", " sport")):
             return str(int.from_bytes(value, "big"))
         full = 4 if self._family == _IPV4 else 16
@@ -182,6 +192,8 @@ class _Machine:
 
     def lookup(self, found: Mapping[int, bytes]) -> None:
         name, flags = text(found[1]), number(found[_LOOKUP_FLAGS]) if _LOOKUP_FLAGS in found else 0
+        if flags & ~1:
+            raise Undecodable("lookup")
         key = self._key(number(found[2]))
         said = f"@{name}" if not name.startswith("__") else self._anonymous(name)
         sign = "!= " if flags & 1 else ""
@@ -198,25 +210,26 @@ class _Machine:
 
     def immediate(self, found: Mapping[int, bytes]) -> None:
         data = attributes(found[2])
+        if (_VERDICT in data) != (number(found[1]) == 0):  # NFT_REG_VERDICT
+            raise Undecodable("immediate")
         if _VERDICT in data:
             self.words.append(verdict(data[_VERDICT]))
         else:
             self._values[_slot(number(found[1]))] = data[1]
 
     def nat(self, found: Mapping[int, bytes]) -> None:
-        if number(found[1]) != _NAT_DESTINATION or (
-            _NAT_FLAGS in found and number(found[_NAT_FLAGS]) & (_RANDOM | _FULLY | _PERSISTENT)
-        ):
-            raise Undecodable("nat")
-        if any(last in found and found[last] != found[first] for first, last in _NAT_RANGES):
+        if number(found[1]) != _NAT_DESTINATION or number(found[2]) != self._family or not _plain_nat(found):
             raise Undecodable("nat")
         address = _slot(number(found[3]))
         if address in self._registers:
-            family = ("ip " if number(found[2]) == _IPV4 else "ip6 ") if _NAT_PORT in found else ""
+            after = address + (1 if self._family == _IPV4 else 4)
+            if _NAT_PORT in found and _slot(number(found[_NAT_PORT])) != after:
+                raise Undecodable("nat")
+            family = ("ip " if self._family == _IPV4 else "ip6 ") if _NAT_PORT in found else ""
             self.words.append(f"dnat {family}to {self._registers.pop(address)}")
             return
         port = int.from_bytes(self._values.pop(_slot(number(found[_NAT_PORT])))[:2], "big") if _NAT_PORT in found else None
-        kind = "ipv4_addr" if number(found[2]) == _IPV4 else "ipv6_addr"
+        kind = "ipv4_addr" if self._family == _IPV4 else "ipv6_addr"
         said = native_types.value(kind, self._values.pop(address))
         bracketed = f"[{said}]" if ":" in said and port is not None else said
         self.words.append(f"dnat to {bracketed}" + ("" if port is None else f":{port}"))
@@ -228,14 +241,16 @@ class _Machine:
 
     def masquerade(self, found: Mapping[int, bytes]) -> None:
         flags = number(found[1]) if 1 in found else 0
+        if flags & ~(_RANDOM | _FULLY | _PERSISTENT) or found.keys() - {1}:
+            raise Undecodable("masq")
         names = ((_RANDOM, "random"), (_FULLY, "fully-random"), (_PERSISTENT, "persistent"))
         said = ",".join(name for bit, name in names if flags & bit)
         self.words.append(f"masquerade {said}".strip())
 
     def update(self, found: Mapping[int, bytes]) -> None:
-        if any(found.get(each, b"").strip(b"\0") for each in _OF_ELEMENTS):
-            raise Undecodable("dynset")
         kind = {0: "add", 1: "update", 2: "delete"}[number(found[3])]
+        if found.keys() - _DYNSET_READ or any(any(found.get(one, b"")) for one in (_DYNSET_TIMEOUT, _DYNSET_FLAGS)):
+            raise Undecodable("dynset")
         self.words.append(f"{kind} @{text(found[1])} {{ {self._key(number(found[4]))} }}")
 
     def counter(self, found: Mapping[int, bytes]) -> None:
@@ -254,7 +269,21 @@ class _Machine:
         slots = sorted(slot for slot in self._registers if slot >= _slot(register))
         if not slots or any(slot in self._values for slot in slots):
             raise Undecodable("a key that is not a plain field")
-        return " . ".join(self._registers.pop(slot) for slot in slots)
+        said, at = [], _slot(register)
+        for slot in slots:
+            if slot != at:
+                raise Undecodable("a key with a gap")
+            said.append(self._registers.pop(slot))
+            at += 4 if said[-1].startswith("ip6 ") else 1
+        return " . ".join(said)
+
+
+def _plain_nat(found: Mapping[int, bytes]) -> bool:
+    """Whether it is to one address and one port, without an option."""
+    one = all(
+        found.get(last, found.get(first)) == found.get(first) for first, last in ((3, _NAT_LAST_ADDRESS), (5, _NAT_LAST_PORT))
+    )
+    return one and not (_NAT_FLAGS in found and number(found[_NAT_FLAGS]) & ~_NAT_SPECIFIED)
 
 
 def _slot(register: int) -> int:

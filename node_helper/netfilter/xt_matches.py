@@ -42,6 +42,12 @@ def words(name: str, revision: int, data: bytes, family: int) -> str:
         raise Undecodable(name) from e
 
 
+def _known(name: str, bits: int, known: int) -> None:
+    """Whether there are no other bits than those that are read. Raises `Undecodable`."""
+    if bits & ~known:
+        raise Undecodable(name)
+
+
 def _comment(data: bytes, _family: int) -> str:
     return f" --comment {quoted(text(data))}"
 
@@ -57,6 +63,9 @@ def port_options(sources: tuple[int, int], destinations: tuple[int, int], invert
 
 def _tcp(data: bytes, _family: int) -> str:
     low, high, to_low, to_high, option, mask, compared, inverted = _TCP.unpack_from(data)
+    _known("tcp", inverted, 15)
+    _known("tcp", mask, (1 << len(_TCP_FLAGS)) - 1)
+    _known("tcp", compared, mask)
     said = port_options((low, high), (to_low, to_high), inverted)
     if option or inverted & 8:
         said += f"{' !' if inverted & 8 else ''} --tcp-option {option}"
@@ -71,13 +80,13 @@ def _flags(bits: int) -> str:
 
 def _udp(data: bytes, _family: int) -> str:
     low, high, to_low, to_high = _PORTS.unpack_from(data)
+    _known("udp", data[_PORTS.size], 3)
     return port_options((low, high), (to_low, to_high), data[_PORTS.size])
 
 
 def _sctp(data: bytes, _family: int) -> str:
     to_low, to_high, low, high, flags, inverted = _SCTP.unpack_from(data)
-    if flags & ~3:
-        raise Undecodable("sctp")
+    _known("sctp", flags | inverted, 3)
     said = ""
     for option, bit, between in (("--sport", 1, (low, high)), ("--dport", 2, (to_low, to_high))):
         if flags & bit:
@@ -96,6 +105,7 @@ def _multiport(data: bytes, _family: int) -> str:
 
 def _statistic(data: bytes, _family: int) -> str:
     mode, flags, first, second, _ = _STATISTIC.unpack_from(data)
+    _known("statistic", mode | flags, 1)
     invert = " !" if flags & 1 else ""
     if mode == 0:
         return f" --mode random{invert} --probability {first / 0x80000000:.11f}"
@@ -104,6 +114,8 @@ def _statistic(data: bytes, _family: int) -> str:
 
 def _recent(data: bytes, family: int) -> str:
     seconds, hits, does, inverted, name, side, mask = _RECENT.unpack_from(data)
+    _known("recent", does, sum(bit for bit, _ in _RECENT_DOES) | _RECENT_TTL | _RECENT_REAP)
+    _known("recent", inverted | side, 1)
     said = " !" if inverted else ""
     said += "".join(f" {option}" for bit, option in _RECENT_DOES if does & bit)
     said += f" --seconds {seconds}" if seconds else ""
@@ -124,6 +136,7 @@ def _conntrack(data: bytes, _family: int) -> str:
 
 def _mark(data: bytes, _family: int) -> str:
     mark, mask, inverted = _MARK.unpack_from(data)
+    _known("mark", inverted, 1)
     return mark_option(mark, mask, inverted=bool(inverted))
 
 
@@ -134,6 +147,7 @@ def mark_option(mark: int, mask: int, *, inverted: bool) -> str:
 
 def _addrtype(data: bytes, _family: int) -> str:
     source, destination, flags = _ADDRTYPE.unpack_from(data)
+    _known("addrtype", flags, 15)
     return address_types(source, destination, flags)
 
 

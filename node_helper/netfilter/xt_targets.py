@@ -12,7 +12,7 @@ _MARK = struct.Struct("=II")
 _U32 = struct.Struct("=I")
 _RANGE_V4 = struct.Struct("=II4s4s2s2s")  # nf_nat_ipv4_multi_range_compat of one range
 _RANGE = struct.Struct("=I16s16s2s2s")  # nf_nat_range, and the beginning of nf_nat_range2
-_IPS, _PORTS, _RANDOM, _PERSISTENT, _FULLY, _OFFSET = 1, 2, 4, 8, 16, 32
+_IPS, _PORTS, _RANDOM, _PERSISTENT, _FULLY = 1, 2, 4, 8, 16
 _REJECT_V4 = (
     "icmp-net-unreachable", "icmp-host-unreachable", "icmp-proto-unreachable", "icmp-port-unreachable", "", "icmp-net-prohibited",
     "icmp-host-prohibited", "tcp-reset", "icmp-admin-prohibited",
@@ -56,7 +56,7 @@ def _nat(option: str) -> Callable[[bytes, int], str]:
 
 
 def _to(flags: int, low: bytes, high: bytes, first: int, last: int) -> str:
-    if flags & _OFFSET or not flags & (_IPS | _PORTS):
+    if flags & ~(_IPS | _PORTS | _RANDOM | _FULLY | _PERSISTENT) or not flags & (_IPS | _PORTS):
         raise Undecodable("DNAT")
     said = ""
     if flags & _IPS:
@@ -75,6 +75,8 @@ def _ways(flags: int) -> str:
 
 def _masquerade(data: bytes, family: int) -> str:
     flags, _, _, first, last = _range(data, family)
+    if flags & ~(_PORTS | _RANDOM | _FULLY | _PERSISTENT):
+        raise Undecodable("MASQUERADE")
     to = "" if not flags & _PORTS else f" --to-ports {first}" if first == last else f" --to-ports {first}-{last}"
     return to + _ways(flags)
 

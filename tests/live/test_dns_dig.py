@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from deploy.lab.lab import Lab
-from deploy.lab.plan import DNS_ADDRESS, GATEWAY
+from deploy.lab.plan import DNS_ADDRESS, DNS_ADDRESS6, GATEWAY, GATEWAY6
 from node_helper.facts import dns, dns_pair, sandbox
 from node_helper.kernel import Netns
 from tests.node_helper_asked import Asked, asked
@@ -24,17 +24,25 @@ import socket, struct, threading
 POINTER = b"\\xc0\\x0c"
 DATA = {{1: bytes([192, 0, 2, 1]), 28: bytes(15) + b"\\1", 2: b"\\2ns" + POINTER, 5: b"\\5other" + POINTER, 12: POINTER,
          6: POINTER + b"\\4root" + POINTER + struct.pack("!5I", 2026, 7200, 3600, 86400, 30), 15: b"\\0\\x0a\\2mx" + POINTER,
-         16: b"\\5a \\"b;\\3\\xff\\0\\\\", 33: struct.pack("!3H", 1, 2, 8080) + b"\\3pod" + POINTER, 257: b"\\0\\5issueca.test"}}
+         16: b"\\5a \\"b;\\3\\xff\\0\\\\", 33: struct.pack("!3H", 1, 2, 8080) + b"\\3pod" + POINTER,
+         257: b"\\x80\\5issueca.test; a=\\"b\\\\",
+         35: b"\\0\\x64\\0\\x32\\1s\\7SIP+D2U\\0\\4_sip" + POINTER, 39: b"\\5other" + POINTER, 64: b"\\0\\0\\3svc" + POINTER}}
+PARAMETERS = {{0: b"\\0\\1\\0\\3", 1: b"\\2h2\\3f,o\\4a\\"b\\\\\\4\\xff\\0;@", 2: b"", 3: b"\\1\\xbb",
+              4: bytes([192, 0, 2, 1, 192, 0, 2, 2]), 5: b"\\xff\\xfe", 6: bytes(15) + b"\\1" + b"\\xfd" + bytes(15),
+              667: b"a \\"b;\\xff", 668: b""}}
+DATA[65] = b"\\0\\1\\0" + b"".join(struct.pack("!HH", key, len(value)) + value for key, value in PARAMETERS.items())
 def answer(asked, tcp):
     end = asked.index(b"\\0", 12) + 1
     question, kind = asked[12:end + 4], struct.unpack("!H", asked[end:end + 2])[0]
     label = asked[13:13 + asked[12]].decode()
-    records, code, edns = [], 0, b"\\0" + struct.pack("!HHIH", 41, 4096, 0, 0)
+    records, code, given, edns = [], 0, 0x8580, b"\\0" + struct.pack("!HHIH", 41, 4096, 0, 0)
     if label == "silent":
         return None
     if label.startswith("rcode"):
         code = int(label[5:])
         edns = b"\\0" + struct.pack("!HHIH", 41, 4096, code >> 4 << 24, 0)
+    elif label.startswith("flags"):
+        given = int(label[5:], 16)
     elif label == "plain":
         if asked[10:12] != b"\\0\\0":
             return asked[:2] + struct.pack("!5H", 0x8181, 1, 0, 0, 0) + question
@@ -42,9 +50,9 @@ def answer(asked, tcp):
     elif label == "cut":
         records = [bytes([192, 0, 2, n]) for n in range(200)] if tcp else []
     elif label == "records":
-        records = [DATA[kind]] * (1 if kind == 5 else 2)
-    flags = 0x8580 | code & 15 | (0x0200 if label == "cut" and not tcp else 0)
-    told = b"".join(POINTER + struct.pack("!HHIH", kind, 1, 300, len(data)) + data for data in records)
+        records = [DATA[kind]] * (1 if kind in (5, 39) else 2)
+    flags = given | code & 15 | (0x0200 if label == "cut" and not tcp else 0)
+    told = b"".join(POINTER + struct.pack("!HHIH", kind, 1, 0xFFFFFFFF // kind, len(data)) + data for data in records)
     return asked[:2] + struct.pack("!5H", flags, 1, len(records), 0, int(bool(edns))) + question + told + edns
 def stream(listening):
     while True:
@@ -56,28 +64,37 @@ def stream(listening):
                 talk.sendall(struct.pack("!H", len(said)) + said)
             else:
                 talk.recv(1)
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("{GATEWAY}", {PORT}))
-threading.Thread(target=stream, args=(socket.create_server(("{GATEWAY}", {PORT})),), daemon=True).start()
+def datagrams(server):
+    while True:
+        asked, sender = server.recvfrom(4096)
+        said = answer(asked, False)
+        if said:
+            server.sendto(said, sender)
+for family, here in ((socket.AF_INET, "{GATEWAY}"), (socket.AF_INET6, "{GATEWAY6}")):
+    server = socket.socket(family, socket.SOCK_DGRAM)
+    server.bind((here, {PORT}))
+    listening = socket.create_server((here, {PORT}), family=family)
+    for serve, what in ((datagrams, server), (stream, listening)):
+        threading.Thread(target=serve, args=(what,), daemon=True).start()
 print("ready", flush=True)
-while True:
-    asked, sender = server.recvfrom(4096)
-    said = answer(asked, False)
-    if said:
-        server.sendto(said, sender)
+threading.Event().wait()
 """
 
 
 @dataclass(frozen=True)
 class Said:
-    """What both tell: how it ended, over what, and of the message the code, whether aa and tc are set, and the answer section."""
+    """What both tell: how it ended, over what, and of the message the code, its flags and the answer section with its TTLs."""
 
     outcome: str
     tcp: bool = False
     rcode: str = ""
-    authoritative: bool = False
-    truncated: bool = False
-    records: tuple[tuple[str, str, str], ...] = ()
+    flags: frozenset[str] = frozenset()
+    records: tuple[tuple[str, int, str, str], ...] = ()
+
+    @property
+    def ageless(self) -> Said:
+        """Of a server that counts the seconds of its cache down between one question and the next."""
+        return replace(self, records=tuple((name, 0, kind, data) for name, _, kind, data in self.records))
 
 
 class Inside:
@@ -94,8 +111,10 @@ class Inside:
     def ours(self, name: str, kind: str, transport: str = "udp", server: tuple[str, int] = (DNS_ADDRESS, 53)) -> Said:
         query = dns.Query(self.netns, server[0], name, kind, transport, seconds=1.0, port=server[1])
         found = self.helper.ask(dns.FACT, query)
-        records = tuple((r.name, r.type, r.data) for r in found.records)
-        return Said(found.outcome, found.transport == "tcp", found.rcode, found.authoritative, found.truncated, records)
+        records = tuple((r.name, r.ttl, r.type, r.data) for r in found.records)
+        told = {"aa": found.authoritative, "tc": found.truncated, "ra": found.recurses, "ad": found.authentic}
+        flags = frozenset(flag for flag, said in told.items() if said)
+        return Said(found.outcome, found.transport == "tcp", found.rcode, flags, records)
 
     def dig(self, name: str, kind: str, transport: str = "udp", server: tuple[str, int] = (DNS_ADDRESS, 53), *more: str) -> Said:
         over = "+tcp" if transport == "tcp" else "+notcp"
@@ -106,7 +125,7 @@ class Inside:
 
 
 def read(told: str, transport: str) -> Said:
-    """Dig's text; TTLs are masked."""
+    """Dig's text."""
     tcp = transport == "tcp" or "retrying in TCP mode" in told
     status = re.search(r"status: (\S+),", told)
     if status is None:
@@ -114,9 +133,9 @@ def read(told: str, transport: str) -> Said:
     flags = re.search(r";; flags: ([a-z ]*);", told)
     assert flags is not None
     words = [line.split(None, 4) for line in told.splitlines() if line and not line.startswith(";")]
-    records = tuple((name, kind, data) for name, _ttl, _class, kind, data in words)
+    records = tuple((name, int(ttl), kind, data) for name, ttl, _class, kind, data in words)
     code = status[1].replace("RESERVED", "RCODE")
-    return Said("answered", tcp, code, "aa" in flags[1].split(), "tc" in flags[1].split(), records)
+    return Said("answered", tcp, code, frozenset(flags[1].split()) & {"aa", "tc", "ra", "ad"}, records)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +146,7 @@ def pod(lab: Lab) -> Iterator[Inside]:
     stop()
 
 
+@pytest.mark.parametrize("server", [DNS_ADDRESS, DNS_ADDRESS6])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize(
     ("name", "kind", "code"),
@@ -139,38 +159,51 @@ def pod(lab: Lab) -> Iterator[Inside]:
         ("example.com", "AAAA", "NOERROR"),
     ],
 )
-def test_the_clusters_dns_says_the_same_to_both(pod: Inside, name: str, kind: str, code: str, transport: str) -> None:
-    ours = pod.ours(name, kind, transport)
-    assert ours == pod.dig(name, kind, transport)
+def test_the_clusters_dns_says_the_same_to_both(
+    pod: Inside, name: str, kind: str, code: str, transport: str, server: str
+) -> None:
+    ours = pod.ours(name, kind, transport, (server, 53))
+    assert ours.ageless == pod.dig(name, kind, transport, (server, 53)).ageless
     assert (ours.rcode, ours.tcp) == (code, transport == "tcp")
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize("code", [0, 2, 3, 5, 6, 7, 8, 9, 10, 12, 15, 16, 23])
+@pytest.mark.parametrize("code", [*range(17), 23])
 def test_every_code_has_the_name_that_dig_gives_it(pod: Inside, code: int, transport: str) -> None:
     here = (GATEWAY, PORT)
     ours = pod.ours(f"rcode{code}.test", "A", transport, here)
     assert ours == pod.dig(f"rcode{code}.test", "A", transport, here)
-    assert (ours.outcome, ours.authoritative) == ("answered", True)
+    assert (ours.outcome, ours.flags) == ("answered", frozenset({"aa", "ra"}))
 
 
-@pytest.mark.parametrize("kind", ["A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV"])
-def test_every_type_is_printed_as_dig_prints_it(pod: Inside, kind: str) -> None:
-    ours = pod.ours("records.test", kind, "udp", (GATEWAY, PORT))
-    assert ours == pod.dig("records.test", kind, "udp", (GATEWAY, PORT))
-    assert {record[1] for record in ours.records} == {kind}
+@pytest.mark.parametrize("server", [GATEWAY, GATEWAY6])
+@pytest.mark.parametrize(
+    "kind", ["A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV", "CAA", "NAPTR", "DNAME", "SVCB", "HTTPS"]
+)
+def test_every_type_is_printed_as_dig_prints_it(pod: Inside, kind: str, server: str) -> None:
+    ours = pod.ours("records.test", kind, "udp", (server, PORT))
+    assert ours == pod.dig("records.test", kind, "udp", (server, PORT))
+    assert {record[2] for record in ours.records} == {kind}
+
+
+@pytest.mark.parametrize("flags", [0x8000, 0x8080, 0x8100, 0x8400, 0x8020, 0x85A0])
+def test_every_flag_is_told_as_dig_tells_it(pod: Inside, flags: int) -> None:
+    asked = f"flags{flags:x}.test", "A", "udp", (GATEWAY, PORT)
+    ours = pod.ours(*asked)
+    assert ours == pod.dig(*asked)
+    assert len(ours.flags) == (flags & 0x04A0).bit_count()
 
 
 def test_what_was_truncated_is_asked_for_over_tcp(pod: Inside) -> None:
     ours = pod.ours("cut.test", "A", "udp", (GATEWAY, PORT))
     assert ours == pod.dig("cut.test", "A", "udp", (GATEWAY, PORT))
-    assert (ours.tcp, ours.truncated, len(ours.records)) == (True, False, 200)
+    assert (ours.tcp, "tc" in ours.flags, len(ours.records)) == (True, False, 200)
 
 
 def test_a_server_from_before_edns_says_what_dig_gets_without_it(pod: Inside) -> None:
     ours = pod.ours("plain.test", "A", "udp", (GATEWAY, PORT))
     assert ours == pod.dig("plain.test", "A", "udp", (GATEWAY, PORT), "+noedns")
-    assert ours.records == (("plain.test.", "A", "192.0.2.1"),)
+    assert [record[2:] for record in ours.records] == [("A", "192.0.2.1")]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -186,7 +219,7 @@ def test_silence_and_a_closed_port_are_told_apart_as_dig_does(
 def test_a_and_aaaa_from_one_socket_are_what_each_is_alone(pod: Inside) -> None:
     both = pod.helper.ask(dns_pair.FACT, dns_pair.Query(pod.netns, DNS_ADDRESS, SERVICE))
     for kind, found in (("A", both.a), ("AAAA", both.aaaa)):
-        assert tuple((r.name, r.type, r.data) for r in found.records) == pod.dig(SERVICE, kind).records
+        assert tuple((r.name, 0, r.type, r.data) for r in found.records) == pod.dig(SERVICE, kind).ageless.records
         assert (found.outcome, found.transport) == ("answered", "udp")
     assert both.insert_failed is not None
     assert both.drop is not None

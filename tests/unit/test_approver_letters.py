@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.approver import card
@@ -16,6 +16,7 @@ from bot.approver.approval import State
 from bot.approver.approver import Approver
 from bot.approver.store import Store
 from tests.approvals import ALICE, BOB, CAROL, RULE, START, Clock, person, policy, proposal, rfc, voice
+from tests.examples import few
 from workers.changes.letters import CodeWanted, Letter
 from workers.changes.mail import Mail
 from workers.changes.proposal import CarriedOut, NodeEnd
@@ -47,7 +48,7 @@ LETTERS: st.SearchStrategy[Letter] = st.one_of(
 )
 
 
-@settings(max_examples=50)
+@few(50)
 @given(st.lists(LETTERS, max_size=20))
 def test_nothing_is_granted_without_two_who_may_and_nothing_that_is_over_begins_again(letters: list[Letter]) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:

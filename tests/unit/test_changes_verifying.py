@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.changes import installed
@@ -129,7 +129,6 @@ def test_the_same_plan_written_in_another_way_is_not_read(node: FolderNode) -> N
 
 
 @given(place=st.integers(0), byte=st.integers(1, 255), part=st.sampled_from(("plan", "signature")))
-@settings(max_examples=60)
 def test_no_grant_that_was_altered_is_taken(patient: tuple[FolderNode, Grant], place: int, byte: int, part: str) -> None:
     node, grant = patient
     text = getattr(grant, part)
@@ -158,7 +157,6 @@ def test_another_spelling_of_a_signature_is_none(patient: tuple[FolderNode, Gran
 
 
 @given(plan=st.text() | st.from_regex(r'\{"[a-z]{1,9}":[\[{0-9"]{0,40}'), signature=st.text())
-@settings(max_examples=40)
 def test_whatever_is_sent_is_answered(patient: tuple[FolderNode, Grant], plan: str, signature: str) -> None:
     node, grant = patient
     assert apply(Grant(plan, signature), node.hands).refusal == "malformed"

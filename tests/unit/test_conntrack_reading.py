@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_helper.conntrack.counters import count, of_cpus, of_proc
+from node_helper.conntrack.counters import NAMES, Cpu, count, of_cpus, of_proc
 from node_helper.conntrack.counting import Tally
 from node_helper.conntrack.events import Events
 from node_helper.conntrack.flow import flow
@@ -233,6 +233,57 @@ def test_counters_in_proc_are_hexadecimal_and_named_as_the_tool_names_them() -> 
     assert of_proc("") == ()
     with pytest.raises(Malformed):
         of_proc("found\nxyz\n")
+
+
+def _counted_by(kind: int, resource: int, *body: bytes) -> bytes:
+    said = struct.pack(">BBH", 0, 0, resource) + b"".join(body)
+    return struct.pack("=IHHII", 16 + len(said), kind, 2, 1, 1) + said
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 20), st.integers(0, 2**32 - 1)), max_size=4))
+def test_each_counter_of_each_processor_is_read_by_its_name(said: list[dict[int, int]]) -> None:
+    data = b"".join(
+        _counted_by(0x104, cpu, *(attribute(kind, struct.pack(">I", value)) for kind, value in counters.items()))
+        for cpu, counters in enumerate(said)
+    )
+    wanted = [Cpu(cpu, {NAMES[n]: value for n, value in counters.items() if n in NAMES}) for cpu, counters in enumerate(said)]
+    assert of_cpus(data + control(DONE)) == (wanted, True)
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 255), min_size=2, max_size=2), st.data())
+def test_damaged_counters_are_read_or_malformed(value: int, at_and_byte: list[int], data: st.DataObject) -> None:
+    body = attribute(1, struct.pack(">I", value)) + attribute(2, struct.pack(">I", ~value & 0xFFFFFFFF))
+    for kind, read_from in ((0x104, of_cpus), (0x105, count)):
+        whole = _counted_by(kind, 3, body)
+        assert count(whole) == value if kind == 0x105 else of_cpus(whole)[0][0].cpu == 3
+        damaged = bytearray(whole)
+        damaged[at_and_byte[0] % len(whole)] = at_and_byte[1]
+        for hostile in (bytes(damaged), whole[: data.draw(st.integers(0, len(whole) - 1))], data.draw(st.binary(max_size=60))):
+            with suppress(Malformed):
+                read_from(hostile)
+
+
+HEADS = ("entries", "searched", "found", "invalid", "insert", "insert_failed", "drop", "early_drop", "icmp_error", "new_one")
+ROWS = st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=len(HEADS), max_size=len(HEADS)), max_size=4)
+
+
+@given(ROWS, st.data())
+def test_counters_in_proc_are_those_of_their_columns_and_a_damaged_file_is_read_or_malformed(
+    rows: list[list[int]], data: st.DataObject
+) -> None:
+    text = "\n".join(["  ".join(HEADS), *(" ".join(f"{value:08x}" for value in row) for row in rows), ""])
+    names = {**{name: name for name in NAMES.values()}, "icmp_error": "error"}
+    wanted = [{names[head]: value for head, value in zip(HEADS, row, strict=True) if head in names} for row in rows]
+    assert [cpu.counters for cpu in of_proc(text)] == wanted
+    at = data.draw(st.integers(0, len(text)))
+    with suppress(Malformed):
+        of_proc(text[:at] + data.draw(st.text(max_size=4)) + text[at + data.draw(st.integers(0, 9)) :])
+
+
+@pytest.mark.parametrize("row", ["1", "1 2 3", "0x1 2", "-1 2", "1_0 2", "\u0661 2"])
+def test_a_row_of_proc_that_is_not_of_its_columns_is_malformed(row: str) -> None:
+    with pytest.raises(Malformed):
+        of_proc(f"found drop\n{row}\n")
 
 
 @given(sayings())

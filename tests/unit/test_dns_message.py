@@ -67,6 +67,15 @@ def test_types_without_a_name_have_a_number() -> None:
     assert (records.number("type65280"), records.number("aaaa"), records.kind_name(65280)) == (65280, 28, "TYPE65280")
 
 
+ALPN = (
+    b"\x00\x01\x00\x00\x00\x00\x04\x00\x01\x00\x03\x00\x01\x00\x06\x02h2\x02h3\x00\x02\x00\x00\x00\x03\x00\x02\x01\xbb"
+    b"\x00\x04\x00\x08\x0a\x00\x00\x01\x0a\x00\x00\x02\x00\x05\x00\x02\xff\xfe\x00\x06\x00\x10"
+    + bytes(15)
+    + b"\x01\x02\x9b\x00\x01x"
+)
+SAID = 'mandatory=alpn,port alpn="h2,h3" no-default-alpn port=443 ipv4hint=10.0.0.1,10.0.0.2 ech=//4= ipv6hint=::1 key667="x"'
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "shown"),
     [
@@ -80,12 +89,35 @@ def test_types_without_a_name_have_a_number() -> None:
         (16, b'\x05hello\x03w"\x00\x00', ("TXT", '"hello" "w\\"\\000" ""')),
         (6, b"\x02ns\xc0\x0c\x00" + struct.pack("!5I", 1, 2, 3, 4, 5), ("SOA", "ns.a.example. . 1 2 3 4 5")),
         (65280, b"\x01\xff", ("TYPE65280", "\\# 2 01ff")),
-        (257, b"", ("CAA", "\\# 0")),
+        (48, b"", ("DNSKEY", "\\# 0")),
+        (39, b"\x01b\xc0\x0e", ("DNAME", "b.example.")),
+        (257, b'\x80\x05issueca.test; a="b"', ("CAA", '128 issue "ca.test; a=\\"b\\""')),
+        (35, b"\x00\x64\x00\x32\x01s\x07SIP+D2U\x00\xc0\x0c", ("NAPTR", '100 50 "s" "SIP+D2U" "" a.example.')),
+        (64, b"\x00\x00\xc0\x0c", ("SVCB", "0 a.example.")),
+        (65, ALPN, ("HTTPS", f"1 . {SAID}")),
     ],
 )
 def test_records_are_shown_as_a_zone_file_has_them(kind: int, data: bytes, shown: tuple[str, str]) -> None:
     said = message.parse(reply(record(kind, data)))
     assert said.records == (("a.example.", shown[0], 30, shown[1]),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        *((257, data) for data in (b"", b"\x00", b"\x00\x05iss", b"\x00\x00ca.test", b"\x00\x01.x")),
+        *((35, data) for data in (b"", b"\x00\x64\x00\x32\x01s\x01", b"\x00\x64\x00\x32\x00\x00\x00\x00x")),
+        *((65, b"\x00\x01\x00\x00" + data) for data in (b"\x03\x00\x01\x01", b"\x03\x00\x03\x01\x01\x01", b"\x04\x00\x00")),
+        *(
+            (65, b"\x00\x01\x00\x00" + data)
+            for data in (b"\x06\x00\x04abcd", b"\x01\x00\x02\x02h", b"\x09\x00\x00\x00\x08\x00\x00")
+        ),
+        (65, b"\x00\x01\x00\x00"),
+    ],
+)
+def test_data_that_are_none_of_their_type_are_malformed(kind: int, data: bytes) -> None:
+    with pytest.raises(Malformed):
+        message.parse(reply(record(kind, data)))
 
 
 def test_bytes_that_are_no_letters_are_escaped_in_names() -> None:
@@ -109,8 +141,10 @@ def test_edns_extends_the_code() -> None:
 
 
 def test_flags_are_told() -> None:
-    said = message.parse(reply(flags=0x8780))
-    assert (said.truncated, said.authoritative) == (True, True)
+    for flags, told in ((0x8780, "tar"), (0x8400, "a"), (0x8080, "r"), (0x8020, "d"), (0x8000, "")):
+        said = message.parse(reply(flags=flags))
+        seen = (("t", said.truncated), ("a", said.authoritative), ("r", said.recurses), ("d", said.authentic))
+        assert "".join(letter for letter, flag in seen if flag) == told
 
 
 def test_a_truncated_answer_may_end_in_the_middle_of_a_record() -> None:
@@ -177,7 +211,8 @@ def test_what_a_server_wrote_is_what_is_read(wrote: list[tuple[str, int, IPv4Add
 @given(st.binary(max_size=600))
 @example(b"\xc0\x0c" * 300)
 def test_any_bytes_are_an_answer_or_malformed(data: bytes) -> None:
-    for hostile in (data, reply(extra=data, counts=(3, 2, 1)), reply(record(6, data[:60]), record(16, data[60:]))):
+    typed = (reply(record(kind, data[:60])) for kind in records._FORMS)
+    for hostile in (data, reply(extra=data, counts=(3, 2, 1)), reply(record(6, data[:60]), record(16, data[60:])), *typed):
         message.answers(ASKED, hostile)
         try:
             said = message.parse(hostile)
@@ -186,7 +221,7 @@ def test_any_bytes_are_an_answer_or_malformed(data: bytes) -> None:
         assert all(text.isprintable() for found in said.records for text in (found[0], found[3]))
 
 
-@given(st.integers(0, 100), st.integers(0, 255), st.sampled_from([1, 2, 5, 6, 12, 15, 16, 28, 33, 65]))
+@given(st.integers(0, 100), st.integers(0, 255), st.sampled_from(sorted(records._FORMS)))
 def test_a_flipped_byte_is_an_answer_or_malformed(at: int, byte: int, kind: int) -> None:
     good = bytearray(
         reply(record(kind, b"\x01b\xc0\x0e"), record(1, b"\x0a\x00\x00\x01"), record(6, b"\xc0\x0c\xc0\x0c" + bytes(20)))

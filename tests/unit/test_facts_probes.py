@@ -46,6 +46,7 @@ def test_an_answer_is_told_with_its_records() -> None:
         "NOERROR",
         truncated=False,
         authoritative=True,
+        recurses=True,
         records=(dns.Record("hello-world.default.svc.cluster.local.", "A", 5, "10.96.1.2"),),
         size=71,
         transport="udp",

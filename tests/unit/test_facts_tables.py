@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node_helper.dns.names import to_wire
 from node_helper.facts import neighbours, raw, redirects, resolv_conf, routes, sockets
 from node_helper.kernel import Netns
 from node_helper.netfilter.records import FilterTable
@@ -116,11 +119,49 @@ def test_a_process_without_the_file_is_said() -> None:
     assert said.value.kind == "missing"
 
 
-@given(st.text(max_size=200))
+DIRECTIVES = ("nameserver", "search", "domain", "options")
+BLANKS = st.sampled_from([" ", "\t", "  ", " \t "])
+ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)
+NAMES = st.lists(st.sampled_from(["svc", "cluster", "local", "a", "x" * 63, "_tcp", "9-"]), min_size=1, max_size=3).map(".".join)
+WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=9)
+
+
+@st.composite
+def directives(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...]]:
+    """A line, and what of it counts: a directive and its words, or nothing."""
+    does = draw(
+        st.sampled_from(["nameserver", "search", "domain", "options", "sortlist", "#", " nameserver", "\tsearch", "nameserver"])
+    )
+    kind = {"nameserver": ADDRESSES, "search": NAMES, "domain": NAMES}.get(does.strip(), WORDS)
+    words = draw(st.lists(kind, max_size=4))
+    line = does + "".join(draw(BLANKS) + word for word in words) + draw(st.sampled_from(["", " ", "\t"]))
+    counts = does in DIRECTIVES and bool(words)
+    return line, does if counts else "", tuple(words[:1] if does in ("nameserver", "domain") else words)
+
+
+@given(st.lists(directives(), max_size=10), st.sampled_from(["", "\n"]))
+def test_what_was_written_into_resolv_conf_is_what_counts(said: list[tuple[str, str, tuple[str, ...]]], end: str) -> None:
+    text = "\n".join(line for line, _, _ in said) + end
+    found = resolv_conf.parse(text)
+    servers = [words[0] for _, does, words in said if does == "nameserver"]
+    assert found.nameservers == tuple(servers[:3])
+    assert found.search == next((words for _, does, words in reversed(said) if does in ("search", "domain")), ())
+    assert found.options == tuple(word for _, does, words in said if does == "options" for word in words)
+    assert found.text == text
+
+
+VALUES = ("10.0.0.1", "fe80::1%eth0", "0x7f.1", "10.0.0.999", "a..b", "ndots:5", "%", "\u0661", ".")
+PIECES = st.sampled_from([*DIRECTIVES, *VALUES, " ", "\t", "\n", "\r\n", "#", ";", "\0"])
+
+
+@given(st.text(max_size=200) | st.lists(PIECES | st.text(max_size=5)).map("".join))
 def test_any_text_is_a_resolv_conf(text: str) -> None:
     found = resolv_conf.parse(text)
     assert found.text == text
-    assert all(word for words in (found.nameservers, found.search, found.options) for word in words)
+    assert all(ipaddress.ip_address(server) for server in found.nameservers)
+    assert len(found.nameservers) <= 3
+    assert all(to_wire(domain) for domain in found.search)
+    assert all(word and not set(word) & set(" \t\n") for word in found.options)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from node_helper.facts import ipvs
 from node_helper.ipvs import RealServer, Table, Timeouts, Traffic, Virtual, VirtualServer
-from node_helper.linux.ipvs import virtual_server
+from node_helper.linux.ipvs import table, virtual_server
 from node_helper.linux.netlink import Malformed, attribute
 from node_helper.protocol import CannotLook
 from node_helper.records import Completed
@@ -76,6 +77,33 @@ def test_whatever_does_not_fit_is_malformed(changes: dict[int, bytes], tail: byt
     except Malformed:
         return
     assert len(seen.real_servers) == 2
+
+
+def told(numbers: Mapping[int, int]) -> bytes:
+    return bytes(4) + b"".join(attribute(kind, struct.pack("=I", value)) for kind, value in numbers.items())
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=4), st.binary(max_size=40))
+def test_the_version_the_size_and_the_timeouts_are_those_of_their_attributes(
+    version: tuple[int, int, int], numbers: list[int], more: bytes
+) -> None:
+    info = told({1: version[0] << 16 | version[1] << 8 | version[2], 2: numbers[0], 9: 7}) + attribute(8, more)
+    config = told({6: numbers[3], 4: numbers[1], 5: numbers[2]})
+    assert table(info, config, ()) == Table(".".join(map(str, version)), numbers[0], Timeouts(*numbers[1:]), ())
+
+
+@given(st.data())
+def test_what_is_no_version_size_or_timeout_is_malformed(data: st.DataObject) -> None:
+    said = [told({1: 0x010201, 2: 4096}), told({4: 900, 5: 120, 6: 300})]
+    which, size = data.draw(st.integers(0, 1)), data.draw(st.integers(0, 27))
+    whole = said[which]
+    said[which] = whole[: min(size, len(whole) - 1)]
+    with pytest.raises(Malformed):
+        table(said[0], said[1], ())
+    at = data.draw(st.integers(0, len(whole)))
+    said[which] = whole[:at] + data.draw(st.binary(max_size=6)) + whole[at + data.draw(st.integers(0, 6)) :]
+    with contextlib.suppress(Malformed):
+        table(said[0], said[1], ())
 
 
 @pytest.mark.parametrize("lacking", [1, 3, 4, 7, 8, 9])

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
 
+from tests.examples import few
 from tests.queue_parts import job
 from workers import seal
 from workers.jobs import Depth, Jobs, Lease, LostLease, NotPlaced, Server, State, Terms, TooMany
@@ -247,11 +248,10 @@ class Life(RuleBasedStateMachine):
         known.state, known.turn, known.lapsed = State.QUEUED, self.model.next_turn(), False
 
 
+@pytest.mark.hypothesis
 def test_the_queue_does_what_its_model_does(redis_folder: tuple[str, Path]) -> None:
     url, folder = redis_folder
     seal.read_or_make(folder / "job.key")
     machine = type("LifeHere", (Life,), {"url": url, "key_file": folder / "job.key"})
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    run_state_machine_as_test(
-        machine, settings=settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=slow)
-    )  # fmt: skip
+    run_state_machine_as_test(machine, settings=settings(few(20), stateful_step_count=30, suppress_health_check=slow))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -120,11 +122,51 @@ def test_lines_on_other_things_leave_room_for_those_on_the_nodes_own_table() -> 
     assert sorted(seen.lines, key=lambda line: line.at) == list(seen.lines)
 
 
-@given(
-    st.text(max_size=300)
-    | st.from_regex(r"\d{1,25},\d{1,3},\d{1,25},-;nf_conntrack: table full in netns \d{1,30}, dropping packet")
+LATER = st.integers(365 * 86400, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(LATER, OFFSETS, st.integers(0, 999_999))
+def test_a_time_that_says_its_zone_is_that_time_in_every_form(when: datetime, zone: timezone, micros: int) -> None:
+    there, wanted = when.replace(microsecond=micros).astimezone(zone), when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = kernel_log.of_syslog(f"{there.isoformat()} n kernel: {OLD}\n{when.isoformat()[:19]}Z n kernel: {OLD}\n", CLOCK)
+    assert [line.at for line in told] == [wanted] * 2
+    told = kernel_log.of_journal(
+        f"{int(when.timestamp())}.{micros:06d} n kernel: {OLD}\n{int(when.timestamp())} n kernel: {OLD}\n"
+    )
+    assert [line.at for line in told] == [wanted] * 2
+
+
+@pytest.mark.usefixtures("zone")
+@given(when=LATER, ago=st.integers(0, 360 * 86400))
+def test_a_time_without_a_year_is_the_last_of_that_name(when: datetime, ago: int) -> None:
+    then = when - timedelta(seconds=ago)
+    said = f"{then:%b} {then.day:2d} {then:%H:%M:%S} n kernel: {OLD}\n"
+    clock = kernel_log.Clock(booted=0.0, now=when.timestamp())
+    assert [line.at for line in kernel_log.of_syslog(said, clock)] == [f"{then:%Y-%m-%dT%H:%M:%SZ}"]
+
+
+TIMES = st.one_of(
+    st.from_regex(r"\d{1,25},\d{1,3},\d{1,25},-;", fullmatch=True),
+    st.from_regex(r"[0-9]{1,25}(\.[0-9]{1,12})? n kernel: ", fullmatch=True),
+    st.from_regex(r"(Jan|Feb|Dec|Xyz) [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} n kernel: ", fullmatch=True),
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})? n kernel: "
+    ),
+    st.from_regex(r"\d{4}-\d\d-\d\dT\S{0,20} n kernel: ", fullmatch=True),
 )
-def test_any_text_is_read_without_a_crash(text: str) -> None:
-    for line in (*kernel_log.of_device(text, CLOCK), *kernel_log.of_journal(text), *kernel_log.of_syslog(text, CLOCK)):
-        assert line.what == "conntrack-full"
+SAID = st.sampled_from([OLD, NEW, NEIGHBOUR, "link up"]) | st.from_regex(
+    r"nf_conntrack: table full in netns \d{1,30}, dropping packet"
+)
+
+
+@given(
+    st.lists(st.one_of(st.tuples(TIMES, SAID).map("".join), st.text(max_size=80)), max_size=6).map("\n".join), st.floats(0, 2e11)
+)
+def test_any_text_is_read_without_a_crash(text: str, now: float) -> None:
+    clock = kernel_log.Clock(booted=now, now=now)
+    for line in (*kernel_log.of_device(text, clock), *kernel_log.of_journal(text), *kernel_log.of_syslog(text, clock)):
+        assert line.what in ("conntrack-full", "neighbour-overflow")
+        assert re.fullmatch(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z", line.at)
+        assert line.netns is None or 0 <= line.netns < 10**11
     kernel_log.clock(text, text)

@@ -6,10 +6,13 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from node_helper.linux import files, unix_http
 from node_helper.protocol import CannotLook
@@ -139,6 +142,18 @@ def daemon(path: Path, *answers: bytes) -> Iterator[list[bytes]]:
         thread.join()
 
 
+def say(path: Path, answer: bytes) -> str | None:
+    """What is made of the answer of a daemon; None where it refused to make anything of it."""
+    with daemon(path, answer):
+        try:
+            return unix_http.get(str(path), "/", 100)
+        except CannotLook as e:
+            assert e.kind in ("malformed", "budget", "timeout")  # noqa: PT017  (the refusal is one of two fine ends)
+            return None
+        finally:
+            path.unlink()
+
+
 def ok(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 " + status + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
@@ -176,4 +191,69 @@ def test_no_daemon_is_none(tmp_path: Path) -> None:
 def test_a_daemon_that_does_not_answer_properly_is_said(tmp_path: Path, answer: bytes, kind: str) -> None:
     with daemon(tmp_path / "s", answer), pytest.raises(CannotLook) as said:
         unix_http.get(str(tmp_path / "s"), "/", 100)
+    assert said.value.kind == kind
+
+
+PIECES = (
+    *(b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue", b"HTTP/1.0 200", b"HTTP/1.1 404 no", b"HTTP/9.9 200 OK", b"Content-Length: "),
+    *(
+        b"Transfer-Encoding: chunked",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"5",
+        b"-5",
+        b"-1",
+        b"0",
+        b"ffffffffffff",
+        b"99999999999",
+        b": ",
+    ),
+    *(b"5\r\nhello\r\n", b"0\r\n\r\n", b"hello", b"\xff\0"),
+)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@given(st.binary(max_size=100) | st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join), st.sampled_from([b"", CHUNKED]))
+@example(b"-5\r\nhello\r\n0\r\n\r\n", CHUNKED)
+@example(b"HTTP/1.1 100 Continue\r\n\r\n" * 5, b"")
+def test_whatever_a_daemon_answers_is_a_body_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, said: bytes, head: bytes
+) -> None:
+    body = say(tmp_path_factory.getbasetemp() / "s", head + said)
+    assert body is None or len(body.encode()) <= 4 * (len(head + said))  # a byte that is no text is written in four characters
+
+
+@given(st.lists(st.binary(min_size=1, max_size=30), max_size=5))
+def test_a_body_is_what_was_sent_however_it_was_parted(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]) -> None:
+    body, path = b"".join(parts), tmp_path_factory.getbasetemp() / "s"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, b""])
+    wanted = body.decode(errors="backslashreplace") if len(body) <= 100 else None
+    assert say(path, CHUNKED + chunks) == say(path, ok(body)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("piece", "pause", "kind"),
+    [(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0, "budget"), (b"HTTP/1.1 100 Continue\r\n\r\n", 0.02, "timeout")],
+)
+def test_an_answer_without_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: bytes, pause: float, kind: str
+) -> None:
+    monkeypatch.setattr(unix_http, "_SECONDS", 0.3 if pause else 60.0)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+
+        def serve() -> None:
+            talk, _ = listening.accept()
+            with talk, contextlib.suppress(OSError):  # hung up on
+                while True:
+                    talk.sendall(piece)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(CannotLook) as said:
+            unix_http.get(str(tmp_path / "s"), "/", 100)
+        thread.join()
     assert said.value.kind == kind

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.parts import cut
@@ -86,7 +86,6 @@ async def test_a_helper_that_breaks_the_rules_is_refused(said: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
 def test_whatever_a_node_says_nothing_else_is_raised(said: bytes) -> None:
     def answer(request: dict[str, Any]) -> bytes | None:
         return said + b"\n" if "ask" in request else None
@@ -95,7 +94,6 @@ def test_whatever_a_node_says_nothing_else_is_raised(said: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=300))
-@settings(max_examples=100, deadline=None)
 def test_whatever_a_node_says_first_nothing_else_is_raised(first: bytes) -> None:
     asyncio.run(refusal(Scripted(first + b"\n"), Limits(grace_seconds=0.0), seconds=0.01))
 

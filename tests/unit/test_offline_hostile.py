@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node_helper.protocol import CannotLook
+from tests.examples import few
 from tests.unit.saved_files import SAMPLES, asked, report
 from workers.errors import UsageError
 from workers.offline import saved_cluster
@@ -49,7 +50,6 @@ def test_no_name_leads_out_of_the_folder(saved: Path) -> None:
         Folder(saved).text("../secret.conntrack.txt")
 
 
-@settings(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from(["pods.json", "services.json.gz", "nodes.json"]))
 def test_whatever_a_list_holds_it_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
     folder = tmp_path_factory.mktemp("saved")
@@ -58,7 +58,7 @@ def test_whatever_a_list_holds_it_is_read_or_named(tmp_path_factory: pytest.Temp
     assert name.split(".", maxsplit=1)[0] in {b.kind for b in cluster.behind}
 
 
-@settings(max_examples=60)
+@few(60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -94,7 +94,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@few(60)
 @given(st.sampled_from(sorted(NODES_FILES)), st.data())
 def test_whatever_a_nodes_file_holds_a_command_says_its_verdict(
     tmp_path_factory: pytest.TempPathFactory, words: str, data: st.DataObject

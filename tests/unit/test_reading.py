@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import kube_objects
@@ -215,7 +215,6 @@ def test_what_is_refused_is_named_with_its_place() -> None:
         read_list(BY_NAME["pods"], {"items": [kube_objects.pod("a"), kube_objects.pod("b") | {"spec": {"nodeName": 5}}]})
 
 
-@settings(deadline=None)  # other tests share the machine
 @given(value=JSON, kind=st.sampled_from(KINDS))
 def test_any_json_is_a_record_or_refused(value: Any, kind: Kind) -> None:
     with contextlib.suppress(Malformed):
@@ -224,7 +223,6 @@ def test_any_json_is_a_record_or_refused(value: Any, kind: Kind) -> None:
         read_list(kind, value)
 
 
-@settings(deadline=None)
 @given(data=st.data(), kind=st.sampled_from([k for k in KINDS if k.name != "replica_sets"]))
 def test_a_real_object_with_anything_in_any_place_is_a_record_or_refused(data: st.DataObject, kind: Kind) -> None:
     obj = changed(data, data.draw(st.sampled_from(sample(kind)["items"])))

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import few
 from tests.slack_limits import refuse_what_slack_refuses
 from workers.errors import Unresolved, UsageError
 from workers.model import Confidence, Evidence, Finding, RawFile, Report, Severity, Shown, Table
@@ -37,13 +38,13 @@ reports = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=40)
+@few(40)
 @given(reports, text)
 def test_every_report_becomes_a_message_that_slack_takes_and_that_pings_nobody(report: Report, again: str) -> None:
     refuse_what_slack_refuses(blocks.message(report, again=again))
 
 
-@settings(max_examples=40)
+@few(40)
 @given(reports)
 def test_every_report_becomes_text_that_does_nothing_to_a_terminal(report: Report) -> None:
     said = terminal.text(report)

@@ -116,7 +116,7 @@ def test_a_helper_that_nobody_asks_ends_itself() -> None:
 
 
 @given(line=st.binary(max_size=200).map(lambda b: b.replace(b"\n", b"")))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_malformed_line_is_answered_and_changes_nothing(patient: Talk, line: bytes) -> None:
     patient.say(line + b"\n")
     assert patient.read()["cannot"]["kind"] == "malformed"
