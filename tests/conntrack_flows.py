@@ -152,7 +152,7 @@ def _zoned(number: int, chance: random.Random) -> Entry:
 
 
 _KINDS = (*[_tcp] * 9, *[_udp] * 5, _sctp, _rare, _icmp, _generic, *[_translated] * 2, _zoned)
-_IPV6_EACH = 5  # shares no divisor with the kinds: each comes in both families
+_IPV6_EACH = 8  # shares no divisor with the kinds: each comes in both families
 PERIOD = len(_KINDS) * _IPV6_EACH
 """After so many entries each kind has come in each family as often as after any other so many."""
 _TRANSLATED = (("10.96.0.10", "10.244.1.4", "198.51.100.7"), ("fd00:96::10", "fd00:244::4", "fd00:100::7"))

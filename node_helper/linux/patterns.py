@@ -20,7 +20,7 @@ def read(patterns: tuple[str, ...], limit: int) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for pattern in patterns:
-        for path in _expanded("/", pattern.strip("/").split("/")):
+        for path in _expanded("/", pattern.strip("/").split("/")) if _WILD.intersection(pattern) else (pattern,):
             text = _text(path, limit)
             if text is not None:
                 found[path] = text

@@ -213,7 +213,8 @@ resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]),) * 2)
 query = service_rules.Query(backend, "ip", (Destination("10.96.0.10", 53, "udp"),))
 for _ in range(3):
     seen = service_rules.collect(kernel, query)
-    print(sum(chain.name.startswith(("KUBE-SVC", "service-")) for table in seen.tables for chain in table.chains))
+    print(sum(chain.name.startswith(("KUBE-SVC-", "service-")) and chain.name != "service-endpoints-check"
+        for table in seen.tables for chain in table.chains))
 if backend == "iptables-nft":
     print(rules_text.collect(kernel, rules_text.Query(backend, "ip")).cut)
 """
