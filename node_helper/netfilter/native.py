@@ -13,7 +13,7 @@ from node_helper.netfilter import native_types
 from node_helper.netfilter.attributes import Malformed, attributes, number, pieces
 from node_helper.netfilter.native_sets import verdict
 from node_helper.netfilter.records import Element, Rule
-from node_helper.netfilter.xt_words import PROTOCOLS, Undecodable, network, text
+from node_helper.netfilter.xt_words import PROTOCOLS, Undecodable, address, network, text
 
 Elements = Callable[[str], tuple[Element, ...]]
 """The elements of a set without a name of its own; sorted where they are numbered."""
@@ -54,6 +54,8 @@ _DYNSET_READ = {1, 2, 3, 4, _DYNSET_TIMEOUT, 8, _DYNSET_FLAGS}  # name, id, oper
 _NAT_LAST_ADDRESS, _NAT_LAST_PORT, _NAT_SPECIFIED = 4, 6, 3
 _WIDTHS = {"l4proto": 1, "dport": 2, "sport": 2, "type": 4}
 """Of what is compared, by the last word of its name, where that says it: bytes."""
+_MASKED = ("ct ", "ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
+"""What may be compared under a mask in words of ours; a mark has its own."""
 _REJECTS = {(_IPV4, 0, 3), (10, 0, 4)}
 
 
@@ -98,6 +100,7 @@ class _Machine:
         self._protocol = "th"
         self._registers: dict[int, str] = {}
         self._values: dict[int, bytes] = {}
+        self._prefixes: dict[int, int] = {}
 
     def do(self, name: str, found: Mapping[int, bytes]) -> None:
         """One expression. Raises `Undecodable`, and whatever a missing or short attribute raises."""
@@ -119,7 +122,7 @@ class _Machine:
             said = _ADDRESSES[self._family][offset]
             full = 4 if self._family == _IPV4 else 16
             if length != full:
-                self._values[_slot(number(found[1]))] = bytes([length])  # a prefix that ends with a byte needs no mask
+                self._prefixes[_slot(number(found[1]))] = length  # one that ends with a byte needs no mask
         elif (base, offset, length) in ((2, 2, 2), (2, 0, 2)):
             said = f"{self._with_ports()} {'dport' if offset else 'sport'}"
         else:
@@ -157,7 +160,7 @@ class _Machine:
         said = self._registers[slot]
         if said == "meta mark":
             self._registers[slot] = f"{said} {_mark_change(mask, flip)}"
-        elif any(flip):
+        elif any(flip) or slot in self._values or slot in self._prefixes or not said.startswith(_MASKED):
             raise Undecodable("bitwise")
         else:
             self._values[slot] = mask
@@ -167,16 +170,19 @@ class _Machine:
         if different not in (0, 1):
             raise Undecodable("cmp")
         said, mask, value = self._registers.pop(slot), self._values.pop(slot, None), attributes(found[3])[1]
+        prefix = self._prefixes.pop(slot, None)
         sign = "!= " if different else ""
         if said.startswith("ct "):
             self.words.append(_bits(said, mask, value, different=bool(different)))
         elif said.startswith("meta mark"):
             masked = "" if said == "meta mark" else sign or "== "
             self.words.append(f"{said} {masked or sign}0x{int.from_bytes(value, 'little'):08x}")
+        elif mask is not None and _has_holes(mask):
+            self.words.append(f"{said} & {address(mask)} {sign or '== '}{address(value)}")
         else:
-            self.words.append(f"{said} {sign}{self._compared(said, mask, value)}")
+            self.words.append(f"{said} {sign}{self._compared(said, mask, prefix, value)}")
 
-    def _compared(self, said: str, mask: Optional[bytes], value: bytes) -> str:
+    def _compared(self, said: str, mask: Optional[bytes], prefix: Optional[int], value: bytes) -> str:
         if len(value) != _WIDTHS.get(said.rpartition(" ")[2], len(value)):
             raise Undecodable("cmp")
         if said == "meta l4proto":
@@ -186,8 +192,8 @@ class _Machine:
         if said.endswith((" dport", " sport")):
             return str(int.from_bytes(value, "big"))
         full = 4 if self._family == _IPV4 else 16
-        if mask is not None and len(mask) == 1 and len(value) == mask[0] != full:
-            mask, value = (b"\xff" * mask[0]).ljust(full, b"\0"), value.ljust(full, b"\0")
+        if prefix is not None and len(value) == prefix:
+            mask, value = (b"\xff" * prefix).ljust(full, b"\0"), value.ljust(full, b"\0")
         return network(value, mask).removesuffix(f"/{full * 8}")
 
     def lookup(self, found: Mapping[int, bytes]) -> None:
@@ -220,17 +226,19 @@ class _Machine:
     def nat(self, found: Mapping[int, bytes]) -> None:
         if number(found[1]) != _NAT_DESTINATION or number(found[2]) != self._family or not _plain_nat(found):
             raise Undecodable("nat")
-        address = _slot(number(found[3]))
-        if address in self._registers:
-            after = address + (1 if self._family == _IPV4 else 4)
+        place = _slot(number(found[3]))
+        if place in self._registers:
+            if place in self._values or place in self._prefixes:
+                raise Undecodable("nat")
+            after = place + (1 if self._family == _IPV4 else 4)
             if _NAT_PORT in found and _slot(number(found[_NAT_PORT])) != after:
                 raise Undecodable("nat")
             family = ("ip " if self._family == _IPV4 else "ip6 ") if _NAT_PORT in found else ""
-            self.words.append(f"dnat {family}to {self._registers.pop(address)}")
+            self.words.append(f"dnat {family}to {self._registers.pop(place)}")
             return
         port = int.from_bytes(self._values.pop(_slot(number(found[_NAT_PORT])))[:2], "big") if _NAT_PORT in found else None
         kind = "ipv4_addr" if self._family == _IPV4 else "ipv6_addr"
-        said = native_types.value(kind, self._values.pop(address))
+        said = native_types.value(kind, self._values.pop(place))
         bracketed = f"[{said}]" if ":" in said and port is not None else said
         self.words.append(f"dnat to {bracketed}" + ("" if port is None else f":{port}"))
 
@@ -267,7 +275,7 @@ class _Machine:
     def _key(self, register: int) -> str:
         """What lies in a register and those behind it: a concatenation."""
         slots = sorted(slot for slot in self._registers if slot >= _slot(register))
-        if not slots or any(slot in self._values for slot in slots):
+        if not slots or any(slot in self._values or slot in self._prefixes for slot in slots):
             raise Undecodable("a key that is not a plain field")
         said, at = [], _slot(register)
         for slot in slots:
@@ -289,6 +297,12 @@ def _plain_nat(found: Mapping[int, bytes]) -> bool:
 def _slot(register: int) -> int:
     """Registers 1 to 4 are 16 bytes each; from 8 on they are counted in 4 bytes (NFT_REG32_00)."""
     return (register - 1) * 4 if register < _FIRST_SMALL_REGISTER else register - _FIRST_SMALL_REGISTER
+
+
+def _has_holes(mask: bytes) -> bool:
+    """Whether it is more than a prefix's."""
+    left = ~int.from_bytes(mask, "big") & ((1 << 8 * len(mask)) - 1)
+    return bool(left & (left + 1))
 
 
 def _mark_change(mask: bytes, flip: bytes) -> str:

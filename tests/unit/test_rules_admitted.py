@@ -52,6 +52,14 @@ def test_every_range_of_a_firewall_of_nftables_is_admitted(ranges: tuple[str, ..
     assert (found.outcome, found.admitted) == ("endpoints", ranges)
 
 
+@pytest.mark.parametrize("said", ["192.0.2.0/24", "{ 192.0.2.0/24, 198.51.100.0/24 }", "{ 192.0.2.1-192.0.2.9 }"])
+def test_a_rule_that_drops_all_others_counts_where_no_load_balancer_is(said: str) -> None:
+    name = "kube-proxy-1.36/node2.nft.txt"
+    text = small(name)[2].replace("\tchain services {\n", f"\tchain services {{\n\t\tip saddr != {said} drop\n", 1)
+    found = path(name, text, Frontend("ip", "10.96.0.10", 53, "udp"))
+    assert (found.outcome, found.admitted) == ("unknown" if "-" in said else "drop", ())
+
+
 NODE_PORT = Frontend("ip", "", 30489, "tcp")
 ADDRESSES = ("10.199.0.11", "10.199.1.11")
 EVERY_ADDRESS = r"-A KUBE-SERVICES [^\n]*--dst-type LOCAL -j KUBE-NODEPORTS\n"

@@ -116,8 +116,12 @@ class _Walker:
                 return 1.0  # to one of these
             if test.asks is Asks.TO_SET and test.value == NODE_PORT_ADDRESSES:
                 return self._to_node_port_addresses()
-        if test.asks is Asks.ADMITTED:
-            self.walked.admitted = dict.fromkeys(net.strip() for net in test.value.split(","))
+        if test.asks is Asks.ADMITTED and chain.startswith("firewall-"):
+            self.walked.admitted = dict.fromkeys(_networks(test.value))
+            return float(not test.negated)  # one that is admitted
+        if test.asks is Asks.ADMITTED and "-" in test.value:  # from one address to another
+            self.walked.unread[test.value] = None
+            return 0.0
         return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
 
     def _alike(self, asks: Asks, step: Step, chain: str) -> dict[str, None]:
@@ -217,6 +221,10 @@ def _from(packet: Packet, value: str, _sets: Sets) -> bool:
     return packet.source is Source.POD and network.prefixlen < network.max_prefixlen and not network.is_loopback
 
 
+def _networks(value: str) -> list[str]:
+    return [net.strip() for net in value.split(",")]
+
+
 def _port(packet: Packet, value: str, _sets: Sets) -> bool:
     for part in value.split(","):
         low, _, high = part.partition(":")
@@ -246,5 +254,5 @@ _HOLDS: Mapping[Asks, Callable[[Packet, str, Sets], bool]] = {
     Asks.FROM_NODE: lambda packet, _value, _sets: packet.source is Source.NODE,
     Asks.TO_SET: _to_set,
     Asks.NEW: lambda _packet, value, _sets: "NEW" in value.split(","),
-    Asks.ADMITTED: lambda _packet, _value, _sets: True,
+    Asks.ADMITTED: lambda packet, value, sets: any(_from(packet, net, sets) for net in _networks(value)),
 }
