@@ -32,6 +32,7 @@ _FAMILIES = {"ip": (socket.AF_INET, socket.IPPROTO_IP), "ip6": (socket.AF_INET6,
 _GET_INFO, _GET_ENTRIES = 64, 65
 _ENTRIES_HEAD = struct.Struct("=32sI4x")
 _MOST_BYTES = 256 << 20
+"""Of one table that is read, and of all that are kept."""
 _TRIES = 5
 _libc = ctypes.CDLL(None, use_errno=True)  # socket.getsockopt cannot hand the kernel what is asked
 
@@ -120,6 +121,8 @@ def _usable(place: _Place, info: bytearray) -> Optional[Blob]:
 def _keep(place: _Place, kept: _Kept) -> Blob:
     with _lock:
         _kept[place] = kept
+        while sum(len(each.blob) for each in _kept.values()) > _MOST_BYTES:
+            del _kept[next(iter(_kept))]
     timer = threading.Timer(KEPT_S, _drop, (place, kept.at))  # not the table itself, which may be given up before
     timer.daemon = True
     timer.start()

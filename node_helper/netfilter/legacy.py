@@ -72,6 +72,10 @@ class Blob:
         self._starts = {name: at + skip + _HEAD_TARGET for at, name in found if at >= 0 and name != "ERROR"}
         self._names = {at: name for name, at in self._starts.items()}
 
+    def __len__(self) -> int:
+        """Bytes."""
+        return len(self._data)
+
     @property
     def names(self) -> list[str]:
         """Every chain, hooks first."""
