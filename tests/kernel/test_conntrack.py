@@ -144,8 +144,8 @@ print(json.dumps([seen.flows, seen.shown, seen.cut]))
 
 
 def test_a_table_is_read_in_memory_that_does_not_grow_with_it(full: Netns) -> None:
-    """A sixth of what the helper may have, a tenth of the flows that a large node has; the table alone is 24 MB of messages."""
-    argv = ["/usr/bin/python3", "-s", "-c", BOUNDED, str(24 << 20)]
+    """A fifth of what the helper may have, a tenth of the flows that a large node has; the table alone is 24 MB of messages."""
+    argv = ["/usr/bin/python3", "-s", "-c", BOUNDED, str(28 << 20)]
     done = netns.inside(full, lambda: subprocess.run(argv, capture_output=True, text=True, check=False, cwd=HOME))
     assert (done.stdout, done.stderr) == (f"[{FLOWS}, 20000, false]\n", "")
 
@@ -199,7 +199,7 @@ def test_totals_are_those_of_the_lines(full: Netns, listed: list[str]) -> None:
         ({"dst": "198.18.0.7", "protocol": "tcp"}, ("-d", "198.18.0.7", "-p", "tcp")),
         ({"dst": "10.96.0.10", "protocol": "udp", "port": 53}, ("-d", "10.96.0.10", "-p", "udp", "--dport", "53")),
         ({"protocol": "udp", "port": 53}, ("-p", "udp", "--dport", "53")),
-        ({"src": "fd00:0:5::5"}, ("-f", "ipv6", "-s", "fd00:0:5::5")),
+        ({"src": "fd00:0:8::5"}, ("-f", "ipv6", "-s", "fd00:0:8::5")),
         ({"src": PODS[1], "protocol": "tcp"}, ("-f", "ipv6", "-s", PODS[1], "-p", "tcp")),
         ({"dst": "fd00:99::7", "protocol": "icmpv6"}, ("-f", "ipv6", "-d", "fd00:99::7", "-p", "icmpv6")),
         (
