@@ -109,7 +109,8 @@ def test_the_doctor_makes_nothing_and_says_what_the_first_start_makes(tmp_path: 
         f"⚠  Redis: embedded, in {tmp_path / 'data'}: not there yet\n   → The first `netcheck-bot bot` or `worker` makes it."
         in said
     )
-    assert "`netcheck-bot bot` makes redis, job.key, voice.key, audit/bot.key; `netcheck-bot worker` makes redis, job.key" in said
+    made = "the Redis, keys, the audit's files"
+    assert f"at the first start `netcheck-bot bot` makes {made}; `netcheck-bot worker` makes {made}\n" in said
 
 
 def test_an_empty_folder_is_no_redis_and_one_that_is_there_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
