@@ -1,4 +1,4 @@
-"""What bot and worker make in the data directory at their first start, for who asks before it. I/O."""
+"""What bot, worker and approver make in the data directory at their first start, for who asks before it. I/O."""
 
 from __future__ import annotations
 
@@ -8,42 +8,63 @@ from pathlib import Path
 
 from bot.settings import BotSettings
 from workers.doctor import Seen
+from workers.queue import embedded
 from workers.secret_file import there
 
 _PART = "data directory"
-_MADE = (
-    ("redis", "redis_url", ("bot", "worker")),
-    ("job.key", "job_key_file", ("bot", "worker")),
-    ("voice.key", "voice_key_file", ("bot",)),
-    ("audit/bot.key", "audit_key_file", ("bot",)),
-    ("pseudonym.key", "pseudonym_key_file", ("worker",)),
-    ("audit/worker.key", "audit_key_file", ("worker",)),
+_ALL = {"bot", "worker", "approver"}
+_MADE: tuple[tuple[str, str | Path, str, set[str]], ...] = (
+    ("the Redis", embedded.DATA, "redis_url", _ALL),
+    ("keys", "job.key", "job_key_file", _ALL),
+    ("keys", "voice.key", "voice_key_file", {"bot", "approver"}),
+    ("keys", "pseudonym.key", "pseudonym_key_file", {"worker"}),
+    *(("keys", f"audit/{role}.key", "audit_key_file", {role}) for role in sorted(_ALL)),
+    *(("the audit's files", f"audit/{role}.pub", "", {role}) for role in sorted(_ALL)),
+    ("the audit's files", "audit/heads.log", "audit_sink", _ALL),
+    *(("the approver's store", f"approver/{name}.db", "", {"approver"}) for name in ("approvals", "audit")),
 )
-"""Each with the setting that names another one instead, and the commands that make it."""
+"""What it is, one of its files, the setting that names another one instead, and who makes it."""
 
 
 def examine(settings: BotSettings) -> Seen:
     """What would be made, and by which command; nothing is."""
     folder = settings.data_dir
     try:
-        would = list(_would(settings))
-        may = not would or os.access(_nearest(folder), os.W_OK | os.X_OK)
+        lacking = list(_lacking(settings))
+        said = "; ".join(_said(lacking, _commands(settings)))
+        closed = [path for path in sorted({path.parent for _, path, _ in lacking}) if not _open(path)]
     except OSError as e:
         return Seen(_PART, f"{folder}: {e.strerror}", "Run doctor as the user of bot and worker, or set NETCHECK_DATA_DIR.")
-    if not may:
-        fix = "Make it, for the user of bot and worker, or set NETCHECK_DATA_DIR."
-        return Seen(_PART, f"{folder}: nothing can be made in it by this user", fix)
-    said = "; ".join(f"`netcheck-bot {command}` makes {', '.join(names)}" for command, names in would)
+    if closed:
+        fix = "Make it or give it to the user of bot and worker, or set NETCHECK_DATA_DIR."
+        return Seen(_PART, f"{closed[0]}: nothing can be made in it by this user", fix)
     return Seen(_PART, f"{folder}; at the first start {said}" if said else str(folder))
 
 
-def _would(settings: BotSettings) -> Iterator[tuple[str, list[str]]]:
-    lacking = [(name, by) for name, instead, by in _MADE if not (getattr(settings, instead) or there(settings.data_dir / name))]
-    for command in ("bot", "worker"):
-        if names := [name for name, by in lacking if command in by]:
-            yield command, names
+def _commands(settings: BotSettings) -> dict[str, str]:
+    """Each role with the command that plays it; the approver's where its key is, for nothing is approved without."""
+    commands = {"bot": "bot", "worker": "worker"}
+    if settings.approver_key is not None or there(settings.signing_key):
+        commands["approver"] = "bot" if settings.approver == "inside" else "approver"
+    return commands
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or what is there of the way to it."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if there(path))
+def _lacking(settings: BotSettings) -> Iterator[tuple[str, Path, set[str]]]:
+    played = _commands(settings).keys()
+    for kind, name, instead, by in _MADE:
+        path = settings.data_dir / name
+        if by & played and not (instead and getattr(settings, instead)) and not there(path):
+            yield kind, path, by
+
+
+def _said(lacking: list[tuple[str, Path, set[str]]], commands: dict[str, str]) -> Iterator[str]:
+    for command in dict.fromkeys(commands.values()):
+        roles = {role for role, by in commands.items() if by == command}
+        if kinds := dict.fromkeys(kind for kind, _, by in lacking if by & roles):
+            yield f"`netcheck-bot {command}` makes {', '.join(kinds)}"
+
+
+def _open(folder: Path) -> bool:
+    """Whether this user can make something in it, or in what is there of the way to it."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if there(path))
+    return os.access(nearest, os.W_OK | os.X_OK)

@@ -89,9 +89,10 @@ async def opened(
 
 @contextlib.asynccontextmanager
 async def asked(url: str | None, data_dir: Path, *, key_file: Path | None = None, tag: str = "netcheck") -> AsyncIterator[Jobs]:
-    """The same for a question, which makes neither a key nor a folder. Raises `NothingYet` without an embedded Redis to ask.
+    """The same for a question, which makes neither a key nor a Redis. Raises `NothingYet` without an embedded Redis to ask.
 
-    Where there is no key yet, whatever is sealed is `Forged`.
+    It starts the Redis that is there, where it does not run, for the time of the block. Where there is no key yet, whatever is
+    sealed is `Forged`.
     """
     usual, embedded = data_dir / "job.key", None if url else Embedded(data_dir)
     try:

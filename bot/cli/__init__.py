@@ -26,8 +26,10 @@ class Group(click.Group):
         return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand. Raises `UsageError` with the nearest ones."""
+        """The subcommand. Raises `UsageError` with the nearest ones; while a shell completes words there is None."""
         if cmd_name not in (known := self.list_commands(ctx)):
+            if ctx.resilient_parsing:
+                return None
             raise UsageError(f"there is no command {shown(cmd_name)}", nearest=nearest(cmd_name, known), usage=_USAGE)
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command

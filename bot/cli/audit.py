@@ -111,7 +111,7 @@ def verify(sinks: tuple[Path, ...], keys: Path | None, exported: Path | None) ->
         )
         files = ", ".join(map(str, sinks or opening.sink_files(settings))) or "the sink, whose lines --sink names"
         where = visible(f"no entry in {exported or redis}, no head in {files}")
-        click.echo(f"{'✅' if examined.good else '❔'} nothing was audited yet, as far as can be seen: {where}")
+        click.echo(f"❔ nothing was audited yet, as far as can be seen: {where}")
     else:
         _say(examined)
     sys.exit({True: GOOD, False: TAMPERED, None: CANNOT_TELL}[examined.good])
@@ -129,9 +129,11 @@ def _say(examined: Examined) -> None:
         click.echo(f"· {len(verdict.expired)} chains have entries that expired, as their heads show")
     if sink is None:
         click.echo("❔ there is no sink to compare with: name its lines with --sink, or set NETCHECK_AUDIT_SINK=file:…")
-    elif not sink.keys:
-        click.echo("❔ the sink names no key of this installation: is NETCHECK_CLUSTER the one that it runs with?")
-    elif sink.unreadable:
+        return
+    if not sink.keys or examined.empty:
+        asks = ": is NETCHECK_CLUSTER the one that it runs with?" if sink.others else ""
+        click.echo(f"❔ the sink has no {'head' if sink.keys else 'key'} of this installation{asks}")
+    if sink.unreadable:
         click.echo(f"· lines {', '.join(map(str, sink.unreadable[:5]))} of the sink say nothing")
 
 

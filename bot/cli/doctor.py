@@ -26,7 +26,8 @@ def command() -> None:
     """Try every part and say what to mend.
 
     Configuration, Slack, Redis, the audit, Kubernetes, SSH to each node, the data directory, the approver. Nothing is made: what
-    the first start makes is said. Exit status 1 if something is to be mended.
+    the first start makes is said. It starts the Redis that is there, where it does not run, and ends it again. Exit status 1 if
+    something is to be mended.
     """
     log.configure("error", "doctor")
     sys.exit(asyncio.run(_examine()))

@@ -239,3 +239,43 @@ def test_an_export_that_cannot_be_read_was_not_tampered_with(tmp_path: Path, mon
     monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path))
     done = audit("verify", "--from", str(UNREADABLE))
     assert (done.exit_code, f"{UNREADABLE}: cannot be read" in done.stderr) == (2, True)
+
+
+def sunk(data_dir: Path, *lines: str) -> None:
+    (data_dir / "audit").mkdir(exist_ok=True)
+    (data_dir / "audit" / "heads.log").write_text("".join(f"{line}\n" for line in lines))
+
+
+def keys_of(log: Path) -> list[str]:
+    return [line for line in log.read_text().splitlines() if '"what":"key"' in line]
+
+
+def test_a_sink_that_nobody_can_read_is_not_one_without_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("NETCHECK_REDIS_URL", raising=False)
+    sunk(tmp_path, "netcheck-audit {", "netcheck-audit half")
+    done = audit("verify")
+    assert (done.exit_code, "lines 1, 2 of the sink say nothing" in done.output, "nothing was audited" in done.output) == (
+        3, True, False,
+    ), done.output  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", ["named", "pinned"])
+def test_a_sink_of_another_installation_is_asked_about(settings: Settings, keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCHECK_CLUSTER", "mistyped")
+    monkeypatch.setenv("NETCHECK_REDIS_TAG", "empty")
+    done = audit("verify", *(["--keys", str(settings.data_dir / "audit" / "bot.pub")] if keys == "pinned" else []))
+    assert (done.exit_code, "is NETCHECK_CLUSTER the one that it runs with?" in done.output) == (3, True), done.output
+    assert "nothing was audited" not in done.output
+
+
+@pytest.mark.parametrize("keys", ["named", "pinned"])
+def test_nothing_in_redis_and_no_head_in_the_sink_is_no_proof_whatever_keys_are_known(
+    settings: Settings, keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Redis may have been wiped, and the sink cut back to its lines of keys."""
+    folder = settings.data_dir / "audit"
+    sunk(settings.data_dir, *([] if keys == "pinned" else keys_of(folder / "heads.log")))
+    monkeypatch.delenv("NETCHECK_REDIS_URL")
+    done = audit("verify", *(["--keys", str(folder / "bot.pub")] if keys == "pinned" else []))
+    assert (done.exit_code, done.output.startswith("❔ nothing was audited yet")) == (3, True), done.output

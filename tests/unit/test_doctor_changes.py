@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from bot.cli import cli
 from bot.settings import BotSettings
 from tests.approvals import present
 from tests.pretend_changes import NOW, OLD, state_of
+from tests.queue_parts import wait_until_ended
 from tests.unit.conftest import RedisPlace
 from workers import seal
 from workers.doctor import Seen, changes
 from workers.jobs import Jobs
+from workers.queue.embedded import Embedded
 
 POLICY = """
 version = 1
@@ -106,7 +109,24 @@ def test_the_doctor_makes_nothing_and_says_what_the_first_start_makes(tmp_path: 
         f"⚠  Redis: embedded, in {tmp_path / 'data'}: not there yet\n   → The first `netcheck-bot bot` or `worker` makes it."
         in said
     )
-    assert "`netcheck-bot bot` makes redis, job.key, voice.key, audit/bot.key; `netcheck-bot worker` makes redis, job.key" in said
+    made = "the Redis, keys, the audit's files"
+    assert f"at the first start `netcheck-bot bot` makes {made}; `netcheck-bot worker` makes {made}\n" in said
+
+
+def test_an_empty_folder_is_no_redis_and_one_that_is_there_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "redis").mkdir()
+    monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("NETCHECK_KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("NETCHECK_REDIS_URL", raising=False)
+    said = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False).output
+    assert ("not there yet" in said, list((tmp_path / "redis").iterdir())) == (True, [])
+    embedded = Embedded(tmp_path)
+    asyncio.run(embedded.start())
+    embedded.stop()
+    wait_until_ended(tmp_path)
+    said = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False).output
+    assert f"✅ Redis: embedded, in {tmp_path}; jobs: 0 waiting" in said
+    wait_until_ended(tmp_path)
 
 
 def test_the_doctor_asks_a_redis_for_which_there_is_no_key_here_yet(

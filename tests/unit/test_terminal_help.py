@@ -60,6 +60,11 @@ def test_a_mistyped_subcommand_is_followed_by_the_nearest() -> None:
     assert "did you mean" not in CliRunner().invoke(cli, ["xyzzy"]).stderr
 
 
+def test_a_shell_that_completes_after_a_mistyped_subcommand_gets_nothing() -> None:
+    said = CliRunner().invoke(cli, [], env={"_CLI_COMPLETE": "bash_complete", "COMP_WORDS": "cli chekc xyz", "COMP_CWORD": "2"})
+    assert (said.exit_code, said.output.strip()) == (0, "")
+
+
 @pytest.mark.parametrize("words", [["help"], *(["help", name] for name in catalogue())], ids=" ".join)
 @pytest.mark.parametrize("columns", [80, 120])
 def test_help_fits_the_terminal_and_loses_no_word(words: list[str], columns: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,13 +33,20 @@ class Examined:
     @property
     def good(self) -> bool | None:
         """None where it cannot be told."""
-        return False if self.verdict.problems else None if self.sink is None or not self.sink.keys else True
+        if self.verdict.problems:
+            return False
+        return None if self.sink is None or not self.sink.keys or self.empty else True
+
+    @property
+    def empty(self) -> bool:
+        """Whether neither the chains nor the sink know of any entry: none was made, or all were taken out of both."""
+        known = self.verdict.entries or self.verdict.problems or self.verdict.expired
+        return not known and not (self.sink and (self.sink.heads or self.sink.seals))
 
     @property
     def nothing(self) -> bool:
-        """Whether neither the chains nor the sink know of any entry."""
-        known = self.verdict.entries or self.verdict.problems or self.verdict.expired
-        return not known and not (self.sink and (self.sink.heads or self.sink.seals))
+        """Whether nothing suggests that there ever was an entry: not even a line that nobody can read or another's."""
+        return self.empty and not (self.sink and (self.sink.unreadable or self.sink.others))
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class Sunk:
     """What a sink holds, in its order. `damaged` are lines that are not what was signed.
 
     `unreadable` ones tell nothing: a machine that lost its power leaves half a line, and what it said is said again.
+    `others`: whether there are lines of other installations.
     """
 
     keys: dict[str, PublicKey] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Sunk:
     seals: tuple[Seal, ...] = ()
     damaged: tuple[str, ...] = ()
     unreadable: tuple[int, ...] = ()
+    others: bool = False
 
 
 def head_of(record: Record) -> Head:
@@ -112,6 +114,7 @@ def read(text: Iterable[str], pinned: Keys | None = None, of: str = "") -> Sunk:
     """What the lines of a sink say of one installation. Keys are those that it names itself, or only the `pinned` ones."""
     lines: list[Line] = []
     unreadable: list[int] = []
+    others = False
     for number, raw in enumerate(text, 1):
         if MARK not in raw:
             continue
@@ -119,8 +122,11 @@ def read(text: Iterable[str], pinned: Keys | None = None, of: str = "") -> Sunk:
             line = _loads(raw.partition(MARK)[2])
         except (ValueError, RecursionError):
             unreadable.append(number)
+            continue
+        if line.of == of:
+            lines.append(line)
         else:
-            lines += [line] if line.of == of else []
+            others = True
     keys = dict(pinned) if pinned is not None else by_id(_own_keys(lines))
     heads: list[Head] = []
     seals: list[Seal] = []
@@ -134,7 +140,7 @@ def read(text: Iterable[str], pinned: Keys | None = None, of: str = "") -> Sunk:
             heads.append(line)
         else:
             seals.append(line)
-    return Sunk(keys, tuple(heads), tuple(seals), tuple(damaged), tuple(unreadable))
+    return Sunk(keys, tuple(heads), tuple(seals), tuple(damaged), tuple(unreadable), others)
 
 
 def _own_keys(lines: Iterable[Line]) -> Iterator[PublicKey]:

@@ -13,19 +13,19 @@ from workers import locate
 from workers.check import Ask, Plan, Round, Slot, View, batch
 from workers.checks._ipvs_seen import OnNode, virtuals
 from workers.errors import UsageError
-from workers.nearest import nearest
 from workers.objects import Node, Service
 from workers.params import Arg, NodeTarget, ServiceOrNodeTarget
 from workers.rules.desired import frontends
 from workers.rules.modes import of_ipvs
 from workers.rules.names import RuleName
+from workers.rules.near import near
 from workers.rules.resolve import Frontend
 
 Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
 IpFamily = Literal["ip", "ip6"]
 Place = tuple[str, str, str]
 """Node, backend, family."""
-_NAMING, _NEAR = 3, 3
+_NAMING = 3
 EVERY: tuple[str, ...] = ("iptables-nft", "iptables-legacy", "nftables")
 
 
@@ -141,8 +141,7 @@ def _with_near(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
     }
     answers = yield from batch(asks)
     names = [name for answer in answers.values() if isinstance(answer, chain_names.Names) for name in answer.names]
-    known = {name.lower(): name for name in names}
-    return replace(seen, near=tuple(known[name] for name in nearest(params.chain.name.lower(), known, _NEAR)))
+    return replace(seen, near=near(params.chain.name, names))
 
 
 def _with_ipvs(seen: Seen, service: Service, view: View) -> Plan[Seen]:

@@ -22,6 +22,8 @@ from workers.queue import keeper
 from workers.queue.errors import QueueAway
 
 log = structlog.get_logger()
+DATA = Path("redis", "appendonlydir")
+"""What a server has made in the folder once it ran; without it there is nothing to ask."""
 _keepers: list[subprocess.Popen[bytes]] = []
 """Children of this process; they outlive what started them, as long as there are users."""
 _SOCKET = "redis.sock"
@@ -33,6 +35,7 @@ port 0
 unixsocket {_SOCKET}
 unixsocketperm 700
 appendonly yes
+appenddirname {DATA.name}
 appendfsync always
 save ""
 logfile valkey.log
@@ -48,7 +51,8 @@ class Embedded:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute() / "redis"
+        self._data = folder.absolute() / DATA
+        self._folder = self._data.parent
         self._users: int | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._starting = asyncio.Lock()
@@ -63,7 +67,7 @@ class Embedded:
     @property
     def made(self) -> bool:
         """Whether it was ever started. Raises `OSError` where that cannot be told."""
-        return secret_file.there(self._folder)
+        return secret_file.there(self._data)
 
     @property
     def pid(self) -> int:
