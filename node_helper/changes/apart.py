@@ -38,19 +38,37 @@ def run(work: Callable[[], bytes], stop: Stop) -> bytes:
         os.close(said)
 
 
-def start(argv: list[str], seconds: float) -> bytes:
-    """Start a program that stays, in a cgroup of its own where one can be made; what it first says on descriptor 3."""
+def start(argv: list[str], ready: bytes, seconds: float) -> bytes:
+    """Start a program that stays, in a cgroup of its own where one can be made: what it says first on descriptor 3.
+
+    That is `ready`, or what it says of its failure (on standard error too) before it ends or the time is over.
+    """
 
     def become(pipe: int) -> None:
-        os.dup2(pipe, _PIPE)
+        for told in (_PIPE, 2):
+            os.dup2(pipe, told)
         os.set_inheritable(_PIPE, True)  # noqa: FBT003  (it takes no keyword)
         os.execve(argv[0], argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})  # noqa: S606  (no shell is wanted)
 
-    said = _apart(become)
+    said, heard = _apart(become), b""
     try:
-        return os.read(said, _LAST) if select.select([said], [], [], seconds)[0] else b""
+        while heard != ready and select.select([said], [], [], seconds)[0]:
+            data = os.read(said, _LAST)
+            if not data:
+                break
+            heard += data
+        return heard
     finally:
         os.close(said)
+
+
+def tell(ready: bytes) -> None:
+    """For the program that was started so: say that all is well, and nothing more."""
+    os.write(_PIPE, ready)
+    os.close(_PIPE)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
 
 
 def enter_cgroup(name: str) -> Optional[str]:

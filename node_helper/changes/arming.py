@@ -30,6 +30,8 @@ sys.exit(main(os.path.dirname(sys.argv[0])))
 """
 _RECORD, _ALIVE, PROGRAM = "armed.json", "alive", "undo.pyz"
 _START_SECONDS = 20.0
+READY = b"waiting"
+"""What the process that waits says once it does."""
 
 
 class NotArmed(Exception):
@@ -152,5 +154,7 @@ def _sources(source: str) -> Iterator[str]:
 
 def _wait_in_a_process(folder: str) -> None:
     program = [sys.executable, "-ISB", os.path.join(folder, PROGRAM)]
-    if apart.start(program, _START_SECONDS) != b"waiting":
-        raise OSError("the process that should put it back did not start")
+    said = apart.start(program, READY, _START_SECONDS)
+    if said != READY:
+        why = said.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        raise OSError(f"the process that should put it back did not start: {why or 'it said nothing'}")

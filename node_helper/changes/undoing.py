@@ -22,7 +22,6 @@ from node_helper.changes.times import rfc3339
 
 _LOOKS_EVERY_S = 5.0
 _STARTED = "started"
-_READY = 3
 _OPEN = ("intent", "done", "failed")
 """What failed and is armed still left something that was not put back."""
 
@@ -35,8 +34,7 @@ def main(folder: str) -> int:
         return _until_free(hands, folder, armed)
     cgroup = apart.enter_cgroup(os.path.basename(folder))
     alive = arming.hold(folder)
-    os.write(_READY, b"waiting")
-    os.close(_READY)
+    apart.tell(arming.READY)
     try:
         while (left := armed.boot_at - arming.boottime()) > 0 and os.path.exists(folder):
             time.sleep(min(left, _LOOKS_EVERY_S))

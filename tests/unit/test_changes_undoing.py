@@ -260,3 +260,11 @@ def test_a_timer_that_somebody_took_away_is_not_said_to_come(node: FolderNode, s
     assert systemd.exists()
     (Path(node.paths.units) / "timers.target.wants/netcheck-undo-00000001.timer").unlink()
     assert node.recent()[0].state == "undo-failed"
+
+
+def test_a_process_that_does_not_begin_to_wait_says_why(node: FolderNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arming, "_MAIN", "raise ValueError('out of order')")
+    said = node.apply(plan_of(hold_s=600))
+    assert (said.refusal, said.done and said.done.state) == ("failed", "failed")
+    assert "did not start: ValueError: out of order;" in said.reason
+    assert node.held() == (BEFORE.value, BEFORE.buckets, "")
