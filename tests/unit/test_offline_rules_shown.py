@@ -132,3 +132,24 @@ def test_a_tree_that_is_too_long_ends_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "node1.iptables-save.txt").write_text(f"*nat\n:KUBE-SERVICES - [0:0]\n{rules}COMMIT\n")
     said = CliRunner().invoke(cli, ["check", "rules", "node1", "chain=KUBE-SERVICES", "--from", str(tmp_path)]).stdout
     assert "ends after 2,000 lines" in said
+
+
+def test_what_nft_prints_with_handles_is_cut_out_as_without(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    handled = re.sub(r"^(\t?(?:table|chain|map|set) .*\{)$", r"\1 # handle 7", text, flags=re.MULTILINE)
+    (objects_in(tmp_path) / "node2.nft.txt").write_text(handled)
+    files = tmp_path / "files"
+    said = json.loads(asked("rules node2", tmp_path, "--output", "json", "--files", str(files)).stdout)
+    plain = report("rules node2", SAMPLES)
+    assert (said["verdict"], said["facts"]) == (plain["verdict"], plain["facts"])
+    assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == handled
+
+
+def test_a_table_that_cannot_be_cut_out_is_unknown_and_no_empty_file(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    (objects_in(tmp_path) / "node2.nft.txt").write_text("".join(f"  {line}" for line in text.splitlines(keepends=True)))
+    said = report("rules node2", tmp_path)
+    assert (said["verdict"], said["files"]) == ("unknown", [])
+    assert [f["evidence"][0]["value"] for f in said["findings"]] == [
+        f"node2.nft.txt has no line 'table {family} kube-proxy {{' as the tool prints it" for family in ("ip", "ip6")
+    ]
