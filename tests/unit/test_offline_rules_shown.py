@@ -153,3 +153,27 @@ def test_a_table_that_cannot_be_cut_out_is_unknown_and_no_empty_file(tmp_path: P
     assert [f["evidence"][0]["value"] for f in said["findings"]] == [
         f"node2.nft.txt has no line 'table {family} kube-proxy {{' as the tool prints it" for family in ("ip", "ip6")
     ]
+
+
+FIREWALL = """table ip firewall {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		tcp dport 22 accept
+	}
+}
+"""
+
+
+def test_tables_of_nftables_that_are_not_kube_proxys_are_there(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    (objects_in(tmp_path) / "node2.nft.txt").write_text(text + FIREWALL)
+    assert "  tcp dport 22 accept\n" in asked("nftables node2 chain=input", tmp_path).stdout
+    said = report("nftables node2 table=firewall", tmp_path)
+    assert [save["rules"] for save in said["facts"]["nodes"]["node2"]["saves"]] == [1]
+    whole, plain = (report("rules node2", folder)["facts"]["nodes"]["node2"] for folder in (tmp_path, SAMPLES))
+    assert (whole["saves"], len(whole["tables"])) == (plain["saves"], len(plain["tables"]) + 1)
+
+
+def test_what_nft_shows_of_iptables_tables_is_no_table_of_nftables(tmp_path: Path) -> None:
+    (objects_in(tmp_path) / "node1.nft.txt").write_text(FIREWALL.replace("firewall", "security"))
+    assert report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"] == []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from node_helper.netfilter.legacy import HOOKS
-from node_helper.netfilter.records import FilterTable, Ruleset, Table
+from node_helper.netfilter.records import OF_IPTABLES, FilterTable, Ruleset, Table
 from node_helper.protocol import CannotLook
 from workers.offline.source import OfNode
 from workers.rules import saved_iptables, saved_nft, saved_nft_json
@@ -109,10 +109,11 @@ def refuse_hidden(files: OfNode) -> None:
 
 def filter_tables(saved: Saved) -> Iterator[FilterTable]:
     """As a node would tell them. What nft shows of iptables' own tables is told by iptables-save."""
+    native = saved.ruleset.backend == "nftables"
     for table in saved.ruleset.tables:
-        if table.family != saved.family or (saved.ruleset.backend == "nftables" and table.name != NFT_TABLE):
+        if table.family != saved.family or (native and table.name in OF_IPTABLES):
             continue
-        services = table.name == NFT_TABLE or any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
+        services = table.name == NFT_TABLE if native else any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
         yield FilterTable(saved.ruleset.backend, saved.family, table.name, _hooked(table), services)
 
 
