@@ -171,3 +171,21 @@ def test_a_table_that_iptables_could_not_print_is_unknown_beside_others_of_servi
     for service in ("web", "nobody"):
         ids = {f["id"] for f in report(f"rules shop/{service} on node1", tmp_path)["findings"]} - {"service-no-endpoints"}
         assert ids == {"unknown-fact"}
+
+
+@pytest.mark.parametrize(
+    ("left", "claim"),
+    [
+        ("node1", "There is no table nope of the families ip and ip6 on node1: there are filter, mangle, nat"),
+        ("node[13]", "There is no table nope of the families ip and ip6 on 2 of 3 nodes: there are filter, mangle, nat, raw"),
+    ],
+)
+def test_a_table_is_called_absent_only_of_nodes_that_were_looked_at(saved: Path, left: str, claim: str) -> None:
+    kept = set(saved.glob(f"{left}.*"))
+    for file in set(saved.glob("node[123].*")) - kept:
+        file.unlink()
+    said = report("rules shop/web table=nope", saved)
+    (found,) = (f for f in said["findings"] if f["id"] == "no-such-rules")
+    assert found["claim"] == claim
+    assert {e["source"] for e in found["evidence"]} == {f"tables of {file.name[:5]}" for file in kept}
+    assert "no table" not in said["headline"]

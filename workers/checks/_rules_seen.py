@@ -54,6 +54,11 @@ class Seen:
         return (*self.found.items(), *self.chains.items(), *self.texts.items())
 
     @property
+    def looked(self) -> tuple[str, ...]:
+        """The nodes that told their tables."""
+        return tuple(node for node in self.nodes if isinstance(self.backends[node], backends.Backends))
+
+    @property
     def without_rules(self) -> tuple[str, ...]:
         """The nodes that were seen and hold nothing for services: no rules, no virtual servers (of others does not count)."""
         seen = {node: known for node, known in self.backends.items() if isinstance(known, backends.Backends)}

@@ -30,7 +30,7 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
     where = f" on {_counted(seen)}" if seen.service else ""
     missing = absent(params, seen)
-    nothing = f": no {missing}" if missing else ""
+    nothing = f": no {missing}" if missing and seen.looked == seen.nodes else ""
     headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
