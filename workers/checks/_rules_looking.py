@@ -12,14 +12,13 @@ from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Ask, Plan, Round, Slot, View, batch
 from workers.checks._ipvs_seen import OnNode, virtuals
-from workers.checks._rules_seen import EVERY, Params, Place, Seen, absent, destinations, of_service
+from workers.checks._rules_seen import EVERY, FAMILIES, IpFamily, Params, Place, Seen, absent, destinations, of_service
 from workers.errors import UsageError
 from workers.nearest import nearest
 from workers.objects import Node, Service
 from workers.rules.modes import of_ipvs
 
 Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
-IpFamily = Literal["ip", "ip6"]
 _NAMING, _NEAR = 3, 3
 
 
@@ -37,6 +36,8 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
             texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
         elif only := destinations(service, place[2]):
             slots[place] = look.add(key, Ask(place[0], service_rules.FACT, _service_query(place, only)))
+    for place in _sought(seen, params):
+        texts[place] = look.add(f"table {' '.join(place)}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
     chains: dict[Place, list[Slot[Ruleset]]] = {}
     for place, table, query in _chain_queries(seen, params, of):
         chains.setdefault(place, []).append(look.add(f"chain {' '.join(place)} {table}", Ask(place[0], chain_rules.FACT, query)))
@@ -51,8 +52,23 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         texts={place: slot.of(got) for place, slot in texts.items()},
         programs={node: slot.of(got) for node, slot in others.items()},
     )
+    seen = yield from _with_other_families(seen, params, of)
     seen = yield from _with_near(seen, params, of)
     return seen if service is None else (yield from _with_ipvs(seen, service, view))
+
+
+def _with_other_families(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
+    """Ask for a chain that is nowhere in the families of which no table was told too: of saved files they may be unknown."""
+    if params.chain is None or not absent(params, seen).startswith("chain "):
+        return seen
+    asks = {
+        (node, query.backend, family): Ask(node, chain_rules.FACT, replace(query, family=family))
+        for (node, *_), _, query in _chain_queries(seen, params, of)
+        for family in FAMILIES
+        if (node, query.backend, family) not in seen.chains
+    }
+    answers = yield from batch({" ".join(place): ask for place, ask in asks.items()})
+    return replace(seen, chains={**seen.chains, **{place: answers[" ".join(place)] for place in asks}})
 
 
 def _with_near(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
@@ -110,6 +126,13 @@ def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
         else:
             used = [t for t in used if t.backend != "nftables" or t.services]
         yield from dict.fromkeys((node, t.backend, t.family) for t in used)
+
+
+def _sought(seen: Seen, params: Params) -> Iterator[Place]:
+    """Where to ask for a table that no node told: of saved files more may be there than they tell."""
+    told = [(node, t) for node in seen.nodes for t in seen.tables(node)]
+    if params.table and not any(t.name == params.table.name for _, t in told):
+        yield from dict.fromkeys((node, t.backend, family) for node, t in told for family in FAMILIES)
 
 
 def _chain_queries(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[tuple[Place, str, chain_rules.Query]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from node_helper.facts import backends, dataplane, ipvs, rules_text
 from node_helper.netfilter.records import Destination, FilterTable, Ruleset
@@ -16,8 +16,10 @@ from workers.rules.desired import frontends
 from workers.rules.names import RuleName
 from workers.rules.resolve import Frontend
 
+IpFamily = Literal["ip", "ip6"]
 Place = tuple[str, str, str]
 """Node, backend, family."""
+FAMILIES: tuple[IpFamily, ...] = ("ip", "ip6")
 EVERY: tuple[str, ...] = ("iptables-nft", "iptables-legacy", "nftables")
 
 
@@ -85,12 +87,24 @@ class Seen:
 
 
 def absent(params: Params, seen: Seen) -> str:
-    """The table or chain that was asked for and is nowhere, where that was seen; "" for none."""
+    """The table or chain that was asked for and is nowhere, where that was seen of a family; "" for none."""
     named = {t.name for node in seen.nodes for t in seen.tables(node)}
-    if params.table and named and params.table.name not in named:
-        return f"table {params.table}"
-    gone = [isinstance(answer, CannotLook) and answer.kind == "gone" for answer in seen.chains.values()]
-    return f"chain {params.chain}" if params.chain and gone and all(gone) else ""
+    if not lacking(seen):
+        return ""
+    if params.table and params.table.name not in named:
+        return "" if any(isinstance(answer, rules_text.Text) for answer in seen.texts.values()) else f"table {params.table}"
+    return f"chain {params.chain}" if seen.chains and not any(isinstance(a, Ruleset) for a in seen.chains.values()) else ""
+
+
+def lacking(seen: Seen) -> tuple[str, ...]:
+    """The families in which each answer was that what was named is not there."""
+    answers = seen.chains or seen.texts
+    asked = {family: [_gone(a) for place, a in answers.items() if place[2] == family] for family in FAMILIES}
+    return tuple(family for family, gone in asked.items() if gone and all(gone))
+
+
+def _gone(answer: object) -> bool:
+    return isinstance(answer, CannotLook) and answer.kind == "gone"
 
 
 def of_service(service: Service) -> Iterator[Frontend]:

@@ -53,7 +53,7 @@ _FILES: _Files = (
     (_NFT, ("ip", "ip6"), (saved_nft_json.parse, saved_nft.parse)),
 )
 _BY_FAMILY: _Files = ((("nft-ip.txt",), ("ip",), (saved_nft.parse,)), (("nft-ip6.txt",), ("ip6",), (saved_nft.parse,)))
-"""As `--files` writes them; read where there is nothing of both families."""
+"""As `--files` writes them; read where there is nothing of both families. They are of one table: others may be there."""
 
 
 NAMES = {
@@ -92,6 +92,15 @@ def wanted(files: OfNode, backend: str, family: str) -> Saved:
         reason = f"{name} was not saved{', only what nft shows of it' if viewed else ''}"
         raise CannotLook(reason, kind="missing", fix=f"Save {name} and run this again.")
     return found
+
+
+def not_in(files: OfNode, found: Saved, reason: str) -> CannotLook:
+    """What a file does not hold is ``gone``; of one that is of a single table ``missing``."""
+    if any(found.file in names for names, _, _ in _BY_FAMILY):
+        whole = files.file(NAMES[found.ruleset.backend, found.family])
+        only = f"only table {NFT_TABLE} was saved, in {files.file(found.file)}"
+        return CannotLook(only, kind="missing", fix=f"Save {whole} and run this again.")
+    return CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
 
 
 def refuse_hidden(files: OfNode) -> None:

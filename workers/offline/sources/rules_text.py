@@ -17,7 +17,7 @@ def read(files: OfNode, query: rules_text.Query) -> rules_text.Text:
     native = query.backend == "nftables"
     table = query.table or (NFT_TABLE if native else None)
     if table is not None and not any((t.family, t.name) == (query.family, table) for t in found.ruleset.tables):
-        raise CannotLook(f"{query.backend} ({query.family}) has no table {table!r}", kind="gone")
+        raise saved.not_in(files, found, f"{query.backend} ({query.family}) has no table {table!r}")
     name = files.file(NFT if native and files.has(NFT) else found.file)
     text = files.folder.text(name)
     if table is not None and not name.endswith(".json"):
