@@ -9,10 +9,9 @@ from node_helper.linux import iptables_legacy, iptables_nft, nfnetlink, nft_nati
 from node_helper.linux.nf_tables import FAMILIES, Tables
 from node_helper.netfilter.attributes import Malformed
 from node_helper.netfilter.legacy import HOOKS
-from node_helper.netfilter.records import Destination, FilterTable, Table, Wanted
+from node_helper.netfilter.records import OF_IPTABLES, Destination, FilterTable, Table, Wanted
 from node_helper.netfilter.xt_words import Undecodable
 
-_OURS = frozenset({"filter", "nat", "mangle", "raw", "security"})
 _SERVICES = "KUBE-SERVICES"
 _PROXY = "kube-proxy"
 _NOWHERE = (Destination("", 0, ""),)
@@ -43,7 +42,7 @@ def _nft_tables(family: str) -> Iterator[FilterTable]:
     with closing(nfnetlink.connect()) as netlink:
         tables = Tables(netlink, family)
         for name in tables.names():
-            if name in _OURS:
+            if name in OF_IPTABLES:
                 rules = any(tables.used(name, hook) for hook in HOOKS)
                 yield FilterTable("iptables-nft", family, name, rules, bool(tables.used(name, _SERVICES)))
             else:

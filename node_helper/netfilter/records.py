@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+OF_IPTABLES = frozenset({"filter", "nat", "mangle", "raw", "security"})
+"""The tables that iptables knows; those of these names in nf_tables are iptables-nft's."""
+
 
 @dataclass(frozen=True)
 class Rule:

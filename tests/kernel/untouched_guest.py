@@ -10,6 +10,7 @@ from typing import Any, Literal
 from node_helper import facts
 from node_helper.facts import (
     all_rules,
+    chain_names,
     chain_rules,
     connect,
     conntrack,
@@ -60,6 +61,7 @@ def questions(kernel: Linux) -> dict[str, list[Any]]:
     return {
         **{name: [fact.query()] for name, fact in facts.catalogue().items() if not fact.query.__dataclass_fields__},
         "all_rules": [all_rules.Query(backend, family) for backend, family in rules],
+        "chain_names": [chain_names.Query(backend, family, "filter") for backend, family in rules],
         "chain_rules": [chain_rules.Query(backend, family, "filter", "FORWARD") for backend, family in rules],
         "connect": [connect.Query(here, _HERE, 9)],
         "conntrack": [conntrack.Query()],

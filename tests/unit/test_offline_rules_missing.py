@@ -171,3 +171,67 @@ def test_a_table_that_iptables_could_not_print_is_unknown_beside_others_of_servi
     for service in ("web", "nobody"):
         ids = {f["id"] for f in report(f"rules shop/{service} on node1", tmp_path)["findings"]} - {"service-no-endpoints"}
         assert ids == {"unknown-fact"}
+
+
+@pytest.mark.parametrize(
+    ("left", "claim"),
+    [
+        ("node1", "There is no table nope of the families ip and ip6 on node1: there are filter, mangle, nat"),
+        (
+            "node[12]",
+            "There is no table nope of the families ip and ip6 on 2 of 3 nodes: there are filter, kube-proxy, mangle, nat",
+        ),
+    ],
+)
+def test_a_table_is_called_absent_only_of_nodes_that_were_looked_at(saved: Path, left: str, claim: str) -> None:
+    kept = set(saved.glob(f"{left}.*"))
+    for file in set(saved.glob("node[123].*")) - kept:
+        file.unlink()
+    said = report("rules shop/web table=nope", saved)
+    (found,) = (f for f in said["findings"] if f["id"] == "no-such-rules")
+    assert found["claim"] == claim
+    assert {e["source"] for e in found["evidence"]} == {f"tables of {file.name[:5]}" for file in kept}
+    assert "no table" not in said["headline"]
+
+
+OF_ONE_TABLE = "only table kube-proxy was saved, in node1.nft-{}.txt"
+
+
+@pytest.mark.parametrize(
+    ("words", "saves", "reasons"),
+    [
+        ("table=firewall", ("nft-ip",), [OF_ONE_TABLE.format("ip"), "node1.nft.txt was not saved"]),
+        ("table=firewall", ("nft-ip", "nft-ip6"), [OF_ONE_TABLE.format("ip"), OF_ONE_TABLE.format("ip6")]),
+        ("chain=input", ("nft-ip", "nft-ip6"), [OF_ONE_TABLE.format("ip"), OF_ONE_TABLE.format("ip6")]),
+        ("table=raw", ("iptables-save",), ["node1.ip6tables-save.txt was not saved"]),
+        ("chain=KUBE-SERVICS", ("iptables-save",), ["node1.ip6tables-save.txt was not saved"]),
+    ],
+)
+def test_a_table_or_chain_that_the_saved_part_lacks_is_unknown(
+    tmp_path: Path, words: str, saves: tuple[str, ...], reasons: list[str]
+) -> None:
+    whole = (SAMPLES / "node2.nft.txt").read_text()
+    second = whole.index("table ip6 ")
+    texts = {
+        "nft-ip": whole[:second],
+        "nft-ip6": whole[second:],
+        "iptables-save": (SAMPLES / "node1.iptables-save.txt").read_text(),
+    }
+    objects_in(tmp_path)
+    for save in saves:
+        (tmp_path / f"node1.{save}.txt").write_text(texts[save])
+    for check in ("rules", "nftables" if "nft-ip" in saves else "iptables"):
+        said = report(f"{check} node1 {words}", tmp_path)
+        assert said["verdict"] == "unknown"
+        assert [f["evidence"][0]["value"] for f in said["findings"] if f["id"] == "unknown-fact"] == reasons
+        claims = [f["claim"] for f in said["findings"] if f["id"] == "no-such-rules"]
+        assert [" of the family ip: " in claim or " of the family ip; " in claim for claim in claims] == [True] * (
+            2 - len(reasons)
+        )
+        assert "no table" not in said["headline"]
+        assert "no chain" not in said["headline"]
+
+
+@pytest.mark.parametrize("words", ["rules node2 table=firewall", "rules node2 chain=input", "iptables node1 table=raw"])
+def test_what_whole_saves_lack_is_absent(words: str) -> None:
+    assert [f["id"] for f in report(words, SAMPLES)["findings"]] == ["no-such-rules"]

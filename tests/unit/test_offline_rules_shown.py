@@ -105,12 +105,19 @@ def test_a_chain_is_found_in_whatever_table_it_is() -> None:
     ],
 )
 def test_a_mistyped_chain_is_followed_by_the_nearest_names(words: str, near: str) -> None:
-    assert f" of the families ip and ip6; near it: {near}" in asked(words, SAMPLES).stdout
+    said = asked(words, SAMPLES).stdout
+    whole = re.search("node[12]", words)  # of node3 only the rules of IPv4 were saved
+    assert f" of {'the families ip and ip6' if whole else 'the family ip'}; near it: {near}" in said
+    assert ("node3.ip6tables-legacy-save.txt was not saved" in said) == (not whole)
 
 
 @pytest.mark.parametrize(
     "words",
-    ["rules shop/web on node1 chain=FORWARD", "rules shop/web on node2 chain=services", "iptables shop/web chain=KUBE-NOPE"],
+    [
+        "rules shop/web on node1 chain=FORWARD",
+        "rules shop/web on node2 chain=services",
+        "iptables shop/web on node1 chain=KUBE-NOPE",
+    ],
 )
 def test_a_chain_beside_a_service_is_shown_and_the_service_judged_as_without(words: str) -> None:
     said = report(words, SAMPLES)
@@ -132,3 +139,48 @@ def test_a_tree_that_is_too_long_ends_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "node1.iptables-save.txt").write_text(f"*nat\n:KUBE-SERVICES - [0:0]\n{rules}COMMIT\n")
     said = CliRunner().invoke(cli, ["check", "rules", "node1", "chain=KUBE-SERVICES", "--from", str(tmp_path)]).stdout
     assert "ends after 2,000 lines" in said
+
+
+def test_what_nft_prints_with_handles_is_cut_out_as_without(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    handled = re.sub(r"^(\t?(?:table|chain|map|set) .*\{)$", r"\1 # handle 7", text, flags=re.MULTILINE)
+    (objects_in(tmp_path) / "node2.nft.txt").write_text(handled)
+    files = tmp_path / "files"
+    said = json.loads(asked("rules node2", tmp_path, "--output", "json", "--files", str(files)).stdout)
+    plain = report("rules node2", SAMPLES)
+    assert (said["verdict"], said["facts"]) == (plain["verdict"], plain["facts"])
+    assert "".join((files / f"node2.nft-{family}.txt").read_text() for family in ("ip", "ip6")) == handled
+
+
+def test_a_table_that_cannot_be_cut_out_is_unknown_and_no_empty_file(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    (objects_in(tmp_path) / "node2.nft.txt").write_text("".join(f"  {line}" for line in text.splitlines(keepends=True)))
+    said = report("rules node2", tmp_path)
+    assert (said["verdict"], said["files"]) == ("unknown", [])
+    assert [f["evidence"][0]["value"] for f in said["findings"]] == [
+        f"node2.nft.txt has no line 'table {family} kube-proxy {{' as the tool prints it" for family in ("ip", "ip6")
+    ]
+
+
+FIREWALL = """table ip firewall {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		tcp dport 22 accept
+	}
+}
+"""
+
+
+def test_tables_of_nftables_that_are_not_kube_proxys_are_there(tmp_path: Path) -> None:
+    text = (SAMPLES / "node2.nft.txt").read_text()
+    (objects_in(tmp_path) / "node2.nft.txt").write_text(text + FIREWALL)
+    assert "  tcp dport 22 accept\n" in asked("nftables node2 chain=input", tmp_path).stdout
+    said = report("nftables node2 table=firewall", tmp_path)
+    assert [save["rules"] for save in said["facts"]["nodes"]["node2"]["saves"]] == [1]
+    whole, plain = (report("rules node2", folder)["facts"]["nodes"]["node2"] for folder in (tmp_path, SAMPLES))
+    assert (whole["saves"], len(whole["tables"])) == (plain["saves"], len(plain["tables"]) + 1)
+
+
+def test_what_nft_shows_of_iptables_tables_is_no_table_of_nftables(tmp_path: Path) -> None:
+    (objects_in(tmp_path) / "node1.nft.txt").write_text(FIREWALL.replace("firewall", "security"))
+    assert report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"] == []

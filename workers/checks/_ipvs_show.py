@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from node_helper import codec
@@ -28,7 +29,7 @@ def show(params: object, view: View, seen: Seen) -> Shown:  # noqa: ARG001  (eve
         headline = f"{sum(len(one.virtual_servers) for one in used)} virtual servers on {what}"
     facts = {"service": str(seen.service) if seen.service else None, "nodes": {one.node: _facts(one) for one in seen.nodes}}
     notes = tuple(note for one in seen.nodes if (note := _note(one, seen)))
-    return Shown(headline, facts, tuple(_table(view, one) for one in used), tuple(_file(one, seen) for one in used), notes)
+    return Shown(headline, facts, tuple(_table(view, one) for one in used), tuple(_files(seen)), notes)
 
 
 def _table(view: View, one: OnNode) -> Table:
@@ -54,13 +55,13 @@ def _real(real: RealServer) -> tuple[str, ...]:
     )
 
 
-def _file(one: OnNode, seen: Seen) -> RawFile:
+def _files(seen: Seen) -> Iterator[RawFile]:
     """The tool's own words where it was run, else the same made from the kernel's answer; what is of one service is named so."""
-    servers = one.servers
-    if not isinstance(servers, Ipvs) or servers.table is None:
-        return RawFile(f"{one.node}.ipvsadm.txt", "")
-    said = servers.listing if servers.listing is not None and not seen.service else listing.servers(servers.table)
-    return RawFile(f"{one.node}.ipvsadm{'.part' if seen.service or servers.listing_cut else ''}.txt", said)
+    for one in seen.nodes:
+        servers = one.servers
+        if isinstance(servers, Ipvs) and servers.table and servers.table.virtual_servers:
+            said = servers.listing if servers.listing is not None and not seen.service else listing.servers(servers.table)
+            yield RawFile(f"{one.node}.ipvsadm{'.part' if seen.service or servers.listing_cut else ''}.txt", said)
 
 
 def _note(one: OnNode, seen: Seen) -> str:

@@ -11,7 +11,7 @@ from workers import findings
 from workers.check import View
 from workers.checks import _ipvs_drift
 from workers.checks._rules_drift import drifted, unhandled
-from workers.checks._rules_seen import Params, Seen, absent, of_service
+from workers.checks._rules_seen import Params, Seen, absent, lacking, of_service
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -50,18 +50,21 @@ def _not_there(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """What was asked for by a name that no node knows was not looked at: not a fault, and no reason to call anything healthy."""
     if not (what := absent(params, seen)):
         return
-    there = {node: sorted({t.name for t in seen.tables(node)}) for node in seen.nodes}
+    there = {node: sorted({t.name for t in seen.tables(node)}) for node in seen.looked}
     if what.startswith("table "):
         known = f": there are {', '.join(sorted({name for names in there.values() for name in names}))}"
     else:
         known = f"; near it: {', '.join(seen.near)}" if seen.near else ""
+    some = f" on {seen.looked[0] if len(there) == 1 else f'{len(there)} of {len(seen.nodes)} nodes'}"
+    families = "the families ip and ip6" if len(of := lacking(seen)) > 1 else f"the family {of[0]}"
+    where = "" if seen.looked == seen.nodes else some
     yield Finding(
         id="no-such-rules",
         severity=Severity.INFO,
-        claim=f"There is no {what} of the families ip and ip6{known}",  # nft's inet, bridge and netdev are not looked at
+        claim=f"There is no {what} of {families}{where}{known}",  # nft's inet, bridge and netdev are not looked at
         evidence=tuple(Evidence(f"tables of {node}", ", ".join(tables) or "none", view.now) for node, tables in there.items()),
         disprove=f"A listing of these tables that has the {what}.",
-        fix=f"`rules {seen.nodes[0]}` shows what is there.",
+        fix=f"`rules {seen.looked[0]}` shows what is there.",
         subject=what,
     )
 

@@ -10,7 +10,7 @@ from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.checks._rules_facts import counts, drawn, facts, has_services, tree
-from workers.checks._rules_seen import EVERY, Params, Place, Seen, absent, of_service
+from workers.checks._rules_seen import EVERY, FAMILIES, Params, Place, Seen, absent, lacking, of_service
 from workers.model import RawFile, Shown, Table
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -30,7 +30,7 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
     where = f" on {_counted(seen)}" if seen.service else ""
     missing = absent(params, seen)
-    nothing = f": no {missing}" if missing else ""
+    nothing = f": no {missing}" if missing and seen.looked == seen.nodes and len(lacking(seen)) == len(FAMILIES) else ""
     headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
     files = tuple(_files(params, seen))
@@ -151,7 +151,7 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
             in_table = f" in table {params.table}" if params.table else ""
             yield f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
     for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
-        if isinstance(answer, CannotLook) and answer.kind == "gone":
+        if isinstance(answer, CannotLook) and answer.kind == "gone" and not absent(params, seen).startswith("table "):
             yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."

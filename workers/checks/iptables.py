@@ -5,7 +5,8 @@ from __future__ import annotations
 from workers.check import Access, Check, Plan, View
 from workers.checks import _rules_show
 from workers.checks._rules_judge import judge
-from workers.checks._rules_seen import Params, Seen, looking
+from workers.checks._rules_looking import looking
+from workers.checks._rules_seen import Params, Seen
 from workers.model import Shown
 
 _OF = ("iptables-nft", "iptables-legacy")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from workers.check import Access, Check
 from workers.checks._rules_judge import judge
-from workers.checks._rules_seen import Params, looking
+from workers.checks._rules_looking import looking
+from workers.checks._rules_seen import Params
 from workers.checks._rules_show import show
 
 CHECK = Check(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from node_helper.netfilter.legacy import HOOKS
-from node_helper.netfilter.records import FilterTable, Ruleset, Table
+from node_helper.netfilter.records import OF_IPTABLES, FilterTable, Ruleset, Table
 from node_helper.protocol import CannotLook
 from workers.offline.source import OfNode
 from workers.rules import saved_iptables, saved_nft, saved_nft_json
@@ -53,7 +53,7 @@ _FILES: _Files = (
     (_NFT, ("ip", "ip6"), (saved_nft_json.parse, saved_nft.parse)),
 )
 _BY_FAMILY: _Files = ((("nft-ip.txt",), ("ip",), (saved_nft.parse,)), (("nft-ip6.txt",), ("ip6",), (saved_nft.parse,)))
-"""As `--files` writes them; read where there is nothing of both families."""
+"""As `--files` writes them; read where there is nothing of both families. They are of one table: others may be there."""
 
 
 NAMES = {
@@ -94,6 +94,15 @@ def wanted(files: OfNode, backend: str, family: str) -> Saved:
     return found
 
 
+def not_in(files: OfNode, found: Saved, reason: str) -> CannotLook:
+    """What a file does not hold is ``gone``; of one that is of a single table ``missing``."""
+    if any(found.file in names for names, _, _ in _BY_FAMILY):
+        whole = files.file(NAMES[found.ruleset.backend, found.family])
+        only = f"only table {NFT_TABLE} was saved, in {files.file(found.file)}"
+        return CannotLook(only, kind="missing", fix=f"Save {whole} and run this again.")
+    return CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
+
+
 def refuse_hidden(files: OfNode) -> None:
     """Raises `CannotLook` ``missing`` where the files say that what they do not hold may be about services."""
     for names, families, _ in _FILES[:2]:
@@ -109,10 +118,11 @@ def refuse_hidden(files: OfNode) -> None:
 
 def filter_tables(saved: Saved) -> Iterator[FilterTable]:
     """As a node would tell them. What nft shows of iptables' own tables is told by iptables-save."""
+    native = saved.ruleset.backend == "nftables"
     for table in saved.ruleset.tables:
-        if table.family != saved.family or (saved.ruleset.backend == "nftables" and table.name != NFT_TABLE):
+        if table.family != saved.family or (native and table.name in OF_IPTABLES):
             continue
-        services = table.name == NFT_TABLE or any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
+        services = table.name == NFT_TABLE if native else any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
         yield FilterTable(saved.ruleset.backend, saved.family, table.name, _hooked(table), services)
 
 

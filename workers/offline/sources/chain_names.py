@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from node_helper.facts import chain_names
-from node_helper.protocol import CannotLook
 from workers.offline.rules import saved
 from workers.offline.source import OfNode, Source
 
 
 def read(files: OfNode, query: chain_names.Query) -> chain_names.Names:
     """``missing`` where this backend was not saved, ``gone`` where it was and has no such table."""
-    for table in saved.wanted(files, query.backend, query.family).ruleset.tables:
+    found = saved.wanted(files, query.backend, query.family)
+    for table in found.ruleset.tables:
         if (table.family, table.name) == (query.family, query.table):
             return chain_names.Names(tuple(chain.name for chain in table.chains))
-    raise CannotLook(f"{query.backend} ({query.family}) has no table {query.table!r}", kind="gone")
+    raise saved.not_in(files, found, f"{query.backend} ({query.family}) has no table {query.table!r}")
 
 
 SOURCE = Source(chain_names.FACT, read)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from node_helper.facts import chain_rules
 from node_helper.netfilter.records import Ruleset
-from node_helper.protocol import CannotLook
 from workers.offline.rules import saved
 from workers.offline.source import OfNode, Source
 from workers.rules import part
@@ -16,7 +15,7 @@ def read(files: OfNode, query: chain_rules.Query) -> Ruleset:
     around = part.around(found.ruleset, query.family, query.table, query.chain)
     if around is None:
         reason = f"{query.backend} ({query.family}) has no chain {query.chain[:80]!r} in table {query.table[:80]!r}"
-        raise CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
+        raise saved.not_in(files, found, reason)
     return around
 
 
