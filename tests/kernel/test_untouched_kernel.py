@@ -32,4 +32,11 @@ def test_every_fact_was_asked_and_said_how_it_went(guest: dict[str, Any]) -> Non
     assert guest["went"].keys() == facts.catalogue().keys()
     assert [fact for fact, went in guest["went"].items() if not went] == []
     refused = {fact for fact, went in guest["went"].items() if "answered" not in went}
-    assert refused == {"chain_names", "chain_rules", "rules_text", "conntrack", "conntrack_entry", "conntrack_events"}  # none there
+    assert refused == {
+        "chain_names",
+        "chain_rules",
+        "rules_text",
+        "conntrack",
+        "conntrack_entry",
+        "conntrack_events",
+    }  # none there
