@@ -49,7 +49,7 @@ def test_one_chain_is_shown_with_all_its_rules_whatever_its_maps_hold(lab: Lab) 
 def test_one_table_is_the_tools_own_text_of_it(lab: Lab, tmp_path: Path) -> None:
     text(lab, "rules node-one table=filter", "--files", str(tmp_path))
     told = lab.nodes["node-one"].run(["iptables-nft-save", "-c", "-t", "filter"]).stdout
-    assert _rules((tmp_path / "node-one.iptables-save-c.txt").read_text()) == _rules(told)
+    assert _rules((tmp_path / "node-one.iptables-save-c.part.txt").read_text()) == _rules(told)
     assert "There is no table raw of the families ip and ip6: there are filter, mangle, nat" in text(
         lab, "rules node-one table=raw"
     )
