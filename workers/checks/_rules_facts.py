@@ -9,43 +9,42 @@ from typing import Any
 from node_helper.facts.backends import Backends
 from node_helper.facts.rules_text import Text
 from node_helper.netfilter.records import Ruleset
+from node_helper.protocol import CannotLook
 from workers.checks._rules_seen import Params, Place, Seen, of_service
-from workers.rules.resolve import Path, Rules
+from workers.objects import Service
+from workers.rules.resolve import Frontend, Path, Route, Rules
 from workers.rules.tree import Line, lines, of_chain
 
 Of = tuple[str, dict[str, Any]]
 """A node, and something of it."""
+Ways = dict[Place, tuple[tuple[Frontend, Route], ...]]
+Trees = dict[Place, tuple[Line, ...]]
 
 
-def facts(params: Params, seen: Seen) -> dict[str, Any]:
+def facts(seen: Seen, ways: Ways, trees: Trees) -> dict[str, Any]:
     """By node: its tables, where the service goes, the trees and the whole saves; null where it could not be looked at."""
-    ways, trees, saves = _by_node(_ways(seen)), _by_node(_trees(params, seen)), _by_node(_saves(seen))
+    of_ways, of_trees, saves = _by_node(_ways(ways)), _by_node(_trees(trees)), _by_node(_saves(seen))
     nodes: dict[str, Any] = {}
     for node in seen.nodes:
         known = seen.backends[node]
-        parts = {"ways": ways.get(node, []), "trees": trees.get(node, []), "saves": saves.get(node, [])}
+        parts = {"ways": of_ways.get(node, []), "trees": of_trees.get(node, []), "saves": saves.get(node, [])}
         nodes[node] = {**_held(known), **parts} if isinstance(known, Backends) else None
     return {"service": str(seen.service) if seen.service else None, "nodes": nodes}
 
 
-def has_services(answer: Ruleset) -> bool:
-    """Whether it holds a table in which services are."""
-    return any(table.name in ("nat", "kube-proxy") for table in answer.tables)
+def walked(seen: Seen) -> Ways:
+    """Where the service's packets go, in each place with a table in which services are."""
+    return {place: tuple(_walked(seen.service, place, answer)) for place, answer in seen.found.items() if _has_services(answer)}
 
 
-def drawn(params: Params, seen: Seen) -> Iterator[tuple[Place, Ruleset]]:
-    """What is shown as a tree: the chain where one was named, else what is about the service."""
-    for place, answer in (seen.chains if params.chain else seen.found).items():
-        if isinstance(answer, Ruleset):
-            yield place, answer
+def drawn(params: Params, seen: Seen) -> Trees:
+    """What is shown as a tree: the chain or the table where one was named, else what is about the service."""
+    answers = (seen.chains if params.chain else seen.found).items()
+    return {place: _tree(params, answer) for place, answer in answers if isinstance(answer, Ruleset)}
 
 
-def tree(params: Params, answer: Ruleset) -> tuple[Line, ...]:
-    """Its lines: of the chain or the table where one was named."""
-    if params.chain:
-        return of_chain(answer, params.chain.name)
-    tables = [t for t in answer.tables if params.table is None or t.name == params.table.name]
-    return lines(replace(answer, tables=tuple(tables)))
+def _has_services(answer: object) -> bool:
+    return isinstance(answer, Ruleset) and any(table.name in ("nat", "kube-proxy") for table in answer.tables)
 
 
 def counts(text: Text, backend: str) -> dict[str, int]:
@@ -62,15 +61,24 @@ def _held(known: Backends) -> dict[str, Any]:
     return {"tables": tables, "ipvs": known.ipvs}
 
 
-def _ways(seen: Seen) -> Iterator[Of]:
-    for place, answer in seen.found.items():
-        if not isinstance(answer, Ruleset) or seen.service is None or not has_services(answer):
-            continue
+def _walked(service: Service | None, place: Place, answer: Ruleset | CannotLook) -> Iterator[tuple[Frontend, Route]]:
+    if service and isinstance(answer, Ruleset):
         rules = Rules(answer)
-        for frontend in of_service(seen.service):
-            if frontend.family == place[2]:
-                paths = {source.name.lower(): _path(path) for source, path in rules.route(frontend).paths.items()}
-                yield place[0], {"backend": place[1], "destination": str(frontend), "from": paths}
+        yield from ((frontend, rules.route(frontend)) for frontend in of_service(service) if frontend.family == place[2])
+
+
+def _tree(params: Params, answer: Ruleset) -> tuple[Line, ...]:
+    if params.chain:
+        return of_chain(answer, params.chain.name)
+    tables = [t for t in answer.tables if params.table is None or t.name == params.table.name]
+    return lines(replace(answer, tables=tuple(tables)))
+
+
+def _ways(ways: Ways) -> Iterator[Of]:
+    for (node, backend, _), routes in ways.items():
+        for frontend, route in routes:
+            paths = {source.name.lower(): _path(path) for source, path in route.paths.items()}
+            yield node, {"backend": backend, "destination": str(frontend), "from": paths}
 
 
 def _path(path: Path) -> dict[str, Any]:
@@ -81,9 +89,9 @@ def _path(path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _trees(params: Params, seen: Seen) -> Iterator[Of]:
-    for (node, backend, family), answer in drawn(params, seen):
-        yield node, {"backend": backend, "family": family, "lines": [asdict(line) for line in tree(params, answer)]}
+def _trees(trees: Trees) -> Iterator[Of]:
+    for (node, backend, family), found in trees.items():
+        yield node, {"backend": backend, "family": family, "lines": [asdict(line) for line in found]}
 
 
 def _saves(seen: Seen) -> Iterator[Of]:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 from node_helper.facts.backends import Backends
 from node_helper.facts.rules_text import Text
-from node_helper.netfilter.records import Ruleset
 from node_helper.protocol import CannotLook
 from workers.check import View
-from workers.checks._rules_facts import counts, drawn, facts, has_services, tree
-from workers.checks._rules_seen import EVERY, FAMILIES, Params, Place, Seen, absent, lacking, of_service
+from workers.checks._rules_facts import Trees, Ways, counts, drawn, facts, walked
+from workers.checks._rules_seen import EVERY, FAMILIES, Params, Seen, absent, lacking
 from workers.model import RawFile, Shown, Table
-from workers.objects import Service
-from workers.rules.resolve import Path, Rules
+from workers.rules.resolve import Frontend, Path, Route
 from workers.rules.steps import Source
 from workers.rules.tree import MOST
 
@@ -32,33 +30,29 @@ def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -
     missing = absent(params, seen)
     nothing = f": no {missing}" if missing and seen.looked == seen.nodes and len(lacking(seen)) == len(FAMILIES) else ""
     headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
-    tables = [*_ways(seen), *_trees(params, seen), *_summaries(seen)]
-    files = tuple(_files(params, seen))
-    return Shown(headline, facts(params, seen), tuple(tables), files, tuple(_notes(params, seen, of)))
+    ways, trees = walked(seen), drawn(params, seen)
+    tables = [*_ways(ways), *_trees(trees), *_summaries(seen)]
+    files, notes = tuple(_files(params, seen, trees)), tuple(_notes(params, seen, of, trees))
+    return Shown(headline, facts(seen, ways, trees), tuple(tables), files, notes)
 
 
 def _counted(seen: Seen) -> str:
     return seen.nodes[0] if len(seen.nodes) == 1 else f"{len(seen.nodes)} nodes"
 
 
-def _ways(seen: Seen) -> Iterator[Table]:
-    for place, answer in seen.found.items():
-        if seen.service and isinstance(answer, Ruleset) and answer.tables and has_services(answer):
-            rows = tuple(_way_rows(seen.service, place, answer))
-            yield Table(f"{place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows, _WAYS)
+def _ways(ways: Ways) -> Iterator[Table]:
+    for place, routes in ways.items():
+        rows = tuple(row for frontend, route in routes for row in _way_rows(frontend, route))
+        yield Table(f"{place[1]} {_FAMILIES[place[2]]} on {place[0]}", rows, _WAYS)
 
 
-def _way_rows(service: Service, place: Place, answer: Ruleset) -> Iterator[tuple[str, ...]]:
+def _way_rows(frontend: Frontend, route: Route) -> Iterator[tuple[str, ...]]:
     """One row for what is the same from everywhere, else one for each source."""
-    rules = Rules(answer)
-    for frontend in of_service(service):
-        if frontend.family != place[2]:
-            continue
-        said = {source: (_goes(path), _how(path)) for source, path in rules.route(frontend).paths.items()}
-        if len(set(said.values())) == 1:
-            yield str(frontend), "everywhere", *said[Source.POD]
-        else:
-            yield from ((str(frontend), source.value, *each) for source, each in said.items())
+    said = {source: (_goes(path), _how(path)) for source, path in route.paths.items()}
+    if len(set(said.values())) == 1:
+        yield str(frontend), "everywhere", *said[Source.POD]
+    else:
+        yield from ((str(frontend), source.value, *each) for source, each in said.items())
 
 
 def _goes(path: Path) -> str:
@@ -75,9 +69,8 @@ def _how(path: Path) -> str:
     return ", ".join(filter(None, ("masqueraded" if path.masqueraded else "", sticky, admitted, only_to)))
 
 
-def _trees(params: Params, seen: Seen) -> Iterator[Table]:
-    for place, answer in drawn(params, seen):
-        found = tree(params, answer)
+def _trees(trees: Trees) -> Iterator[Table]:
+    for place, found in trees.items():
         rows = tuple(("  " * one.depth + one.text, "" if one.packets is None else str(one.packets)) for one in found)
         if rows:
             width = 2 if any(packets for _, packets in rows) else 1  # kube-proxy's nftables rules have no counters
@@ -108,15 +101,15 @@ def _summaries(seen: Seen) -> Iterator[Table]:
             yield Table(f"{backend} {_FAMILIES[family]} on {node}", (("command", " ".join(answer.argv)), *counted))
 
 
-def _files(params: Params, seen: Seen) -> Iterator[RawFile]:
+def _files(params: Params, seen: Seen, trees: Trees) -> Iterator[RawFile]:
     saves = {
         f"{node}.{_save_name(backend, family, text, whole=not params.table and not text.cut)}": text.text
         for (node, backend, family), text in seen.texts.items()
         if isinstance(text, Text)
     }
     yield from (RawFile(name, text) for name, text in saves.items())
-    for (node, backend, family), answer in drawn(params, seen):
-        if found := tree(params, answer):
+    for (node, backend, family), found in trees.items():
+        if found:
             said = "".join(f"{'  ' * one.depth}{one.text}" + _packets(one.packets) + "\n" for one in found)
             yield RawFile(f"{node}.{_file_name(backend, family)}.tree.txt", said)
 
@@ -137,9 +130,9 @@ def _file_name(backend: str, family: str) -> str:
     return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
 
 
-def _notes(params: Params, seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+def _notes(params: Params, seen: Seen, of: tuple[str, ...], trees: Trees) -> Iterator[str]:
     yield from _unused(seen, of)
-    yield from _shortened(params, seen)
+    yield from _shortened(trees)
     for node in seen.nodes:
         known = seen.backends[node]
         if not isinstance(known, Backends):
@@ -169,9 +162,9 @@ def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
             yield f"{backend} is not in use on {', '.join(without[:_NODES_NAMED])}{more}: it has {which} {there}."
 
 
-def _shortened(params: Params, seen: Seen) -> Iterator[str]:
-    for (node, backend, family), answer in drawn(params, seen):
-        count = len(tree(params, answer))
+def _shortened(trees: Trees) -> Iterator[str]:
+    for (node, backend, family), found in trees.items():
+        count = len(found)
         what = f"{backend} {_FAMILIES[family]} on {node}"
         if count >= MOST:
             yield f"The tree of {what} ends after {MOST:,} lines: ask for one service, or chain=."
