@@ -5,6 +5,7 @@ It is a child of PID 1 in a session of its own, with nothing inherited but the e
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from node_helper.stop import Stop
 
 _LAST = 1 << 16
+_WHY = 200
 _PIPE = 3
 _CGROUPS = "/sys/fs/cgroup"
 
 
 def run(work: Callable[[], bytes], stop: Stop) -> bytes:
-    """What the work said, b"" where it ended before. Raises `CannotLook` when nobody waits any more; the work goes on."""
+    """What the work said, b"" where it ended before. Raises `CannotLook` when nobody waits any more; the work goes on.
+
+    Raises `OSError` where no process can be made for it: then nothing of it was begun.
+    """
     said = _apart(lambda pipe: _say(pipe, work()))
     heard = b""
     try:
@@ -38,10 +43,10 @@ def run(work: Callable[[], bytes], stop: Stop) -> bytes:
         os.close(said)
 
 
-def start(argv: list[str], ready: bytes, seconds: float) -> bytes:
-    """Start a program that stays, in a cgroup of its own where one can be made: what it says first on descriptor 3.
+def start(argv: list[str], ready: bytes, seconds: float) -> str:
+    """Start a program that stays, in a cgroup of its own where one can be made. Why it does not, "" once it says `ready`.
 
-    That is `ready`, or what it says of its failure (on standard error too) before it ends or the time is over.
+    It says so on descriptor 3, or its failure, on standard error too. Raises `OSError` where no process can be made for it.
     """
 
     def become(pipe: int) -> None:
@@ -52,12 +57,14 @@ def start(argv: list[str], ready: bytes, seconds: float) -> bytes:
 
     said, heard = _apart(become), b""
     try:
-        while heard != ready and select.select([said], [], [], seconds)[0]:
+        while heard != ready:
+            if not select.select([said], [], [], seconds)[0]:
+                return f"it does not say within {seconds:g} s that it waits"
             data = os.read(said, _LAST)
             if not data:
-                break
+                return heard.decode(errors="replace").strip().rpartition("\n")[2][:_WHY] or "it ended without a word"
             heard += data
-        return heard
+        return ""
     finally:
         os.close(said)
 
@@ -97,22 +104,36 @@ def leave_cgroup(folder: Optional[str]) -> None:
 def _apart(work: Callable[[int], None]) -> int:
     """The reading end of what `work` writes to the descriptor that it is given, in a process whose parent is PID 1."""
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _second(work, writing)
-    os.close(writing)
-    os.waitpid(child, 0)
+    try:
+        _fork(work, writing)
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
     return reading
 
 
+def _fork(work: Callable[[int], None], pipe: int) -> None:
+    child = os.fork()
+    if child == 0:
+        _second(work, pipe)
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if number > 0:
+        raise OSError(number, os.strerror(number))
+
+
 def _second(work: Callable[[int], None], pipe: int) -> NoReturn:
+    number = 0
     try:
         os.setsid()
         if os.fork() == 0:
             _settle(pipe)
             work(pipe)
+    except OSError as e:
+        number = e.errno or errno.EIO
     finally:
-        os._exit(0)
+        os._exit(number)
 
 
 def _settle(pipe: int) -> None:

@@ -154,7 +154,6 @@ def _sources(source: str) -> Iterator[str]:
 
 def _wait_in_a_process(folder: str) -> None:
     program = [sys.executable, "-ISB", os.path.join(folder, PROGRAM)]
-    said = apart.start(program, READY, _START_SECONDS)
-    if said != READY:
-        why = said.decode(errors="replace").strip().rpartition("\n")[2][:200]
-        raise OSError(f"the process that should put it back did not start: {why or 'it said nothing'}")
+    why = apart.start(program, READY, _START_SECONDS)
+    if why:
+        raise OSError(f"the process that should put it back did not start: {why}")

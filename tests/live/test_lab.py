@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -12,10 +13,13 @@ from deploy.lab.kubeproxy.iptables import NFACCT_OBJECTS
 from deploy.lab.lab import Lab
 from deploy.lab.manifests import PortPlan, service
 from deploy.lab.runtime import PodFacts
+from node_helper.changes import apart
+from node_helper.stop import Stop
 
 pytestmark = pytest.mark.live
 
 CLIENTS = ("default/client", "default/client-two")
+FORKS = 25  # with gRPC's threads in them, a fourth of them died
 TRIES = 40  # a service of two endpoints shows both but for one time in 2**39
 
 
@@ -35,6 +39,17 @@ def hello_pods(lab: Lab) -> list[PodFacts]:
 
 def dns_pods(lab: Lab) -> list[PodFacts]:
     return [pod for pod in lab.pods.values() if pod.spec.name.startswith("kube-dns-")]
+
+
+def test_who_has_a_lab_can_let_work_go_on_in_a_process_of_its_own(lab: Lab) -> None:
+    """gRPC, by which the lab speaks with its runtimes, can end a fork."""
+    assert lab.pods
+
+    def work() -> bytes:
+        time.sleep(0.2)
+        return b"done"
+
+    assert [apart.run(work, Stop(20)) for _ in range(FORKS)] == [b"done"] * FORKS
 
 
 @pytest.mark.parametrize("client", CLIENTS)

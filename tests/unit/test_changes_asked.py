@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,23 @@ def test_the_nodes_own_log_has_a_line_for_each_grant_whatever_the_grant_says(mon
 )
 def test_whatever_goes_wrong_is_the_last_line(deed: Deed[Any, Any], asked: wire.Asked, kind: str) -> None:
     assert said(deed, asked)["cannot"]["kind"] == kind
+
+
+@pytest.mark.parametrize("forks", [0, 1])
+def test_a_node_that_can_start_no_process_says_so(monkeypatch: pytest.MonkeyPatch, forks: int) -> None:
+    """The first one that is needed, or the one that it starts."""
+    fork, left = os.fork, [True] * forks
+
+    def limited() -> int:
+        if left:
+            left.pop()
+            return fork()
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("os.fork", limited)
+    answer = said(DEED)["answer"]
+    assert answer["refusal"] == "failed"
+    assert answer["reason"].startswith("nothing was written: this node can start no process for it: [Errno 11] ")
 
 
 def test_the_helper_knows_its_deeds_by_a_list_that_is_written_out() -> None:

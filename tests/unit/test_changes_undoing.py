@@ -67,6 +67,7 @@ def due(node: FolderNode) -> Done:
 
 def test_it_comes_by_itself_without_systemd(node: FolderNode) -> None:
     said = node.apply(plan_of(hold_s=1))
+    assert (said.refusal, said.reason) == ("", "")
     assert said.done is not None
     assert said.done.undo_at
     node.wait(lambda: not list(Path(node.paths.state).glob("undo-*")))
@@ -139,7 +140,7 @@ def test_a_change_in_between_that_was_undone_is_as_if_it_had_not_been(node: Fold
 
 def test_an_undo_that_was_asked_for_disarms_it(node: FolderNode) -> None:
     plan = plan_of(hold_s=600)
-    node.apply(plan)
+    node.change(plan)
     back = plans.reverse(plan, ("node-a",), approval="undo", nonce="f" * 32, issued=plan.issued, expires=plan.expires)
     said = node.apply(back)
     assert (said.refusal, said.warnings) == ("", ())
@@ -262,9 +263,20 @@ def test_a_timer_that_somebody_took_away_is_not_said_to_come(node: FolderNode, s
     assert node.recent()[0].state == "undo-failed"
 
 
-def test_a_process_that_does_not_begin_to_wait_says_why(node: FolderNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arming, "_MAIN", "raise ValueError('out of order')")
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("raise ValueError('out of order')", "ValueError: out of order"),
+        ("", "it ended without a word"),
+        ("import time; time.sleep(2)", "it does not say within 0.5 s that it waits"),
+    ],
+)
+def test_why_a_process_does_not_begin_to_wait_is_told(
+    node: FolderNode, monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
+    monkeypatch.setattr(arming, "_MAIN", program)
+    monkeypatch.setattr(arming, "_START_SECONDS", 20.0 if "time" not in program else 0.5)
     said = node.apply(plan_of(hold_s=600))
     assert (said.refusal, said.done and said.done.state) == ("failed", "failed")
-    assert "did not start: ValueError: out of order;" in said.reason
+    assert f"did not start: {why};" in said.reason
     assert node.held() == (BEFORE.value, BEFORE.buckets, "")

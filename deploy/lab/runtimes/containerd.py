@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# Else gRPC starts its threads anew in each fork of whoever has a lab, and they end it when it closes what it inherited.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 import grpc
 from cri_api.v1 import api_pb2 as cri

@@ -31,8 +31,13 @@ def _do(grant: Grant, stop: Stop) -> Applied:
         except Exception:  # noqa: BLE001  (a bug: the process cannot say it in another way)
             return json.dumps({"bug": traceback.format_exc()}).encode()
 
-    for _ in range(_TRIES):  # where its process was killed, the second one says from the journal what it did
-        said = json.loads(apart.run(work, stop) or b"{}")
+    for tried in range(_TRIES):  # where its process was killed, the second one says from the journal what it did
+        try:
+            said = json.loads(apart.run(work, stop) or b"{}")
+        except OSError as e:
+            if tried:
+                break
+            return _told(Applied("failed", f"nothing was written: this node can start no process for it: {e}"))
         if "bug" in said:
             log("bug", deed="apply", traceback=said["bug"])
             raise CannotLook(
@@ -44,9 +49,12 @@ def _do(grant: Grant, stop: Stop) -> Applied:
 
 
 def _refused(why: str) -> Applied:
+    return _told(Applied("not-offered", why))
+
+
+def _told(applied: Applied) -> Applied:
     from node_helper.changes import witness
 
-    applied = Applied("not-offered", why)
     witness.tell(applied)
     return applied
 
