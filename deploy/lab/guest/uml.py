@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ PACKAGES = Packages(
 )
 _INIT = Path(__file__).with_name("uml-init.sh")
 _MEMORY = "512M"
+_KERNEL = "linux.uml"
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class UserMode:
         shutil.copy(_INIT, share / "init")
         (share / "init").chmod(0o755)
         return [
-            *("taskset", "--cpu-list", str(random.choice(sorted(os.sched_getaffinity(0))))),  # noqa: S311  (spreads load)
-            str(self.kernel.file("/usr/bin/linux.uml")),
+            *("taskset", "--cpu-list", str(least_taken_cpu(_KERNEL))),
+            str(self.kernel.file(f"/usr/bin/{_KERNEL}")),
             *(f"mem={_MEMORY}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "con=null", "con0=null,fd:1", "ssl=null"),
             *(f"init={share}/init", f"SHARE={share}", f"uml_dir={folder}", "umid=uml"),
         ]
@@ -57,3 +60,15 @@ class UserMode:
 def prepare(say: Say, modules: Sequence[str] = ()) -> Guest:
     """A guest, its packages fetched only if they are not there yet. Raises :class:`LabError`."""
     return Guest(UserMode(packages.prepare(say, PACKAGES), packages.prepare(say)), tuple(modules))
+
+
+def least_taken_cpu(program: str) -> int:
+    """The one that the fewest processes of this program may use, so that two guests at once do not wait for each other."""
+    taken: Counter[int] = Counter()
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):  # it has ended
+            if comm.read_text().strip() == program:
+                taken.update(os.sched_getaffinity(int(comm.parent.name)))
+    ours = sorted(os.sched_getaffinity(0))
+    least = min(taken[cpu] for cpu in ours)
+    return random.choice([cpu for cpu in ours if taken[cpu] == least])  # noqa: S311  (of those that start at once)
