@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,10 +22,11 @@ from deploy.lab.packages import Packages, Say, Tools
 
 PACKAGES = Packages(
     tree="uml",
-    names=("user-mode-linux", "kmod", "ipvsadm"),  # the kernel, what loads its modules, and the reference tool for IPVS
-    needed=("/usr/bin/linux.uml", "/usr/lib/uml/modules", "/usr/bin/kmod", "/usr/sbin/ipvsadm"),
+    names=("user-mode-linux", "kmod", "ipvsadm", "tcc"),  # with what loads its modules, the reference tool for IPVS, a compiler
+    needed=("/usr/bin/linux.uml", "/usr/lib/uml/modules", "/usr/bin/kmod", "/usr/sbin/ipvsadm", "/usr/bin/tcc"),
 )
 _INIT = Path(__file__).with_name("uml-init.sh")
+_PTRACE = Path(__file__).with_name("uml_ptrace.c")
 _MEMORY = "512M"
 _KERNEL = "linux.uml"
 
@@ -47,10 +49,17 @@ class UserMode:
         (share / "init").chmod(0o755)
         return [
             *("taskset", "--cpu-list", str(least_taken_cpu(_KERNEL))),
+            *("env", f"LD_PRELOAD={self._ptrace(folder)}"),
             str(self.kernel.file(f"/usr/bin/{_KERNEL}")),
             *(f"mem={_MEMORY}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "con=null", "con0=null,fd:1", "ssl=null"),
             *(f"init={share}/init", f"SHARE={share}", f"uml_dir={folder}", "umid=uml"),
         ]
+
+    def _ptrace(self, folder: Path) -> Path:
+        """What lets it run on a CPU with AMX, built."""
+        built, compiler = folder / "ptrace.so", self.kernel.file("/usr/bin/tcc")
+        subprocess.run([str(compiler), "-shared", "-nostdlib", "-o", str(built), str(_PTRACE)], check=True)
+        return built
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """Where its memory is kept, in a file without a name: in memory where there is such a place."""
