@@ -46,7 +46,7 @@ def test_who_has_a_lab_can_let_work_go_on_in_a_process_of_its_own(lab: Lab) -> N
     assert lab.pods
 
     def work() -> bytes:
-        time.sleep(0.2)
+        time.sleep(0.1)
         return b"done"
 
     assert [apart.run(work, Stop(20)) for _ in range(FORKS)] == [b"done"] * FORKS

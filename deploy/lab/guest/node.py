@@ -16,8 +16,9 @@ from pathlib import Path
 
 from deploy.lab import packages
 from deploy.lab.errors import LabError
-from deploy.lab.guest.uml import PACKAGES
+from deploy.lab.guest import uml
 from deploy.lab.node import Node, Site
+from deploy.lab.packages import Tools
 
 _INIT = Path(__file__).with_name("node-init.sh")
 _JOBS = "/var/lab-jobs"
@@ -34,13 +35,13 @@ class GuestNode(Node):
 
     def __init__(self, name: str, site: Site) -> None:
         """Start it and wait until its kernel takes commands. Raises :class:`LabError`."""
-        kernel = packages.prepare(lambda _: None, PACKAGES)
+        kernel = packages.prepare(lambda _: None, uml.PACKAGES)
         super().__init__(name, replace(site, tools=site.tools.with_more(kernel)))
         self._kernel: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._plugged = False
         try:
-            self._kernel = self._booted()
+            self._kernel = self._booted(kernel)
             self._await(f"{_JOBS}/up", _START_SECONDS, "its kernel")
         except BaseException:
             self.close()
@@ -110,14 +111,14 @@ class GuestNode(Node):
             super().run(argv, namespaces=("--net", "--mount"))
         self._plugged = True
 
-    def _booted(self) -> subprocess.Popen[bytes]:
+    def _booted(self, kernel: Tools) -> subprocess.Popen[bytes]:
         folder = super().path(_JOBS)
         folder.mkdir(parents=True)
         (folder / "init").write_bytes(_INIT.read_bytes())
         (folder / "init").chmod(0o755)
         self._install_modules()
         argv = [
-            "linux.uml",
+            *("env", f"LD_PRELOAD={_JOBS}/{uml.ptrace(kernel, folder).name}", "linux.uml"),
             *(f"mem={_MEMORY}", "rootfstype=hostfs", "rootflags=/", "rw", "quiet", f"init={_JOBS}/init", f"JOBS={_JOBS}"),
             *("vec0:transport=raw,ifname=eth0", "con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:0,null"),
             *("uml_dir=/tmp", "umid=uml"),

@@ -49,17 +49,11 @@ class UserMode:
         (share / "init").chmod(0o755)
         return [
             *("taskset", "--cpu-list", str(least_taken_cpu(_KERNEL))),
-            *("env", f"LD_PRELOAD={self._ptrace(folder)}"),
+            *("env", f"LD_PRELOAD={ptrace(self.kernel, folder)}"),
             str(self.kernel.file(f"/usr/bin/{_KERNEL}")),
             *(f"mem={_MEMORY}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "con=null", "con0=null,fd:1", "ssl=null"),
             *(f"init={share}/init", f"SHARE={share}", f"uml_dir={folder}", "umid=uml"),
         ]
-
-    def _ptrace(self, folder: Path) -> Path:
-        """What lets it run on a CPU with AMX, built."""
-        built, compiler = folder / "ptrace.so", self.kernel.file("/usr/bin/tcc")
-        subprocess.run([str(compiler), "-shared", "-nostdlib", "-o", str(built), str(_PTRACE)], check=True)
-        return built
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """Where its memory is kept, in a file without a name: in memory where there is such a place."""
@@ -69,6 +63,13 @@ class UserMode:
 def prepare(say: Say, modules: Sequence[str] = ()) -> Guest:
     """A guest, its packages fetched only if they are not there yet. Raises :class:`LabError`."""
     return Guest(UserMode(packages.prepare(say, PACKAGES), packages.prepare(say)), tuple(modules))
+
+
+def ptrace(kernel: Tools, folder: Path) -> Path:
+    """Build, in a folder, what the kernel must load to run on a CPU with AMX."""
+    built, compiler = folder / "ptrace.so", kernel.file("/usr/bin/tcc")
+    subprocess.run([str(compiler), "-shared", "-nostdlib", "-o", str(built), str(_PTRACE)], check=True)
+    return built
 
 
 def least_taken_cpu(program: str) -> int:
