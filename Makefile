@@ -28,14 +28,14 @@ demo: root install  ## the lab, the bot, a worker and a real thread; ONCE=1 ends
 root:
 	@[ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ] || { echo 'make demo needs root on Linux (Debian 12): its cluster is made of namespaces.'; exit 1; }
 
-APART := tests/kernel tests/faults tests/slack tests/cases tests/unit  # those that bear company: two at once
+TOGETHER := e2e live kernel faults slack cases unit  # two at once, the slow ones first; tests/alone look at the whole machine
 
 test: lint  ## everything; as root on Debian 12 nothing is skipped
 ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART)
-	@$(BIN)/python -m pytest --durations=25 $(APART:%=--ignore=%)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 $(TOGETHER:%=tests/%)
+	@$(BIN)/python -m pytest --durations=10 $(TOGETHER:%=--ignore=tests/%)
 endif
 
 lint: install  ## format, lint, types, import contracts

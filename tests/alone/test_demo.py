@@ -15,6 +15,8 @@ import pytest
 from deploy.lab import images, packages
 from tests.leftovers import Machine, cgroups_of, eventually, processes_with
 
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the lab's nodes are namespaces")]
+
 UP, STARTING = "Slack's page:", "node node-one"
 END_S = 120.0
 
