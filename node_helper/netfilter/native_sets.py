@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 import struct
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ def _intervals(kind: Head, found: Sequence[Raw]) -> list[str]:
     ends = sorted(int.from_bytes(one.key, "big") for one in found if one.ends)
     said = []
     for start in starts:
-        end = next((end for end in ends if end > start), 1 << 8 * size) - 1
+        after = bisect.bisect_right(ends, start)
+        end = (ends[after] if after < len(ends) else 1 << 8 * size) - 1
         first, last = _address(start, size), _address(end, size)
         networks = list(ipaddress.summarize_address_range(first, last))
         if len(networks) > 1:
