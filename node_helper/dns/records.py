@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from typing import Callable
 
 from node_helper.dns import service_binding
+from node_helper.dns.kinds import TYPES, kind_name
 from node_helper.dns.names import Malformed, from_wire
 from node_helper.dns.texts import quoted, string
 
-TYPES = {
-    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
-    "DNAME": 39, "OPT": 41, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
-}  # fmt: skip
-_NAMES = {number: name for name, number in TYPES.items()}
-_LARGEST = 0xFFFF
 _HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
 
 
@@ -30,22 +25,6 @@ class Resource:
     ttl: int
     start: int
     end: int
-
-
-def number(kind: str) -> int:
-    """The number of a type such as "AAAA" or "TYPE65". Raises `ValueError`."""
-    upper = kind.upper()
-    if upper in TYPES:
-        return TYPES[upper]
-    digits = upper[4:] if upper.startswith("TYPE") else ""
-    if digits.isascii() and digits.isdigit() and len(digits) <= len(str(_LARGEST)) and int(digits) <= _LARGEST:
-        return int(digits)
-    raise ValueError(f"{kind[:20]!r} is no DNS type; A, AAAA, CNAME, SRV, TXT, PTR, MX, NS, SOA and TYPEnumber are")
-
-
-def kind_name(kind: int) -> str:
-    """The name of a type; "TYPE65280" where it has none here."""
-    return _NAMES.get(kind, f"TYPE{kind}")
 
 
 def read(message: bytes, at: int) -> tuple[Resource, int]:
