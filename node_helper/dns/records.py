@@ -10,7 +10,7 @@ from typing import Callable
 from node_helper.dns import service_binding
 from node_helper.dns.kinds import TYPES, kind_name
 from node_helper.dns.names import Malformed, from_wire
-from node_helper.dns.texts import quoted, string
+from node_helper.dns.texts import hexadecimal, quoted, string
 
 _HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
 
@@ -44,7 +44,7 @@ def present(message: bytes, record: Resource) -> str:
     form = _FORMS.get(record.kind)
     if form is None:
         data = message[record.start : record.end]
-        return f"\\# {len(data)} {data.hex()}".rstrip()
+        return f"\\# {len(data)} {hexadecimal(data)}".rstrip()
     text, end = form(message, record.start, record.end)
     if end != record.end:
         raise Malformed(f"the data of a {kind_name(record.kind)} record have another length than they say")

@@ -30,6 +30,7 @@ DATA = {{1: bytes([192, 0, 2, 1]), 28: bytes(15) + b"\\1", 2: b"\\2ns" + POINTER
 PARAMETERS = {{0: b"\\0\\1\\0\\3", 1: b"\\2h2\\3f,o\\4a\\"b\\\\\\4\\xff\\0;@", 2: b"", 3: b"\\1\\xbb",
               4: bytes([192, 0, 2, 1, 192, 0, 2, 2]), 5: b"\\xff\\xfe", 6: bytes(15) + b"\\1" + b"\\xfd" + bytes(15),
               667: b"a \\"b;\\xff", 668: b""}}
+DATA[65280] = bytes(range(200, 256))
 DATA[65] = b"\\0\\1\\0" + b"".join(struct.pack("!HH", key, len(value)) + value for key, value in PARAMETERS.items())
 def answer(asked, tcp):
     end = asked.index(b"\\0", 12) + 1
@@ -178,7 +179,7 @@ def test_every_code_has_the_name_that_dig_gives_it(pod: Inside, code: int, trans
 
 @pytest.mark.parametrize("server", [GATEWAY, GATEWAY6])
 @pytest.mark.parametrize(
-    "kind", ["A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV", "CAA", "NAPTR", "DNAME", "SVCB", "HTTPS"]
+    "kind", ["A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV", "CAA", "NAPTR", "DNAME", "SVCB", "HTTPS", "TYPE65280"]
 )
 def test_every_type_is_printed_as_dig_prints_it(pod: Inside, kind: str, server: str) -> None:
     ours = pod.ours("records.test", kind, "udp", (server, PORT))
