@@ -94,7 +94,7 @@ def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[_
         data = records.present(message, record)
         length += len(record.name) + len(data)
         if length > _LONGEST_TEXT:
-            raise Malformed(f"its compressed names unfold to more than {_LONGEST_TEXT} characters")
+            raise Malformed(f"its compressed names and bitmaps unfold to more than {_LONGEST_TEXT} characters")
         found.append((record.name, kinds.kind_name(record.kind), record.ttl, data))
     option = None
     for _ in range(counts[1]):

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Callable
 
-from node_helper.dns import service_binding
+from node_helper.dns import dnssec, service_binding
 from node_helper.dns.kinds import TYPES, kind_name
 from node_helper.dns.names import Malformed, from_wire
 from node_helper.dns.texts import hexadecimal, quoted, string
@@ -83,6 +83,13 @@ def _strings(message: bytes, at: int, end: int) -> tuple[str, int]:
     return " ".join(texts), at
 
 
+def _host(message: bytes, at: int, end: int) -> tuple[str, int]:
+    """RFC 1035 3.3.2: machine, system."""
+    machine, at = string(message, at, end)
+    system, at = string(message, at, end)
+    return f"{quoted(machine)} {quoted(system)}", at
+
+
 def _authority(message: bytes, at: int, end: int) -> tuple[str, int]:
     """RFC 8659: flags, tag, value."""
     tag, after = string(message, at + 1, end)
@@ -127,4 +134,6 @@ _FORMS: dict[int, Callable[[bytes, int, int], tuple[str, int]]] = {
     TYPES["NAPTR"]: _naming,
     TYPES["SVCB"]: service_binding.present,
     TYPES["HTTPS"]: service_binding.present,
+    TYPES["HINFO"]: _host,
+    **dnssec.FORMS,
 }

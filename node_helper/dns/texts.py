@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from node_helper.dns.names import Malformed
 
 _PLAIN = range(0x20, 0x7F)
@@ -24,6 +26,11 @@ def string(message: bytes, at: int, end: int) -> tuple[bytes, int]:
 def hexadecimal(data: bytes) -> str:
     """The bytes in capitals, in words."""
     return _words(data.hex().upper())
+
+
+def base64(data: bytes) -> str:
+    """The bytes in base64, in words."""
+    return _words(b64encode(data).decode())
 
 
 def _words(digits: str) -> str:
