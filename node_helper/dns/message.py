@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from node_helper.dns import records
+from node_helper.dns import kinds, records
 from node_helper.dns.names import Malformed, from_wire, to_wire
 
 _HEADER = struct.Struct("!6H")  # id, flags, counts of questions, answers, authorities, additional records
@@ -40,8 +40,8 @@ class Answer:
 
 def question(identity: int, name: str, kind: str, *, edns: bool = True) -> bytes:
     """The message that asks for one name and type, recursion desired. Raises `ValueError` for a name or type that DNS has not."""
-    ask = to_wire(name) + struct.pack("!HH", records.number(kind), _INTERNET)
-    option = b"\0" + struct.pack("!HHIH", records.TYPES["OPT"], _PAYLOAD, 0, 0) if edns else b""
+    ask = to_wire(name) + struct.pack("!HH", kinds.number(kind), _INTERNET)
+    option = b"\0" + struct.pack("!HHIH", kinds.TYPES["OPT"], _PAYLOAD, 0, 0) if edns else b""
     return _HEADER.pack(identity, _RECURSE, 1, 0, 0, int(edns)) + ask + option
 
 
@@ -94,12 +94,12 @@ def _sections(message: bytes, at: int, counts: tuple[int, int]) -> tuple[tuple[_
         data = records.present(message, record)
         length += len(record.name) + len(data)
         if length > _LONGEST_TEXT:
-            raise Malformed(f"its compressed names unfold to more than {_LONGEST_TEXT} characters")
-        found.append((record.name, records.kind_name(record.kind), record.ttl, data))
+            raise Malformed(f"its compressed names and bitmaps unfold to more than {_LONGEST_TEXT} characters")
+        found.append((record.name, kinds.kind_name(record.kind), record.ttl, data))
     option = None
     for _ in range(counts[1]):
         record, at = records.read(message, at)
-        if record.kind == records.TYPES["OPT"]:
+        if record.kind == kinds.TYPES["OPT"]:
             option = record
     return tuple(found), option
 

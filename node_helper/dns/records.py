@@ -7,16 +7,11 @@ import struct
 from dataclasses import dataclass
 from typing import Callable
 
-from node_helper.dns import service_binding
+from node_helper.dns import dnssec, service_binding
+from node_helper.dns.kinds import TYPES, kind_name
 from node_helper.dns.names import Malformed, from_wire
-from node_helper.dns.texts import quoted, string
+from node_helper.dns.texts import hexadecimal, quoted, string
 
-TYPES = {
-    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
-    "DNAME": 39, "OPT": 41, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
-}  # fmt: skip
-_NAMES = {number: name for name, number in TYPES.items()}
-_LARGEST = 0xFFFF
 _HEADER = struct.Struct("!HHIH")  # type, class, TTL, length (RFC 1035 4.1.3)
 
 
@@ -30,22 +25,6 @@ class Resource:
     ttl: int
     start: int
     end: int
-
-
-def number(kind: str) -> int:
-    """The number of a type such as "AAAA" or "TYPE65". Raises `ValueError`."""
-    upper = kind.upper()
-    if upper in TYPES:
-        return TYPES[upper]
-    digits = upper[4:] if upper.startswith("TYPE") else ""
-    if digits.isascii() and digits.isdigit() and len(digits) <= len(str(_LARGEST)) and int(digits) <= _LARGEST:
-        return int(digits)
-    raise ValueError(f"{kind[:20]!r} is no DNS type; A, AAAA, CNAME, SRV, TXT, PTR, MX, NS, SOA and TYPEnumber are")
-
-
-def kind_name(kind: int) -> str:
-    """The name of a type; "TYPE65280" where it has none here."""
-    return _NAMES.get(kind, f"TYPE{kind}")
 
 
 def read(message: bytes, at: int) -> tuple[Resource, int]:
@@ -65,7 +44,7 @@ def present(message: bytes, record: Resource) -> str:
     form = _FORMS.get(record.kind)
     if form is None:
         data = message[record.start : record.end]
-        return f"\\# {len(data)} {data.hex()}".rstrip()
+        return f"\\# {len(data)} {hexadecimal(data)}".rstrip()
     text, end = form(message, record.start, record.end)
     if end != record.end:
         raise Malformed(f"the data of a {kind_name(record.kind)} record have another length than they say")
@@ -102,6 +81,13 @@ def _strings(message: bytes, at: int, end: int) -> tuple[str, int]:
         text, at = string(message, at, end)
         texts.append(quoted(text))
     return " ".join(texts), at
+
+
+def _host(message: bytes, at: int, end: int) -> tuple[str, int]:
+    """RFC 1035 3.3.2: machine, system."""
+    machine, at = string(message, at, end)
+    system, at = string(message, at, end)
+    return f"{quoted(machine)} {quoted(system)}", at
 
 
 def _authority(message: bytes, at: int, end: int) -> tuple[str, int]:
@@ -148,4 +134,6 @@ _FORMS: dict[int, Callable[[bytes, int, int], tuple[str, int]]] = {
     TYPES["NAPTR"]: _naming,
     TYPES["SVCB"]: service_binding.present,
     TYPES["HTTPS"]: service_binding.present,
+    TYPES["HINFO"]: _host,
+    **dnssec.FORMS,
 }

@@ -18,7 +18,12 @@ pytestmark = pytest.mark.live
 SERVICE = "hello-world.default.svc.cluster.local"
 PORT, CLOSED = 5354, 5355
 LOG = "scripted-dns.log"
-# Answers as the first label says: rcodeN, silent, cut (UDP: truncated; TCP: 200 records), plain (no EDNS), records (of the type).
+KINDS = (
+    "A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV", "CAA", "NAPTR", "DNAME", "SVCB", "HTTPS", "HINFO", "DS", "CDS",
+    "DNSKEY", "CDNSKEY", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "TLSA", "SSHFP", "TYPE65280",
+)  # fmt: skip
+# Answers as the first label says: rcodeN, silent, cut (UDP: truncated; TCP: 200 records), plain (no EDNS), recorded (of the
+# type; a name in base32, as NSEC3 has to have it).
 SERVER = f"""
 import socket, struct, threading
 POINTER = b"\\xc0\\x0c"
@@ -30,6 +35,16 @@ DATA = {{1: bytes([192, 0, 2, 1]), 28: bytes(15) + b"\\1", 2: b"\\2ns" + POINTER
 PARAMETERS = {{0: b"\\0\\1\\0\\3", 1: b"\\2h2\\3f,o\\4a\\"b\\\\\\4\\xff\\0;@", 2: b"", 3: b"\\1\\xbb",
               4: bytes([192, 0, 2, 1, 192, 0, 2, 2]), 5: b"\\xff\\xfe", 6: bytes(15) + b"\\1" + b"\\xfd" + bytes(15),
               667: b"a \\"b;\\xff", 668: b""}}
+DATA.update({{
+    13: b"\\6a \\"b;@\\3\\xff\\0\\\\",
+    43: struct.pack("!HBB", 20326, 8, 2) + bytes(range(32)), 59: struct.pack("!HBB", 1, 5, 4) + bytes(range(48)),
+    44: b"\\4\\2" + bytes(range(32, 64)), 52: b"\\3\\1\\2" + bytes(range(64)),
+    46: struct.pack("!HBBIIIH", 65280, 13, 3, 86400, 1800000000, 1700000000, 2642) + b"\\2ns\\4test\\0" + bytes(range(100)),
+    47: b"\\2\\xffz\\4test\\0\\0\\7\\x62\\1\\x80\\0\\0\\3\\x80\\4\\x1b" + bytes(26) + b"\\x20\\xff\\1\\1",
+    48: struct.pack("!HBB", 257, 3, 13) + bytes(range(64)), 60: struct.pack("!HBB", 256, 2, 8) + bytes(range(131)),
+    50: b"\\1\\2\\0\\x0c\\3\\xaa\\xbb\\xcc\\x14" + bytes(range(100, 120)) + b"\\0\\7\\x22\\0\\0\\0\\0\\2\\x90",
+    51: b"\\1\\3\\0\\x0d\\2\\xef\\xfe", 65280: bytes(range(200, 256)),
+}})
 DATA[65] = b"\\0\\1\\0" + b"".join(struct.pack("!HH", key, len(value)) + value for key, value in PARAMETERS.items())
 def answer(asked, tcp):
     end = asked.index(b"\\0", 12) + 1
@@ -49,7 +64,7 @@ def answer(asked, tcp):
         edns, records = b"", [DATA[1]]
     elif label == "cut":
         records = [bytes([192, 0, 2, n]) for n in range(200)] if tcp else []
-    elif label == "records":
+    elif label == "recorded":
         records = [DATA[kind]] * (1 if kind in (5, 39) else 2)
     flags = given | code & 15 | (0x0200 if label == "cut" and not tcp else 0)
     told = b"".join(POINTER + struct.pack("!HHIH", kind, 1, 0xFFFFFFFF // kind, len(data)) + data for data in records)
@@ -177,12 +192,10 @@ def test_every_code_has_the_name_that_dig_gives_it(pod: Inside, code: int, trans
 
 
 @pytest.mark.parametrize("server", [GATEWAY, GATEWAY6])
-@pytest.mark.parametrize(
-    "kind", ["A", "AAAA", "NS", "CNAME", "PTR", "SOA", "MX", "TXT", "SRV", "CAA", "NAPTR", "DNAME", "SVCB", "HTTPS"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_type_is_printed_as_dig_prints_it(pod: Inside, kind: str, server: str) -> None:
-    ours = pod.ours("records.test", kind, "udp", (server, PORT))
-    assert ours == pod.dig("records.test", kind, "udp", (server, PORT))
+    ours = pod.ours("recorded.test", kind, "udp", (server, PORT))
+    assert ours == pod.dig("recorded.test", kind, "udp", (server, PORT))
     assert {record[2] for record in ours.records} == {kind}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from node_helper.dns import message, records
+from node_helper.dns import kinds, message, records
 from node_helper.dns.names import Malformed, from_wire, to_wire
 
 LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=63)
@@ -38,7 +38,7 @@ def test_without_edns_a_question_ends_with_the_question() -> None:
     assert message.question(7, "a.example", "A", edns=False) == struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + QUESTION
 
 
-@given(NAME, st.sampled_from(sorted(records.TYPES)))
+@given(NAME, st.sampled_from(sorted(kinds.TYPES)))
 def test_a_name_survives_the_wire(name: str, kind: str) -> None:
     asked = message.question(1, name, kind)
     assert from_wire(asked, 12)[0] == name + "."
@@ -60,11 +60,12 @@ def test_what_is_no_name_is_refused_before_it_is_sent(name: str) -> None:
 @pytest.mark.parametrize("kind", ["TYPE65536", "TYPE", "TYPE-1", "TYPE\u0661", "BANANA", ""])
 def test_what_is_no_type_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="DNS type"):
-        records.number(kind)
+        kinds.number(kind)
 
 
 def test_types_without_a_name_have_a_number() -> None:
-    assert (records.number("type65280"), records.number("aaaa"), records.kind_name(65280)) == (65280, 28, "TYPE65280")
+    assert (kinds.number("type65280"), kinds.number("aaaa"), kinds.kind_name(65280)) == (65280, 28, "TYPE65280")
+    assert [kinds.kind_name(number) for number in (0, 23, 54, 65, 253)] == ["TYPE0", "NSAP-PTR", "TYPE54", "HTTPS", "MAILB"]
 
 
 ALPN = (
@@ -88,8 +89,9 @@ SAID = 'mandatory=alpn,port alpn="h2,h3" no-default-alpn port=443 ipv4hint=10.0.
         (33, b"\x00\x01\x00\x02\x1f\x90\x01s\xc0\x0e", ("SRV", "1 2 8080 s.example.")),
         (16, b'\x05hello\x03w"\x00\x00', ("TXT", '"hello" "w\\"\\000" ""')),
         (6, b"\x02ns\xc0\x0c\x00" + struct.pack("!5I", 1, 2, 3, 4, 5), ("SOA", "ns.a.example. . 1 2 3 4 5")),
-        (65280, b"\x01\xff", ("TYPE65280", "\\# 2 01ff")),
-        (48, b"", ("DNSKEY", "\\# 0")),
+        (65280, b"\x01\xff", ("TYPE65280", "\\# 2 01FF")),
+        (65280, b"\xab" * 57, ("TYPE65280", f"\\# 57 {'AB' * 28} {'AB' * 28} AB")),
+        (65281, b"", ("TYPE65281", "\\# 0")),
         (39, b"\x01b\xc0\x0e", ("DNAME", "b.example.")),
         (257, b'\x80\x05issueca.test; a="b"', ("CAA", '128 issue "ca.test; a=\\"b\\""')),
         (35, b"\x00\x64\x00\x32\x01s\x07SIP+D2U\x00\xc0\x0c", ("NAPTR", '100 50 "s" "SIP+D2U" "" a.example.')),
