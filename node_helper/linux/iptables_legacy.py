@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -37,8 +38,10 @@ _TRIES = 5
 _libc = ctypes.CDLL(None, use_errno=True)  # socket.getsockopt cannot hand the kernel what is asked
 
 
+_SO_NETNS_COOKIE = 71  # asm-generic/socket.h
+
 _Place = tuple[int, str, str]
-"""The inode of a network namespace, a family, a table."""
+"""A network namespace, a family, a table."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,19 @@ def forget() -> None:
         _kept.clear()
 
 
+def _anew() -> None:
+    """In a child that was forked: whoever held a lock is not there to give it back."""
+    global _lock, _reading
+    _lock, _reading = threading.Lock(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_anew)
+
+
 def _blob(family: str, table: str) -> Blob:
-    place = (os.stat("/proc/thread-self/ns/net").st_ino, family, table)
     kind, level = _FAMILIES[family]
     with _reading, socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as asking:
+        place = (_namespace(asking), family, table)
         for _ in range(_TRIES):
             info = _ask(asking, level, _GET_INFO, bytearray(table.encode().ljust(INFO.size, b"\0")))
             blob = _usable(place, info)
@@ -106,6 +118,14 @@ def _blob(family: str, table: str) -> Blob:
             if entries is not None:
                 return _keep(place, _Kept(bytes(info), Blob(bytes(info), entries, kind), began))
     raise CannotLook(f"table {table} changed during each of {_TRIES} readings", kind="timeout", fix="ask again")
+
+
+def _namespace(asking: socket.socket) -> int:
+    """Its cookie, which is no other's ever; before Linux 5.14 its inode, which may be another's later."""
+    try:
+        return int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+    except OSError:
+        return os.stat("/proc/thread-self/ns/net").st_ino
 
 
 def _usable(place: _Place, info: bytearray) -> Optional[Blob]:

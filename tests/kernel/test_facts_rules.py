@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from deploy.lab import packages
 from deploy.lab.kubeproxy.iptables import render_iptables
 from deploy.lab.kubeproxy.model import Family
 from deploy.lab.kubeproxy.nftables import render_nftables
 from node_helper.facts import all_rules, backends, chain_names, chain_rules, redirects, rules_text, service_rules
 from node_helper.kernel import Netns
-from node_helper.linux import iptables_legacy, netns
+from node_helper.linux import netns
 from node_helper.netfilter import save
 from node_helper.netfilter.records import Destination, Ruleset, Table
 from node_helper.protocol import CannotLook
 from node_helper.records import Completed
 from tests.kubeproxy_objects import CLUSTER_CIDR, SERVICE_CIDR, every_kind
 from tests.rule_samples import DATA, LARGE, SMALL, large, seen, small
-from tests.rules_loaded import Loaded, namespace
+from tests.rules_loaded import Loaded
 from tests.throwaway import LinuxWhere
 from workers.objects import Cluster
 from workers.rules import saved_iptables, saved_nft
@@ -37,17 +34,6 @@ Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
 IpFamily = Literal["ip", "ip6"]
 HOME = Path(__file__).parents[2]
 LOADABLE = [n for n in SMALL if not n.endswith(".json") and "-c.txt" not in n and "nft-view" not in n]
-
-
-@pytest.fixture(scope="module")
-def tools() -> packages.Tools:
-    return packages.prepare(print)
-
-
-@pytest.fixture
-def loaded(tools: packages.Tools, tmp_path: Path) -> Iterator[Loaded]:
-    with namespace(tools, tmp_path) as made:
-        yield made
 
 
 class Inside(LinuxWhere):
@@ -176,26 +162,6 @@ def test_each_rule_of_a_table_of_somebody_elses_is_as_nft_lists_it_or_says_what_
     assert said.text == loaded.run("nft", "list", "table", family, "foreign")
 
 
-def test_a_legacy_table_is_read_once_until_it_changes(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question about a service reads nat and filter, and so does the next one."""
-    loaded.load("iptables-legacy", small("kube-proxy-1.36/node3.iptables-legacy-save.txt")[2])
-    read, really = list[str](), iptables_legacy._entries
-
-    def entries(asking: socket.socket, level: int, table: str, size: int) -> bytearray | None:
-        read.append(table)
-        return really(asking, level, table, size)
-
-    monkeypatch.setattr(iptables_legacy, "_entries", entries)
-    iptables_legacy.forget()
-    query = service_rules.Query("iptables-legacy", "ip", (Destination("10.96.0.10", 53, "udp"),))
-    assert service_rules.collect(loaded.kernel, query) == service_rules.collect(loaded.kernel, query)
-    assert read == ["nat", "filter"]
-    loaded.run("iptables-legacy", "-t", "nat", "-I", "KUBE-SERVICES", "-d", "10.96.0.10", "-p", "udp", "-j", "RETURN")
-    rules = [r.spec for t in service_rules.collect(loaded.kernel, query).tables for c in t.chains for r in c.rules]
-    assert "-d 10.96.0.10/32 -p udp -j RETURN" in rules
-    assert read == ["nat", "filter", "nat"]
-
-
 BOUNDED = """
 import resource, sys
 from node_helper.facts import rules_text, service_rules
@@ -298,15 +264,6 @@ def test_both_backends_are_seen_side_by_side(loaded: Loaded) -> None:
         loaded.load(_kind(name)[2], small(name)[2])
     tables = backends.collect(loaded.kernel, backends.Query()).tables
     assert {t.backend for t in tables if t.services} == {"iptables-nft", "iptables-legacy"}
-
-
-def test_a_table_that_changed_is_read_anew_from_legacy(loaded: Loaded) -> None:
-    loaded.load("iptables-legacy", small("kube-proxy-1.36/node3.iptables-legacy-save.txt")[2])
-    query = chain_rules.Query("iptables-legacy", "ip", "nat", "KUBE-MARK-MASQ")
-    before = chain_rules.collect(loaded.kernel, query).tables[0].chains[0]
-    loaded.run("iptables-legacy", "-t", "nat", "-A", "KUBE-MARK-MASQ", "-j", "RETURN")
-    after = chain_rules.collect(loaded.kernel, query).tables[0].chains[0]
-    assert [r.spec for r in after.rules] == [*(r.spec for r in before.rules), "-j RETURN"]
 
 
 def _state(loaded: Loaded) -> tuple[str, ...]:
