@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 if TYPE_CHECKING:
     from node_helper.stop import Stop
 
+
+class NoProcess(OSError):
+    """No process could be started: nothing was begun."""
+
+
 _LAST = 1 << 16
 _WHY = 200
 _PIPE = 3
@@ -24,14 +29,14 @@ _CGROUPS = "/sys/fs/cgroup"
 def run(work: Callable[[], bytes], stop: Stop) -> bytes:
     """What the work said, b"" where it ended before. Raises `CannotLook` when nobody waits any more; the work goes on.
 
-    Raises `OSError` where no process can be made for it: then nothing of it was begun.
+    Raises `NoProcess`.
     """
+    poll = select.poll()
+    poll.register(stop, select.POLLIN)
     said = _apart(lambda pipe: _say(pipe, work()))
     heard = b""
     try:
-        poll = select.poll()
         poll.register(said, select.POLLIN)
-        poll.register(stop, select.POLLIN)
         while True:
             poll.poll(max(stop.left, 0) * 1000)
             stop.check()
@@ -46,7 +51,7 @@ def run(work: Callable[[], bytes], stop: Stop) -> bytes:
 def start(argv: list[str], ready: bytes, seconds: float) -> str:
     """Start a program that stays, in a cgroup of its own where one can be made. Why it does not, "" once it says `ready`.
 
-    It says so on descriptor 3, or its failure, on standard error too. Raises `OSError` where no process can be made for it.
+    It says so on descriptor 3, or its failure, on standard error too. Raises `NoProcess`.
     """
 
     def become(pipe: int) -> None:
@@ -57,7 +62,7 @@ def start(argv: list[str], ready: bytes, seconds: float) -> str:
 
     said, heard = _apart(become), b""
     try:
-        while heard != ready:
+        while not heard.endswith(ready):  # a loader that could not preload something says that first
             if not select.select([said], [], [], seconds)[0]:
                 return f"it does not say within {seconds:g} s that it waits"
             data = os.read(said, _LAST)
@@ -103,12 +108,15 @@ def leave_cgroup(folder: Optional[str]) -> None:
 
 def _apart(work: Callable[[int], None]) -> int:
     """The reading end of what `work` writes to the descriptor that it is given, in a process whose parent is PID 1."""
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError as e:
+        raise NoProcess(e.errno, e.strerror) from e
     try:
         _fork(work, writing)
-    except OSError:
+    except OSError as e:
         os.close(reading)
-        raise
+        raise NoProcess(e.errno, e.strerror) from e
     finally:
         os.close(writing)
     return reading
@@ -118,7 +126,9 @@ def _fork(work: Callable[[int], None], pipe: int) -> None:
     child = os.fork()
     if child == 0:
         _second(work, pipe)
-    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    number = 0
+    with suppress(ChildProcessError):  # where whoever started us ignores SIGCHLD, nobody tells how it ended
+        number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if number > 0:
         raise OSError(number, os.strerror(number))
 

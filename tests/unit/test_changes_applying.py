@@ -222,6 +222,14 @@ def test_who_does_not_wait_any_more_is_let_go_and_the_work_goes_on(tmp_path: Pat
         time.sleep(0.01)
 
 
+def test_work_is_heard_where_nobody_is_told_how_processes_end() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert apart.run(lambda: b"done", Stop(20)) == b"done"
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 @pytest.mark.parametrize("when", ["instead", "after"])
 @pytest.mark.parametrize("at", range(6))
 @pytest.mark.parametrize("way", ["for a time", "lasting"])

@@ -280,3 +280,9 @@ def test_why_a_process_does_not_begin_to_wait_is_told(
     assert (said.refusal, said.done and said.done.state) == ("failed", "failed")
     assert f"did not start: {why};" in said.reason
     assert node.held() == (BEFORE.value, BEFORE.buckets, "")
+
+
+def test_what_a_loader_says_before_it_is_no_failure(node: FolderNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arming, "_MAIN", "import os\nos.write(2, b'ERROR: ld.so: cannot be preloaded')\n" + arming._MAIN)
+    node.change(plan_of(hold_s=600))
+    assert list(Path(node.paths.state).glob("undo-*"))

@@ -34,7 +34,7 @@ def _do(grant: Grant, stop: Stop) -> Applied:
     for tried in range(_TRIES):  # where its process was killed, the second one says from the journal what it did
         try:
             said = json.loads(apart.run(work, stop) or b"{}")
-        except OSError as e:
+        except apart.NoProcess as e:
             if tried:
                 break
             return _told(Applied("failed", f"nothing was written: this node can start no process for it: {e}"))
