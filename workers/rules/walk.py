@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from node_helper.netfilter.about import NODE_PORT_ADDRESSES
+from workers.rules import sources
 from workers.rules.affinity import Check
 from workers.rules.chains import TO_NODE_PORTS, Chains
 from workers.rules.steps import (
@@ -30,7 +31,7 @@ from workers.rules.steps import (
 
 _DEEPEST = 16
 _MOST_STEPS = 100_000
-_LAST = {Asks.TO_SET: 1, Asks.UNREAD: 2, Asks.STICKY: 3}
+_LAST = {Asks.TO_SET: 1, Asks.FROM: 1, Asks.ADMITTED: 1, Asks.UNREAD: 2, Asks.STICKY: 3}
 """What fails anyway leaves no doubt, and sends nobody back."""
 
 
@@ -117,21 +118,20 @@ class _Walker:
             if test.asks is Asks.TO_SET and test.value == NODE_PORT_ADDRESSES:
                 return self._to_node_port_addresses()
         if test.asks is Asks.ADMITTED and chain.startswith("firewall-"):
-            self.walked.admitted = dict.fromkeys(_networks(test.value))
+            self.walked.admitted = dict.fromkeys(sources.networks(test.value))
             return float(not test.negated)  # one that is admitted
-        if test.asks is Asks.ADMITTED and "-" in test.value:  # from one address to another
-            self.walked.unread[test.value] = None
-            return 0.0
-        holds = self._holds(test)
+        holds = self._holds(test, step)
         if isinstance(holds, Unread):
             self.walked.unread[holds.what] = None
             return 0.0
         return float(holds != test.negated)
 
-    def _holds(self, test: Test) -> bool | Unread:
+    def _holds(self, test: Test, step: Step) -> bool | Unread:
         """What the test asks, before it is negated."""
         if test.asks is Asks.TO_SET:
             return self._chains.in_set(test.value, self._packet.address)
+        if test.asks in (Asks.FROM, Asks.ADMITTED):
+            return sources.holds(self._packet.source, test, step)
         return _HOLDS[test.asks](self._packet, test.value)
 
     def _alike(self, asks: Asks, step: Step, chain: str) -> dict[str, None]:
@@ -223,18 +223,6 @@ def _to(packet: Packet, value: str) -> bool:
     return bool(packet.address) and _inside(packet.address, value)
 
 
-def _from(packet: Packet, value: str) -> bool:
-    """A network that is not one host's is the pods'; one host's is the endpoint's own, which is somebody else."""
-    network = ipaddress.ip_network(value, strict=False)
-    if network.prefixlen == 0:
-        return True
-    return packet.source is Source.POD and network.prefixlen < network.max_prefixlen and not network.is_loopback
-
-
-def _networks(value: str) -> list[str]:
-    return [net.strip() for net in value.split(",")]
-
-
 def _port(packet: Packet, value: str) -> bool:
     for part in value.split(","):
         low, _, high = part.partition(":")
@@ -253,11 +241,9 @@ def _inside(address: str, network: str) -> bool:
 
 _HOLDS: Mapping[Asks, Callable[[Packet, str], bool]] = {
     Asks.TO: _to,
-    Asks.FROM: _from,
     Asks.PROTOCOL: lambda packet, value: value in (packet.protocol, "all"),
     Asks.PORT: _port,
     Asks.TO_NODE: lambda packet, _value: not packet.address,
     Asks.FROM_NODE: lambda packet, _value: packet.source is Source.NODE,
     Asks.NEW: lambda _packet, value: "NEW" in value.split(","),
-    Asks.ADMITTED: lambda packet, value: any(_from(packet, net) for net in _networks(value)),
 }
