@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from node_helper.netfilter.records import Chain, Rule, Ruleset, Table
 from tests.rule_samples import small
 from workers.rules import saved_iptables, saved_nft
 from workers.rules.resolve import Frontend, Path, Rules
@@ -47,3 +50,27 @@ def test_nor_of_a_rule_of_iptables(source: str, outcome: str) -> None:
     rules = rules.replace("-A KUBE-SERVICES ", f"-A KUBE-SERVICES -s {source} -j DROP\n-A KUBE-SERVICES ", 1)
     found = Rules(saved_iptables.parse(before + nat + rules, "ip")).route(DNS).paths
     assert {path.outcome for path in found.values()} == {outcome}
+
+
+LISTED = st.lists(
+    st.sampled_from(["10.0.0.0/8", "192.0.2.1-192.0.2.9", "fd00::/8", "@x", "$office", "999.1.1.1", "10.0.0.0/40", "-", "*",
+                     ' comment "office, all"', " timeout 1h", ",", ", "]) | st.text(max_size=5)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ['{ 10.0.0.0/8 comment "office", 1.2.3.4 }', "{ 1.2.3.0/24 timeout 1h }", "{ @x }", "{ $office }", "{  }", "!= 999.1.1.1",
+     "!= 10.0.0.0/40", "{ 1.2.3.0/24, }", "{ - }", "!= { 10.0.0.0/8-10 }"],
+)  # fmt: skip
+def test_a_list_of_networks_as_nft_prints_it_or_does_not_leaves_doubt(listed: str) -> None:
+    assert paths(f"ip saddr {listed} drop")[Source.POD].outcome == "unknown"
+
+
+@given(LISTED, st.sampled_from(["", "!= "]), st.sampled_from(["{ %s }", "%s"]), st.sampled_from(["saddr", "daddr"]))
+def test_any_text_as_networks_is_read_or_leaves_doubt(listed: list[str], negated: str, form: str, end: str) -> None:
+    rule = f"ip {end} {negated}{form % ''.join(listed)} drop"
+    table = Table("ip", "kube-proxy", (Chain("services", (Rule(rule),)), Chain("firewall-check", (Rule("jump firewall-X"),)),
+                                       Chain("firewall-X", (Rule(rule),))))  # fmt: skip
+    for path in Rules(Ruleset("nftables", (table,))).route(DNS).paths.values():
+        assert path.outcome in ("nothing", "drop", "unknown")
