@@ -12,7 +12,7 @@ from typing import Mapping, Optional
 from node_helper.linux import nfnetlink
 from node_helper.linux.netlink import Netlink, attribute, attributes
 from node_helper.netfilter.attributes import number
-from node_helper.netfilter.native_sets import Head, Raw, head, raw_elements
+from node_helper.netfilter.native_sets import CATCH_ALL, Head, Raw, head, raw_elements
 from node_helper.netfilter.records import Chain
 from node_helper.netfilter.xt_words import Undecodable, text
 
@@ -24,6 +24,7 @@ _HOOK, _TYPE = 4, 7
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting")  # NF_INET_*
 _DORMANT = 0x1  # NFT_TABLE_F_DORMANT
 _POLICIES = {0: "DROP", 1: "ACCEPT"}
+_ABSENT = frozenset({errno.ENOENT})
 _U64 = struct.Struct(">Q")
 
 
@@ -93,15 +94,22 @@ class Tables:
 
     def element(self, table: str, name: str, key: bytes) -> Optional[Raw]:
         """The element that the kernel finds for a key; None where it finds none. Raises `Undecodable`."""
-        wanted = attribute(1 | _NESTED, attribute(1 | _NESTED, attribute(1, key)))
-        found = self._get(_GET_ELEMENT, _text(1, table) + _text(2, name) + attribute(3 | _NESTED, wanted))
+        return self._element(table, name, attribute(1 | _NESTED, attribute(1, key)), _ABSENT)
+
+    def catch_all(self, table: str, name: str) -> Optional[Raw]:
+        """The element for all keys that no other has; None where there is none, as before Linux 5.13."""
+        return self._element(table, name, attribute(3, CATCH_ALL.to_bytes(4, "big")), _ABSENT | {errno.EINVAL, errno.EOPNOTSUPP})
+
+    def _element(self, table: str, name: str, said: bytes, absent: frozenset[int]) -> Optional[Raw]:
+        wanted = attribute(3 | _NESTED, attribute(1 | _NESTED, said))
+        found = self._get(_GET_ELEMENT, _text(1, table) + _text(2, name) + wanted, absent)
         return None if found is None else raw_elements(_attributes(found).get(3, b""))[0]
 
-    def _get(self, message: int, body: bytes) -> Optional[bytes]:
+    def _get(self, message: int, body: bytes, absent: frozenset[int] = _ABSENT) -> Optional[bytes]:
         try:
             return self._netlink.get(_kind(message), self._head + body)
         except OSError as e:
-            if e.errno != errno.ENOENT:
+            if e.errno not in absent:
                 raise
             return None
 

@@ -108,7 +108,7 @@ class _Reader:
         return self._sets[name]
 
     def _some_of(self, name: str) -> Optional[Map]:
-        """A named set with those of its elements that are about the destinations."""
+        """A named set with those of its elements that are about the destinations; None where it cannot be told."""
         kind = self._head(name)
         if kind is None:
             return None
@@ -116,9 +116,19 @@ class _Reader:
             return self._map(kind, ())
         if name == NODE_PORT_ADDRESSES and any(not one.address for one in self._wanted.only):
             return replace(self._map(kind, self._every(kind)), whole=True)
+        if self._wanted.only and kind.flags & native_sets.INTERVAL:
+            return self._intervals(kind)
         keys = {key: None for one in self._wanted.only if (key := _key(kind, one)) is not None}
         found = [self._tables.element(self._wanted.table, name, key) for key in keys]
+        found += [self._tables.catch_all(self._wanted.table, name)] if keys else []
         return self._map(kind, native_sets.elements(kind, [one for one in found if one is not None]))
+
+    def _intervals(self, kind: Head) -> Optional[Map]:
+        """All of them, as the kernel tells no end to who asks for a key; None where they are not understood."""
+        try:
+            return replace(self._map(kind, self._every(kind)), whole=True)
+        except Undecodable:
+            return None
 
     def _map(self, kind: Head, elements: Iterable[Element]) -> Map:
         return Map(kind.name, kind.type, tuple(elements), kind.timeout)

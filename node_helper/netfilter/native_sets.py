@@ -14,9 +14,10 @@ from node_helper.netfilter.records import Element
 from node_helper.netfilter.xt_words import Undecodable, text
 
 _U64 = struct.Struct(">Q")
-ANONYMOUS, _INTERVAL, _IS_MAP = 0x1, 0x4, 0x8
-_INTERVAL_END = 0x1
+ANONYMOUS, INTERVAL, _IS_MAP = 0x1, 0x4, 0x8
+_INTERVAL_END, CATCH_ALL = 0x1, 0x2
 _FLAGS, _TIMEOUT, _DATA, _VERDICT = 3, 11, 2, 2  # attributes that need not be there
+_ALL_OTHERS = "*"
 _VERDICTS = {1: "accept", 0: "drop", 0xFFFFFFFB: "return", 0xFFFFFFFF: "continue"}
 _JUMPS = {0xFFFFFFFD: "jump", 0xFFFFFFFC: "goto"}
 
@@ -39,7 +40,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Raw:
-    """One element as the kernel hands it out."""
+    """One element as the kernel hands it out; without a key it is for all keys that no other has."""
 
     key: bytes
     value: Optional[bytes]
@@ -67,9 +68,9 @@ def elements(kind: Head, found: Sequence[Raw]) -> tuple[Element, ...]:
     """As text, in the kernel's order; intervals sorted. Raises `Undecodable`."""
     if not found:
         return ()
-    if kind.flags & _INTERVAL:
+    if kind.flags & INTERVAL:
         return tuple(Element(key) for key in _intervals(kind, found))
-    return tuple(Element(native_types.values(kind.keys, one.key), _value(kind, one)) for one in found)
+    return tuple(Element(_key(kind, one), _value(kind, one)) for one in found)
 
 
 def verdict(data: bytes) -> str:
@@ -86,11 +87,15 @@ def verdict(data: bytes) -> str:
 def _raw(found: Mapping[int, bytes]) -> Raw:
     try:
         data = attributes(found[_DATA]) if _DATA in found else {}
-        ends = _FLAGS in found and bool(number(found[_FLAGS]) & _INTERVAL_END)
-        key = attributes(found[1])[1] if 1 in found else b""
-        return Raw(key, data.get(1), verdict(data[_VERDICT]) if _VERDICT in data else "", ends)
+        flags = number(found[_FLAGS]) if _FLAGS in found else 0
+        key = b"" if flags & CATCH_ALL else attributes(found[1])[1]
+        return Raw(key, data.get(1), verdict(data[_VERDICT]) if _VERDICT in data else "", bool(flags & _INTERVAL_END))
     except (KeyError, struct.error) as e:
         raise Undecodable("an element of a set") from e
+
+
+def _key(kind: Head, one: Raw) -> str:
+    return native_types.values(kind.keys, one.key) if one.key else _ALL_OTHERS
 
 
 def _value(kind: Head, one: Raw) -> str:
@@ -105,8 +110,8 @@ def _intervals(kind: Head, found: Sequence[Raw]) -> list[str]:
     """Starts and ends as networks or ranges. Only single addresses are known here."""
     if kind.values or kind.keys not in (("ipv4_addr",), ("ipv6_addr",)):
         raise Undecodable("an interval of another kind")
-    size = len(found[0].key)
-    starts = sorted(int.from_bytes(one.key, "big") for one in found if not one.ends)
+    size = max(len(one.key) for one in found)
+    starts = sorted(int.from_bytes(one.key, "big") for one in found if one.key and not one.ends)
     ends = sorted(int.from_bytes(one.key, "big") for one in found if one.ends)
     said = []
     for start in starts:
@@ -118,7 +123,7 @@ def _intervals(kind: Head, found: Sequence[Raw]) -> list[str]:
             said.append(f"{first}-{last}")
         else:
             said.append(str(networks[0]) if start != end else str(first))
-    return said
+    return [*said, *(_ALL_OTHERS for one in found if not one.key)]
 
 
 def _address(value: int, size: int) -> ipaddress.IPv4Address:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from node_helper.netfilter.about import NODE_PORTS
-from node_helper.netfilter.records import Rule, Table
+from node_helper.netfilter.records import Element, Rule, Table
 from workers.rules import read_iptables, read_nft
-from workers.rules.steps import Act, Asks, Jump, Packet, Step, Test
+from workers.rules.elements import Elements
+from workers.rules.steps import Act, Asks, Jump, Packet, Step, Test, Unread
 
 TO_NODE_PORTS = (Jump(NODE_PORTS),)
 _LONG = 32
@@ -16,15 +17,14 @@ _HOST = ("/32", "/128")
 
 
 class Chains:
-    """One table. `sets` by name; `cut` those of which elements may be missing, because only a `partial` table was read."""
+    """One table. `cut` are the sets of which elements may be missing, because only a `partial` table was read."""
 
     def __init__(self, table: Table, backend: str, *, partial: bool = False) -> None:
         self._rules = {chain.name: chain.rules for chain in table.chains}
         self._read: Callable[[Rule], Step] = read_nft.read if backend == "nftables" else read_iptables.read
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._indexes: dict[str, _Index] = {}
-        self._maps = {m.name: {e.key: e.value for e in m.elements} for m in table.maps}
-        self.sets: Mapping[str, frozenset[str]] = {name: frozenset(found) for name, found in self._maps.items()}
+        self._maps = {m.name: Elements(m.elements) for m in table.maps}
         self.cut = frozenset(m.name for m in table.maps if partial and not m.whole)
         self._timeouts = {m.name: m.timeout for m in table.maps if m.timeout is not None}
         self._native = backend == "nftables"
@@ -42,9 +42,9 @@ class Chains:
         """The rules of a chain as they were found."""
         return self._rules.get(chain, ())
 
-    def elements(self, name: str) -> Mapping[str, str]:
-        """The elements of a map or set, as text; empty where there is none of this name."""
-        return self._maps.get(name, {})
+    def keys(self, name: str) -> tuple[str, ...] | None:
+        """The keys of a set or map, as text; None where there is none of this name."""
+        return tuple(self._maps[name]) if name in self._maps else None
 
     def steps(self, chain: str, packet: Packet) -> Sequence[Step] | None:
         """The rules of a chain that could concern a packet, in order; None where there is no such chain."""
@@ -64,9 +64,17 @@ class Chains:
         return name, int(seconds) if seconds.isascii() and seconds.isdecimal() else None
 
     def look_up(self, name: str, key: str) -> Act | None:
-        """The verdict of a map for a key."""
-        said = self._maps.get(name, {}).get(key)
-        return None if said is None else read_nft.verdict(said)
+        """The verdict of a map for a key; None where it has none."""
+        found = self._find(name, key)
+        return read_nft.verdict(found.value) if isinstance(found, Element) else found
+
+    def in_set(self, name: str, key: str) -> bool | Unread:
+        """Whether a set holds a key."""
+        found = self._find(name, key)
+        return found if isinstance(found, Unread) else found is not None
+
+    def _find(self, name: str, key: str) -> Element | Unread | None:
+        return self._maps[name].find(key) if name in self._maps else Unread(f"set {name}")
 
 
 class _Index:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from node_helper.netfilter.about import NODE_PORT_ADDRESSES, About, leads
-from node_helper.netfilter.records import Chain, Destination, Element, Map, Ruleset, Table
+from node_helper.netfilter.records import Chain, Destination, Map, Ruleset, Table
+from workers.rules.elements import may_hold
 from workers.rules.hooks import Hooks, Leads, nft_leads
 from workers.rules.resolve import NFT_TABLE
 from workers.rules.tree import STARTS
@@ -56,15 +57,11 @@ def _with_hooks(table: Table, hooks: Hooks) -> Table:
 def _of_map(known: Map, only: Sequence[Destination]) -> Map:
     if known.name == NODE_PORT_ADDRESSES and any(not one.address for one in only):
         return replace(known, whole=True)
-    return replace(known, elements=tuple(e for e in known.elements if _concerns(known, e, only)))
-
-
-def _concerns(known: Map, element: Element, only: Sequence[Destination]) -> bool:
-    """By the types of the set's key; clients that endpoints had are about no destination."""
-    if known.timeout is not None:
-        return False
+    if known.timeout is not None:  # clients that endpoints had: not about destinations
+        return replace(known, elements=())
     types = known.type.partition(" : ")[0].split(" . ")
-    return any(element.key == " . ".join(_field(kind, one) for kind in types) for one in only)
+    keys = {" . ".join(_field(kind, one) for kind in types) for one in only}
+    return replace(known, elements=tuple(e for e in known.elements if may_hold(e.key, keys)))
 
 
 def _field(kind: str, one: Destination) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from node_helper.netfilter.records import Rule
+from workers.rules import sources
 from workers.rules.errors import Malformed
 from workers.rules.read_iptables import is_network
 from workers.rules.saved_nft import elements
@@ -76,13 +77,24 @@ def _in_set(said: re.Match[str]) -> Test:
     return Test(Asks.TO_SET, said["set"], negated)
 
 
+def _admitted(said: re.Match[str]) -> Test:
+    keys = (element.key for element in elements(said["nets"], verdicts=False))
+    return Test(Asks.ADMITTED, ", ".join(keys), bool(said["not"]))
+
+
+def _is_range(text: str) -> bool:
+    """A network, or all from one address to another."""
+    return all(map(is_network, text.split("-", 1)))
+
+
+_OF_NETWORKS: Mapping[Asks, Callable[[str], bool]] = {Asks.TO: is_network, Asks.FROM: is_network, Asks.ADMITTED: _is_range}
 _TESTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Test]], ...] = tuple(
     (re.compile(form), make)
     for form, make in (
         (rf"ip6? saddr != (?P<net>{_NET})(?= drop)", lambda m: Test(Asks.ADMITTED, m["net"], negated=True)),
         (rf"ip6? saddr (?P<not>!= )?(?P<net>{_NET})", lambda m: Test(Asks.FROM, m["net"], bool(m["not"]))),
         (rf"ip6? daddr (?P<not>!= )?(?P<net>{_NET})", lambda m: Test(Asks.TO, m["net"], bool(m["not"]))),
-        (r"ip6? saddr (?P<not>!= )?\{ (?P<nets>[^}]*) \}", lambda m: Test(Asks.ADMITTED, m["nets"], bool(m["not"]))),
+        (r"ip6? saddr (?P<not>!= )?\{ (?P<nets>[^}]*) \}", _admitted),
         (r"(?P<key>ip6? [sd]addr) (?P<not>!= )?@(?P<set>\S+)", _in_set),
         (r"meta l4proto (?P<what>\w+)", lambda m: Test(Asks.PROTOCOL, m["what"])),
         (r"(?:tcp|udp|sctp|th) dport (?P<what>[0-9]+)", lambda m: Test(Asks.PORT, m["what"])),
@@ -136,8 +148,8 @@ def _take(left: str, tests: list[Test], acts: list[Act]) -> int:
             if port := _PORT.match(left):
                 tests.append(Test(Asks.PROTOCOL, port["protocol"]))
             read = test(found)
-            known = read.asks not in (Asks.TO, Asks.FROM) or is_network(read.value)
-            tests.append(read if known else Test(Asks.UNREAD, read.value))
+            known = read.asks not in _OF_NETWORKS or all(map(_OF_NETWORKS[read.asks], sources.networks(read.value)))
+            tests.append(read if known else Test(Asks.UNREAD, found[0]))
             return found.end()
     return 0
 

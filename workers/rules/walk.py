@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from node_helper.netfilter.about import NODE_PORT_ADDRESSES
+from workers.rules import sources
 from workers.rules.affinity import Check
 from workers.rules.chains import TO_NODE_PORTS, Chains
 from workers.rules.steps import (
@@ -30,7 +31,7 @@ from workers.rules.steps import (
 
 _DEEPEST = 16
 _MOST_STEPS = 100_000
-_LAST = {Asks.UNREAD: 1, Asks.STICKY: 2}
+_LAST = {Asks.TO_SET: 1, Asks.FROM: 1, Asks.ADMITTED: 1, Asks.UNREAD: 2, Asks.STICKY: 3}
 """What fails anyway leaves no doubt, and sends nobody back."""
 
 
@@ -117,12 +118,21 @@ class _Walker:
             if test.asks is Asks.TO_SET and test.value == NODE_PORT_ADDRESSES:
                 return self._to_node_port_addresses()
         if test.asks is Asks.ADMITTED and chain.startswith("firewall-"):
-            self.walked.admitted = dict.fromkeys(_networks(test.value))
+            self.walked.admitted = dict.fromkeys(sources.networks(test.value))
             return float(not test.negated)  # one that is admitted
-        if test.asks is Asks.ADMITTED and "-" in test.value:  # from one address to another
-            self.walked.unread[test.value] = None
+        holds = self._holds(test, step)
+        if isinstance(holds, Unread):
+            self.walked.unread[holds.what] = None
             return 0.0
-        return float(_HOLDS[test.asks](self._packet, test.value, self._chains.sets) != test.negated)
+        return float(holds != test.negated)
+
+    def _holds(self, test: Test, step: Step) -> bool | Unread:
+        """What the test asks, before it is negated."""
+        if test.asks is Asks.TO_SET:
+            return self._chains.in_set(test.value, self._packet.address)
+        if test.asks in (Asks.FROM, Asks.ADMITTED):
+            return sources.holds(self._packet.source, test, step)
+        return _HOLDS[test.asks](self._packet, test.value)
 
     def _alike(self, asks: Asks, step: Step, chain: str) -> dict[str, None]:
         """What every rule of the chain that does the same as this one lets in."""
@@ -132,7 +142,10 @@ class _Walker:
     def _to_node_port_addresses(self) -> float:
         if NODE_PORT_ADDRESSES in self._chains.cut:
             return 1.0
-        found = self._chains.sets.get(NODE_PORT_ADDRESSES, frozenset())
+        found = self._chains.keys(NODE_PORT_ADDRESSES)
+        if found is None:
+            self.walked.unread[f"set {NODE_PORT_ADDRESSES}"] = None
+            return 0.0
         self.walked.only_to.update(dict.fromkeys(sorted(found)))
         return float(bool(found))
 
@@ -206,35 +219,16 @@ class _Walker:
         return (share, 0.0) if found is None else self._act(found, share, depth)
 
 
-Sets = Mapping[str, frozenset[str]]
-
-
-def _to(packet: Packet, value: str, _sets: Sets) -> bool:
+def _to(packet: Packet, value: str) -> bool:
     return bool(packet.address) and _inside(packet.address, value)
 
 
-def _from(packet: Packet, value: str, _sets: Sets) -> bool:
-    """A network that is not one host's is the pods'; one host's is the endpoint's own, which is somebody else."""
-    network = ipaddress.ip_network(value, strict=False)
-    if network.prefixlen == 0:
-        return True
-    return packet.source is Source.POD and network.prefixlen < network.max_prefixlen and not network.is_loopback
-
-
-def _networks(value: str) -> list[str]:
-    return [net.strip() for net in value.split(",")]
-
-
-def _port(packet: Packet, value: str, _sets: Sets) -> bool:
+def _port(packet: Packet, value: str) -> bool:
     for part in value.split(","):
         low, _, high = part.partition(":")
         if int(low or 0) <= packet.port <= int(high or low or 0):
             return True
     return False
-
-
-def _to_set(packet: Packet, value: str, sets: Sets) -> bool:
-    return packet.address in sets.get(value, frozenset())
 
 
 def _inside(address: str, network: str) -> bool:
@@ -245,14 +239,11 @@ def _inside(address: str, network: str) -> bool:
     return where.prefixlen < where.max_prefixlen and ipaddress.ip_address(address) in where
 
 
-_HOLDS: Mapping[Asks, Callable[[Packet, str, Sets], bool]] = {
+_HOLDS: Mapping[Asks, Callable[[Packet, str], bool]] = {
     Asks.TO: _to,
-    Asks.FROM: _from,
-    Asks.PROTOCOL: lambda packet, value, _: value in (packet.protocol, "all"),
+    Asks.PROTOCOL: lambda packet, value: value in (packet.protocol, "all"),
     Asks.PORT: _port,
-    Asks.TO_NODE: lambda packet, _value, _sets: not packet.address,
-    Asks.FROM_NODE: lambda packet, _value, _sets: packet.source is Source.NODE,
-    Asks.TO_SET: _to_set,
-    Asks.NEW: lambda _packet, value, _sets: "NEW" in value.split(","),
-    Asks.ADMITTED: lambda packet, value, sets: any(_from(packet, net, sets) for net in _networks(value)),
+    Asks.TO_NODE: lambda packet, _value: not packet.address,
+    Asks.FROM_NODE: lambda packet, _value: packet.source is Source.NODE,
+    Asks.NEW: lambda _packet, value: "NEW" in value.split(","),
 }
