@@ -11,6 +11,7 @@ from node_helper.facts.devices import Device, Devices
 from node_helper.facts.kube_proxy import KubeProxy
 from node_helper.facts.sysctls import Sysctls
 from node_helper.programs import Programs
+from node_helper.records import Counters
 from workers.check import Samples, View
 from workers.checks import _node_drops, _node_proxy
 from workers.checks._node_seen import Counted, Seen, in_kernel, mode
@@ -148,8 +149,13 @@ def _row(now: Device, before: Device) -> tuple[str, ...]:
         now.link.state,
         f"{c.rx_packets}/{c.tx_packets}",
         f"{c.rx_dropped}/{c.tx_dropped}",
-        f"+{c.rx_dropped - b.rx_dropped}/+{c.tx_dropped - b.tx_dropped}",
+        "/".join(f"+{risen}" for risen in _drops(c, b)),
     )
+
+
+def _drops(now: Counters, before: Counters) -> tuple[int, int]:
+    """Of received and of sent; 0 where the device began to count anew in between."""
+    return max(0, now.rx_dropped - before.rx_dropped), max(0, now.tx_dropped - before.tx_dropped)
 
 
 def _facts(seen: Seen) -> dict[str, Any]:
@@ -218,6 +224,6 @@ def _device_facts(seen: Seen, sampled: Samples[Devices]) -> list[dict[str, Any]]
 
 def _device(device: Device, before: Device) -> dict[str, Any]:
     link, was = device.link, before.link.counters
-    risen = {"rx": link.counters.rx_dropped - was.rx_dropped, "tx": link.counters.tx_dropped - was.tx_dropped}
+    risen = dict(zip(("rx", "tx"), _drops(link.counters, was), strict=True))
     facts = {"name": link.name, "ifindex": link.ifindex, "kind": link.kind, "mtu": link.mtu, "state": link.state}
     return {**facts, "addresses": list(device.addresses), "counters": codec.encode(link.counters), "dropped_risen": risen}
