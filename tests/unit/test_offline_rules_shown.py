@@ -183,4 +183,5 @@ def test_tables_of_nftables_that_are_not_kube_proxys_are_there(tmp_path: Path) -
 
 def test_what_nft_shows_of_iptables_tables_is_no_table_of_nftables(tmp_path: Path) -> None:
     (objects_in(tmp_path) / "node1.nft.txt").write_text(FIREWALL.replace("firewall", "security"))
-    assert report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"] == []
+    tables = report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"]
+    assert [(table["backend"], table["table"]) for table in tables] == [("iptables-nft", "security")]

@@ -25,7 +25,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """Every finding of `rules`, `iptables` and `nftables`."""
     if seen.service:
         yield from findings.service_gaps(view, seen.service, *_NEEDED, everywhere=params.node is None)
-    yield from _unseen(view, seen)
+    yield from _unseen(params, view, seen)
     yield from _not_there(params, view, seen)
     for node in seen.nodes:
         yield from _mixed(view, seen, node)
@@ -36,12 +36,13 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
         yield from _in_ipvs(view, seen, seen.service)
 
 
-def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
+def _unseen(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     for node, known in seen.backends.items():
         if isinstance(known, CannotLook):
             yield findings.unknown(known, node=node, what="packet filters", now=view.now)
     for (node, backend, family), answer in seen.answers:
         needless = seen.by_ipvs(node) and seen.lacks(node, family)  # IPVS needs no rules in each family
+        needless |= params.table is None and seen.unlisted((node, backend, family))  # no finding needs their text
         if isinstance(answer, CannotLook) and answer.kind not in _EMPTY and not needless:
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
 

@@ -28,7 +28,7 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
     service = meant if isinstance(meant, Service) else None
     nodes = tuple(node.name for node in _nodes(params, view, meant))
     known = yield from batch({node: Ask(node, backends.FACT, backends.Query()) for node in nodes})
-    seen = Seen(service, nodes, known)
+    seen = Seen(service, nodes, known, saved=view.saved)
     look, slots, texts = Round(), dict[Place, Slot[Ruleset]](), dict[Place, Slot[rules_text.Text]]()
     for place in _places(seen, params, of):
         key = " ".join(place)
@@ -43,10 +43,8 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         chains.setdefault(place, []).append(look.add(f"chain {' '.join(place)} {table}", Ask(place[0], chain_rules.FACT, query)))
     others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
-    seen = Seen(
-        service,
-        nodes,
-        known,
+    seen = replace(
+        seen,
         found={place: slot.of(got) for place, slot in slots.items()},
         chains={place: _together([slot.of(got) for slot in several]) for place, several in chains.items()},
         texts={place: slot.of(got) for place, slot in texts.items()},

@@ -49,6 +49,8 @@ class Seen:
     """Names like that of a chain that is nowhere."""
     in_ipvs: dict[str, OnNode] = field(default_factory=dict)
     """By node: the virtual servers of the service, where there are some of whomever and no rules send it anywhere."""
+    saved: bool = False
+    """Whether files answer for the nodes."""
 
     @property
     def answers(self) -> tuple[tuple[Place, Ruleset | rules_text.Text | CannotLook], ...]:
@@ -79,6 +81,12 @@ class Seen:
         """Whether a node holds service rules, but none of this family."""
         services = {t.family for t in self.tables(node) if t.services}
         return bool(services) and family not in services
+
+    def unlisted(self, place: Place) -> bool:
+        """Whether a listing was not saved, of tables without services that another tool shows."""
+        answer = self.texts.get(place)
+        unsaved = self.saved and isinstance(answer, CannotLook) and answer.kind == "missing"
+        return unsaved and not any(t.services for t in self.tables(place[0]) if (t.backend, t.family) == place[1:])
 
     def tables(self, node: str) -> tuple[FilterTable, ...]:
         """The tables of a node; none where it could not be asked."""

@@ -143,8 +143,10 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...], trees: Trees) -> Ite
         if isinstance(chain, CannotLook) and chain.kind == "gone":
             in_table = f" in table {params.table}" if params.table else ""
             yield f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
-    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
-        if isinstance(answer, CannotLook) and answer.kind == "gone" and not absent(params, seen).startswith("table "):
+    for (node, backend, family), answer in (*seen.found.items(), *seen.texts.items()):
+        untold = params.table is None and seen.unlisted((node, backend, family))
+        gone = isinstance(answer, CannotLook) and answer.kind == "gone" and not absent(params, seen).startswith("table ")
+        if isinstance(answer, CannotLook) and (untold or gone):
             yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."
