@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,62 @@ def test_what_a_save_says_that_it_leaves_out_is_unknown(tmp_path: Path, words: s
     (tmp_path / "node1.ip6tables-save.txt").write_text(f"{SAVE}*filter\nCOMMIT\n".replace("iptables", "ip6tables"))
     said = report(f"iptables node1 {words}", tmp_path)
     assert (said["verdict"], reasons(said)) == ("unknown", [f"node1.iptables-save.txt {reason}"])
+
+
+@pytest.mark.parametrize(
+    ("words", "unsaved"),
+    [
+        ("rules node1 table=kube-proxy", ["node1.nft.txt"]),
+        ("rules node1 table=firewall", ["node1.nft.txt"]),
+        ("rules node2 table=raw", ["node2.iptables-save.txt", "node2.ip6tables-save.txt"]),
+        ("iptables node3 chain=MINE", ["node3.ip6tables-legacy-save.txt"]),
+        ("nftables node1 chain=KUBE-SERVICES", ["node1.nft.txt"]),
+        ("iptables node2 chain=services", ["node2.iptables-save.txt", "node2.ip6tables-save.txt"]),
+    ],
+)
+def test_what_a_file_that_was_not_saved_may_hold_is_unknown(words: str, unsaved: list[str]) -> None:
+    said = report(words, SAMPLES)
+    assert (said["verdict"], reasons(said)) == ("unknown", [f"{name} was not saved" for name in unsaved])
+
+
+def test_a_mistyped_chain_is_absent_of_the_nodes_of_which_that_backend_was_saved() -> None:
+    said = report("nftables shop/web chain=servces", SAMPLES)
+    (claim,) = claims(said)
+    assert claim.startswith("There is no chain servces in nftables of the families ip and ip6 on node2; near it: services")
+
+
+def test_iptables_has_no_table_of_kube_proxys_nftables_whatever_was_saved() -> None:
+    (found,) = report("iptables node2 table=kube-proxy", SAMPLES)["findings"]
+    assert found["claim"] == "There is no table kube-proxy in iptables of the families ip and ip6"
+    assert found["fix"] == "nftables on node2 has it: `nftables node2 table=kube-proxy` shows it."
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    """A node with iptables and nftables, all of it saved."""
+    objects_in(tmp_path)
+    shutil.copy(SAMPLES / "node2.nft.txt", tmp_path / "node1.nft.txt")
+    for name in ("node1.iptables-save.txt", "node1.ip6tables-save.txt"):
+        shutil.copy(SAMPLES / name, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "claim", "tables", "holder"),
+    [
+        ("iptables", "chain=services", "chain services in iptables-nft", "filter, mangle, nat", "nftables"),
+        ("nftables", "chain=KUBE-SERVICES", "chain KUBE-SERVICES in nftables", "kube-proxy", "iptables-nft"),
+        ("iptables", "table=kube-proxy", "table kube-proxy in iptables-nft", "filter, mangle, nat", "nftables"),
+        ("nftables", "table=nat", "table nat in nftables", "kube-proxy", "iptables-nft"),
+    ],
+)
+def test_what_only_another_backend_holds_is_said_to_be_there(
+    both: Path, check: str, words: str, claim: str, tables: str, holder: str
+) -> None:
+    said = report(f"{check} node1 {words}", both)
+    (found,) = (f for f in said["findings"] if f["id"] == "no-such-rules")
+    assert found["claim"].startswith(f"There is no {claim} of the families ip and ip6")
+    assert [e["value"] for e in found["evidence"]] == [tables]
+    assert found["fix"] == f"{holder} on node1 has it: `{holder.removesuffix('-nft')} node1 {words}` shows it."
+    assert claim in said["headline"]
+    assert reasons(report(f"rules node1 {words}", both)) == claims(report(f"rules node1 {words}", both)) == []
