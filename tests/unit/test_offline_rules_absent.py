@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from tests.unit.saved_files import SAMPLES, asked, objects_in, report
+from workers.check import View
+from workers.objects import Cluster
+from workers.recording import Recording
 
 NFT = (SAMPLES / "node2.nft.txt").read_text()
 FILTERS = "".join(
@@ -134,3 +137,8 @@ def test_what_only_another_backend_holds_is_said_to_be_there(
     assert found["fix"] == f"{holder} on node1 has it: `{holder.removesuffix('-nft')} node1 {words}` shows it."
     assert claim in said["headline"]
     assert reasons(report(f"rules node1 {words}", both)) == claims(report(f"rules node1 {words}", both)) == []
+
+
+def test_a_recording_knows_that_files_answered() -> None:
+    kept = Recording("rules", {}, View(Cluster("lab", "now"), "default", "now", saved=True), 0.0, ())
+    assert Recording.loads(kept.dumps()).view == kept.view
