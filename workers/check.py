@@ -44,12 +44,14 @@ class View:
     """What a plan may look at without asking: the cluster, the namespace that bare names mean, and the time (RFC 3339, UTC).
 
     `pool_label` is the label of nodes whose value `pool=NAME` means, "" where policy names none.
+    `saved`: files answer for the nodes, and what they do not tell of may be there.
     """
 
     cluster: Cluster
     namespace: str
     now: str
     pool_label: str = ""
+    saved: bool = False
 
 
 @dataclass(frozen=True)

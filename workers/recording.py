@@ -173,7 +173,7 @@ def _view(view: View) -> dict[str, Any]:
     behind = [codec.encode(b) for b in cluster.behind]
     proxy = None if cluster.proxy_config is None else codec.encode(cluster.proxy_config)
     known = {"name": cluster.name, "as_of": cluster.as_of, **kinds, "proxy_config": proxy, "behind": behind}
-    return {"cluster": known, "namespace": view.namespace, "now": view.now, "pool_label": view.pool_label}
+    return {"cluster": known, "namespace": view.namespace, "now": view.now, "pool_label": view.pool_label, "saved": view.saved}
 
 
 def read_cluster(said: dict[str, Any]) -> Cluster:
@@ -186,7 +186,9 @@ def read_cluster(said: dict[str, Any]) -> Cluster:
 
 
 def _read_view(data: dict[str, Any]) -> View:
-    return View(read_cluster(data["cluster"]), data["namespace"], data["now"], data.get("pool_label", ""))
+    return View(
+        read_cluster(data["cluster"]), data["namespace"], data["now"], data.get("pool_label", ""), data.get("saved", False)
+    )
 
 
 def _by_key(objects: list[Any]) -> dict[Any, Any]:

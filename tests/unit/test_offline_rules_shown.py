@@ -73,7 +73,7 @@ def test_a_table_that_is_nowhere_is_said_so_and_a_chain_of_nftables_has_its_rule
     def said(*words: str) -> str:
         return CliRunner().invoke(cli, ["check", *words, "--from", str(SAMPLES)]).stdout
 
-    assert "There is no table raw of the families ip and ip6: there are filter, mangle, nat" in said(
+    assert "There is no table raw in iptables-nft of the families ip and ip6: there are filter, mangle, nat" in said(
         "rules", "node1", "table=raw"
     )
     assert "    ip daddr . meta l4proto . th dport vmap @service-ips\n" in said("nftables", "node2", "chain=services")
@@ -88,7 +88,8 @@ def test_a_chain_is_found_in_whatever_table_it_is() -> None:
     both = said("node1", "chain=KUBE-SERVICES")
     assert "\n  nat KUBE-SERVICES\n" in both
     assert "\n  filter KUBE-SERVICES\n" in both
-    assert "There is no chain KUBE-FORWARD of the families ip and ip6" in said("node1", "table=nat", "chain=KUBE-FORWARD")
+    only = said("node1", "table=nat", "chain=KUBE-FORWARD")
+    assert "There is no chain KUBE-FORWARD in table nat in iptables-nft of the families ip and ip6" in only
     nowhere = said("node1", "chain=KUBE-NOPE")
     assert " info · rules" in nowhere.splitlines()[0]
     assert "iptables-nft IPv6 on node1 has no chain KUBE-NOPE." in nowhere
@@ -183,4 +184,5 @@ def test_tables_of_nftables_that_are_not_kube_proxys_are_there(tmp_path: Path) -
 
 def test_what_nft_shows_of_iptables_tables_is_no_table_of_nftables(tmp_path: Path) -> None:
     (objects_in(tmp_path) / "node1.nft.txt").write_text(FIREWALL.replace("firewall", "security"))
-    assert report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"] == []
+    tables = report("rules node1", tmp_path)["facts"]["nodes"]["node1"]["tables"]
+    assert [(table["backend"], table["table"]) for table in tables] == [("iptables-nft", "security")]

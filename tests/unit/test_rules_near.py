@@ -49,4 +49,10 @@ def test_of_names_beyond_all_bounds_a_part_is_compared_those_without_a_hash_firs
     many = [f"KUBE-SVC-{number:016d}" for number in range(50_000)]
     assert near("KUBE-SVC-00MASQ", [*many, "KUBE-SVCS-00MASQ"])[0] == "KUBE-SVCS-00MASQ"
     assert near(many[0], many)[:1] == (many[0],)
-    assert many[-1] not in near(many[-1], many)
+    assert near(many[-1], many)[:1] == (many[-1],)
+
+
+@pytest.mark.parametrize("typed", ["KUBE-NODEPORT", "UBE-NODEPORTS", "kube-nodports"])
+def test_the_likeliest_of_names_beyond_all_bounds_are_compared_wherever_they_stand(typed: str) -> None:
+    workloads = [f"cali-tw-cali{number:011x}" for number in range(6000)]
+    assert near(typed, ["KUBE-SERVICES", *workloads, "KUBE-PROXY-FIREWALL", "KUBE-NODEPORTS"])[:1] == ("KUBE-NODEPORTS",)

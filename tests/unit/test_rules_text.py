@@ -61,7 +61,7 @@ def test_too_many_end_at_a_whole_line_within_the_budget_and_say_so() -> None:
     seen = Seen(None, ("node-a",), {"node-a": Backends(())}, texts={("node-a", "iptables-nft", "ip"): said})
     asked = parse("rules node/node-a", catalogue())
     assert isinstance(asked.params, Params)
-    shown = show(asked.params, View(Cluster("c", "now"), "default", "now"), seen, ("iptables-nft",))
+    shown = show(asked.params, View(Cluster("c", "now"), "default", "now"), seen)
     assert "The file of iptables-nft on node-a ends at 8 MiB: what follows was cut." in shown.notes
     whole = replace(seen, texts={place: replace(said, cut=False) for place in seen.texts})
     assert not any("was cut" in n for n in show(asked.params, View(Cluster("c", "now"), "default", "now"), whole).notes)

@@ -11,7 +11,7 @@ from workers import findings
 from workers.check import View
 from workers.checks import _ipvs_drift
 from workers.checks._rules_drift import drifted, unhandled
-from workers.checks._rules_seen import Params, Seen, absent, lacking, of_service
+from workers.checks._rules_seen import Params, Seen, absent, lacking, of_service, searched, within
 from workers.model import Confidence, Evidence, Finding, Severity
 from workers.objects import Service
 from workers.rules.resolve import Path, Rules
@@ -25,7 +25,7 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """Every finding of `rules`, `iptables` and `nftables`."""
     if seen.service:
         yield from findings.service_gaps(view, seen.service, *_NEEDED, everywhere=params.node is None)
-    yield from _unseen(view, seen)
+    yield from _unseen(params, view, seen)
     yield from _not_there(params, view, seen)
     for node in seen.nodes:
         yield from _mixed(view, seen, node)
@@ -36,13 +36,18 @@ def judge(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
         yield from _in_ipvs(view, seen, seen.service)
 
 
-def _unseen(view: View, seen: Seen) -> Iterator[Finding]:
+def _unseen(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     for node, known in seen.backends.items():
         if isinstance(known, CannotLook):
             yield findings.unknown(known, node=node, what="packet filters", now=view.now)
+    said = set[tuple[str, str, str]]()
     for (node, backend, family), answer in seen.answers:
         needless = seen.by_ipvs(node) and seen.lacks(node, family)  # IPVS needs no rules in each family
-        if isinstance(answer, CannotLook) and answer.kind not in _EMPTY and not needless:
+        needless |= params.table is None and seen.unlisted((node, backend, family))  # no finding needs their text
+        if not isinstance(answer, CannotLook) or answer.kind in _EMPTY or needless:
+            continue
+        if (why := (node, backend, answer.reason)) not in said:  # one file may be of both families
+            said.add(why)
             yield findings.unknown(answer, node=node, what=f"rules in {backend}", now=view.now)
 
 
@@ -50,23 +55,34 @@ def _not_there(params: Params, view: View, seen: Seen) -> Iterator[Finding]:
     """What was asked for by a name that no node knows was not looked at: not a fault, and no reason to call anything healthy."""
     if not (what := absent(params, seen)):
         return
-    there = {node: sorted({t.name for t in seen.tables(node)}) for node in seen.looked}
+    nodes = searched(seen)
+    there = {node: sorted({t.name for t in seen.asked(node)}) for node in nodes}
     if what.startswith("table "):
-        known = f": there are {', '.join(sorted({name for names in there.values() for name in names}))}"
+        names = sorted({name for names in there.values() for name in names})
+        known = f": there are {', '.join(names)}" if names else ""
     else:
         known = f"; near it: {', '.join(seen.near)}" if seen.near else ""
-    some = f" on {seen.looked[0] if len(there) == 1 else f'{len(there)} of {len(seen.nodes)} nodes'}"
+    some = f" on {nodes[0] if len(nodes) == 1 else f'{len(nodes)} of {len(seen.nodes)} nodes'}"
     families = "the families ip and ip6" if len(of := lacking(seen)) > 1 else f"the family {of[0]}"
-    where = "" if seen.looked == seen.nodes else some
+    where = "" if nodes == seen.nodes else some
     yield Finding(
         id="no-such-rules",
         severity=Severity.INFO,
-        claim=f"There is no {what} of {families}{where}{known}",  # nft's inet, bridge and netdev are not looked at
+        # nft's inet, bridge and netdev are not looked at
+        claim=f"There is no {what}{within(params, seen)} of {families}{where}{known}",
         evidence=tuple(Evidence(f"tables of {node}", ", ".join(tables) or "none", view.now) for node, tables in there.items()),
         disprove=f"A listing of these tables that has the {what}.",
-        fix=f"`rules {seen.looked[0]}` shows what is there.",
+        fix=_instead(what, seen),
         subject=what,
     )
+
+
+def _instead(what: str, seen: Seen) -> str:
+    if not seen.elsewhere:
+        return f"`rules {seen.looked[0]}` shows what is there."
+    node, backend, _ = seen.elsewhere[0]
+    command = "nftables" if backend == "nftables" else "iptables"
+    return f"{backend} on {node} has it: `{command} {node} {what.replace(' ', '=', 1)}` shows it."
 
 
 def _mixed(view: View, seen: Seen, node: str) -> Iterator[Finding]:

@@ -7,15 +7,28 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from node_helper.facts import backends, chain_names, chain_rules, dataplane, ipvs, rules_text, service_rules
-from node_helper.netfilter.records import Destination, Ruleset
+from node_helper.netfilter.records import OF_IPTABLES, Destination, Ruleset
 from node_helper.protocol import CannotLook
 from workers import locate
 from workers.check import Ask, Plan, Round, Slot, View, batch
 from workers.checks._ipvs_seen import OnNode, virtuals
-from workers.checks._rules_seen import EVERY, FAMILIES, IpFamily, Params, Place, Seen, absent, destinations, of_service
+from workers.checks._rules_seen import (
+    EVERY,
+    FAMILIES,
+    IPTABLES,
+    NFTABLES,
+    IpFamily,
+    Params,
+    Place,
+    Seen,
+    absent,
+    destinations,
+    of_service,
+)
 from workers.errors import UsageError
 from workers.objects import Node, Service
 from workers.rules.modes import of_ipvs
+from workers.rules.names import RuleName
 from workers.rules.near import near
 
 Backend = Literal["iptables-nft", "iptables-legacy", "nftables"]
@@ -28,9 +41,9 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
     service = meant if isinstance(meant, Service) else None
     nodes = tuple(node.name for node in _nodes(params, view, meant))
     known = yield from batch({node: Ask(node, backends.FACT, backends.Query()) for node in nodes})
-    seen = Seen(service, nodes, known)
+    seen = Seen(service, nodes, known, of=of, saved=view.saved)
     look, slots, texts = Round(), dict[Place, Slot[Ruleset]](), dict[Place, Slot[rules_text.Text]]()
-    for place in _places(seen, params, of):
+    for place in _places(seen, params):
         key = " ".join(place)
         if service is None:
             texts[place] = look.add(f"text {key}", Ask(place[0], rules_text.FACT, _text_query(place, params)))
@@ -43,48 +56,50 @@ def looking(params: Params, view: View, of: tuple[str, ...] = EVERY) -> Plan[See
         chains.setdefault(place, []).append(look.add(f"chain {' '.join(place)} {table}", Ask(place[0], chain_rules.FACT, query)))
     others = {node: look.add(f"dataplane {node}", Ask(node, dataplane.FACT, dataplane.Query())) for node in seen.without_rules}
     got = yield from look.ask()
-    seen = Seen(
-        service,
-        nodes,
-        known,
+    seen = replace(
+        seen,
         found={place: slot.of(got) for place, slot in slots.items()},
         chains={place: _together([slot.of(got) for slot in several]) for place, several in chains.items()},
         texts={place: slot.of(got) for place, slot in texts.items()},
         programs={node: slot.of(got) for node, slot in others.items()},
     )
-    seen = yield from _with_other_families(seen, params, of)
-    seen = yield from _with_near(seen, params, of)
+    seen = yield from _with_unsaved(seen, params)
+    seen = yield from _with_near(seen, params)
     return seen if service is None else (yield from _with_ipvs(seen, service, view))
 
 
-def _with_other_families(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
+def _with_unsaved(seen: Seen, params: Params) -> Plan[Seen]:
     """Ask for a chain that is nowhere in the families of which no table was told too: of saved files they may be unknown."""
-    if params.chain is None or not absent(params, seen).startswith("chain "):
+    if not seen.saved or params.chain is None or not absent(params, seen).startswith("chain "):
         return seen
     asks = {
-        (node, query.backend, family): Ask(node, chain_rules.FACT, replace(query, family=family))
-        for (node, *_), _, query in _chain_queries(seen, params, of)
-        for family in FAMILIES
-        if (node, query.backend, family) not in seen.chains
+        place: Ask(place[0], chain_rules.FACT, _chain_query(place, params.table.name if params.table else "filter", params.chain))
+        for node in [node for node in seen.looked if seen.asked(node)] or seen.looked
+        for place in _may_hold(seen, node, params)
+        if place not in seen.chains
     }
     answers = yield from batch({" ".join(place): ask for place, ask in asks.items()})
     return replace(seen, chains={**seen.chains, **{place: answers[" ".join(place)] for place in asks}})
 
 
-def _with_near(seen: Seen, params: Params, of: tuple[str, ...]) -> Plan[Seen]:
-    """Ask for the chains that there are, where the one that was named is nowhere: of some nodes, for they are much alike."""
-    if params.chain is None or not absent(params, seen).startswith("chain "):
+def _with_near(seen: Seen, params: Params) -> Plan[Seen]:
+    """Where what was named is nowhere, find it in other backends; ask for the chains of some nodes, for they are much alike."""
+    what, others = absent(params, seen), tuple(backend for backend in EVERY if backend not in seen.of)
+    if params.table and what.startswith("table "):
+        held = [(node, t) for node in seen.looked for t in seen.tables(node) if t.name == params.table.name]
+        return replace(seen, elsewhere=tuple((node, t.backend, t.family) for node, t in held))
+    if params.chain is None or not what:
         return seen
-    tables = [(place, table) for place, table, _ in _chain_queries(seen, params, of) if place[0] in seen.nodes[:_NAMING]]
     asks = {
-        " ".join((*place, table)): Ask(
-            place[0], chain_names.FACT, chain_names.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table)
-        )
-        for place, table in tables
+        (place, table): Ask(place[0], chain_names.FACT, chain_names.Query(_backend(place), _family(place), table))
+        for place, table, _ in _chain_queries(seen, params, EVERY)
+        if place[0] in seen.nodes[:_NAMING]
     }
-    answers = yield from batch(asks)
-    names = [name for answer in answers.values() if isinstance(answer, chain_names.Names) for name in answer.names]
-    return replace(seen, near=near(params.chain.name, names))
+    answers = yield from batch({" ".join((*place, table)): ask for (place, table), ask in asks.items()})
+    told = {key: a.names for key in asks if isinstance(a := answers[" ".join((*key[0], key[1]))], chain_names.Names)}
+    names = [name for (place, _), some in told.items() if place[1] in seen.of for name in some]
+    elsewhere = [place for (place, _), some in told.items() if place[1] in others and params.chain.name in some]
+    return replace(seen, near=near(params.chain.name, names), elsewhere=tuple(elsewhere))
 
 
 def _with_ipvs(seen: Seen, service: Service, view: View) -> Plan[Seen]:
@@ -107,7 +122,7 @@ def _may_be_ipvs(seen: Seen, node: str) -> bool:
     )
 
 
-def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
+def _places(seen: Seen, params: Params) -> Iterator[Place]:
     """Where to look: for a service backends that hold service rules; for a node, where no chain is named, whatever has tables.
 
     A family of the service without any service rules is looked for in the backends that hold those of the other.
@@ -115,7 +130,7 @@ def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
     if seen.service is None and params.chain is not None:
         return
     for node in seen.nodes:
-        used = [t for t in seen.tables(node) if t.backend in of]
+        used = list(seen.asked(node))
         if seen.service is not None:
             used = [t for t in used if t.services]
             missing = [f for f in sorted({f.family for f in of_service(seen.service)}) if seen.lacks(node, f)]
@@ -129,9 +144,22 @@ def _places(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[Place]:
 
 def _sought(seen: Seen, params: Params) -> Iterator[Place]:
     """Where to ask for a table that no node told: of saved files more may be there than they tell."""
-    told = [(node, t) for node in seen.nodes for t in seen.tables(node)]
-    if params.table and not any(t.name == params.table.name for _, t in told):
-        yield from dict.fromkeys((node, t.backend, family) for node, t in told for family in FAMILIES)
+    told = (t.name for node in seen.nodes for t in seen.asked(node))
+    if seen.saved and params.table and params.table.name not in told:
+        for node in seen.looked:
+            yield from _may_hold(seen, node, params)
+
+
+def _may_hold(seen: Seen, node: str, params: Params) -> Iterator[Place]:
+    """Where files of a node would hold what was named: a table where its name says, a chain where the node has tables, if any."""
+    kinds = [kind for kind in (IPTABLES, NFTABLES) if set(kind) <= set(seen.of)]
+    if params.table:
+        kinds = [kind for kind in kinds if (kind == IPTABLES) == (params.table.name in OF_IPTABLES)]
+    told = [t.backend for t in seen.asked(node)]
+    used = [kind for kind in kinds if set(kind) & set(told)]
+    for kind in used or kinds:
+        forms = [backend for backend in kind if backend in told] or kind[:1]
+        yield from ((node, backend, family) for backend in forms for family in FAMILIES)
 
 
 def _chain_queries(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[tuple[Place, str, chain_rules.Query]]:
@@ -141,8 +169,8 @@ def _chain_queries(seen: Seen, params: Params, of: tuple[str, ...]) -> Iterator[
     for node in seen.nodes:
         for t in seen.tables(node):
             if t.backend in of and (params.table is None or t.name == params.table.name):
-                backend, family = cast("Backend", t.backend), cast("IpFamily", t.family)
-                yield (node, backend, family), t.name, chain_rules.Query(backend, family, t.name, params.chain.name)
+                place = (node, t.backend, t.family)
+                yield place, t.name, _chain_query(place, t.name, params.chain)
 
 
 def _together(answers: list[Ruleset | CannotLook]) -> Ruleset | CannotLook:
@@ -156,12 +184,23 @@ def _together(answers: list[Ruleset | CannotLook]) -> Ruleset | CannotLook:
 
 
 def _text_query(place: Place, params: Params) -> rules_text.Query:
-    table = params.table.name if params.table else None
-    return rules_text.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), table)
+    return rules_text.Query(_backend(place), _family(place), params.table.name if params.table else None)
+
+
+def _chain_query(place: Place, table: str, chain: RuleName) -> chain_rules.Query:
+    return chain_rules.Query(_backend(place), _family(place), table, chain.name)
 
 
 def _service_query(place: Place, only: tuple[Destination, ...]) -> service_rules.Query:
-    return service_rules.Query(cast("Backend", place[1]), cast("IpFamily", place[2]), only)
+    return service_rules.Query(_backend(place), _family(place), only)
+
+
+def _backend(place: Place) -> Backend:
+    return cast("Backend", place[1])
+
+
+def _family(place: Place) -> IpFamily:
+    return cast("IpFamily", place[2])
 
 
 def _nodes(params: Params, view: View, meant: Service | Node) -> tuple[Node, ...]:

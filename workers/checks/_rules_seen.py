@@ -20,7 +20,9 @@ IpFamily = Literal["ip", "ip6"]
 Place = tuple[str, str, str]
 """Node, backend, family."""
 FAMILIES: tuple[IpFamily, ...] = ("ip", "ip6")
-EVERY: tuple[str, ...] = ("iptables-nft", "iptables-legacy", "nftables")
+IPTABLES: tuple[str, ...] = ("iptables-nft", "iptables-legacy")
+NFTABLES: tuple[str, ...] = ("nftables",)
+EVERY: tuple[str, ...] = (*IPTABLES, *NFTABLES)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Seen:
     """Names like that of a chain that is nowhere."""
     in_ipvs: dict[str, OnNode] = field(default_factory=dict)
     """By node: the virtual servers of the service, where there are some of whomever and no rules send it anywhere."""
+    of: tuple[str, ...] = EVERY
+    """The backends that the command is about."""
+    elsewhere: tuple[Place, ...] = ()
+    """Where other backends hold what none of these does."""
+    saved: bool = False
+    """Whether files answer for the nodes."""
 
     @property
     def answers(self) -> tuple[tuple[Place, Ruleset | rules_text.Text | CannotLook], ...]:
@@ -80,27 +88,55 @@ class Seen:
         services = {t.family for t in self.tables(node) if t.services}
         return bool(services) and family not in services
 
+    def unlisted(self, place: Place) -> bool:
+        """Whether a listing was not saved, of tables without services that another tool shows."""
+        answer = self.texts.get(place)
+        unsaved = self.saved and isinstance(answer, CannotLook) and answer.kind == "missing"
+        return unsaved and not any(t.services for t in self.tables(place[0]) if (t.backend, t.family) == place[1:])
+
     def tables(self, node: str) -> tuple[FilterTable, ...]:
         """The tables of a node; none where it could not be asked."""
         known = self.backends[node]
         return known.tables if isinstance(known, backends.Backends) else ()
 
+    def asked(self, node: str) -> tuple[FilterTable, ...]:
+        """Those of them that the command is about."""
+        return tuple(t for t in self.tables(node) if t.backend in self.of)
+
 
 def absent(params: Params, seen: Seen) -> str:
     """The table or chain that was asked for and is nowhere, where that was seen of a family; "" for none."""
-    named = {t.name for node in seen.nodes for t in seen.tables(node)}
+    named = {t.name for node in seen.nodes for t in seen.asked(node)}
     if not lacking(seen):
         return ""
     if params.table and params.table.name not in named:
-        return "" if any(isinstance(answer, rules_text.Text) for answer in seen.texts.values()) else f"table {params.table}"
-    return f"chain {params.chain}" if seen.chains and not any(isinstance(a, Ruleset) for a in seen.chains.values()) else ""
+        return f"table {params.table}"
+    found = any(isinstance(answer, Ruleset) for answer in seen.chains.values())
+    return f"chain {params.chain}" if params.chain and not found else ""
 
 
 def lacking(seen: Seen) -> tuple[str, ...]:
-    """The families in which each answer was that what was named is not there."""
+    """The families in which what was named is not there: each answer says so, or nothing that was told could hold it."""
     answers = seen.chains or seen.texts
     asked = {family: [_gone(a) for place, a in answers.items() if place[2] == family] for family in FAMILIES}
-    return tuple(family for family, gone in asked.items() if gone and all(gone))
+    bare = bool(seen.looked) and all(map(_gone, answers.values()))
+    return tuple(family for family, gone in asked.items() if (all(gone) if gone else bare))
+
+
+def searched(seen: Seen) -> tuple[str, ...]:
+    """The nodes in which that was seen: live ones tell all that they hold, saved ones what was saved of them."""
+    asked = {place[0] for place in seen.chains or seen.texts}
+    return tuple(node for node in seen.looked if not seen.saved or node in asked or seen.asked(node)) or seen.looked
+
+
+def within(params: Params, seen: Seen) -> str:
+    """Where what is absent was looked for, as " in nftables"; "" for wherever it could be. Few files tell of every backend."""
+    table = f" in table {params.table}" if params.table and absent(params, seen).startswith("chain ") else ""
+    saved = {t.backend for node in seen.looked for t in seen.asked(node)} | {place[1] for place in seen.chains or seen.texts}
+    if seen.saved and saved:
+        *first, last = sorted(saved)
+        return f"{table} in {' and '.join(filter(None, (', '.join(first), last)))}"
+    return table if seen.of == EVERY else f"{table} in {'nftables' if seen.of == NFTABLES else 'iptables'}"
 
 
 def _gone(answer: object) -> bool:

@@ -9,7 +9,7 @@ from node_helper.facts.rules_text import Text
 from node_helper.protocol import CannotLook
 from workers.check import View
 from workers.checks._rules_facts import Trees, Ways, counts, drawn, facts, walked
-from workers.checks._rules_seen import EVERY, FAMILIES, Params, Seen, absent, lacking
+from workers.checks._rules_seen import FAMILIES, Params, Seen, absent, lacking, searched, within
 from workers.model import RawFile, Shown, Table
 from workers.rules.resolve import Frontend, Path, Route
 from workers.rules.steps import Source
@@ -22,17 +22,21 @@ _LINES_SHOWN = 60
 _NODES_NAMED = 6
 
 
-def show(params: Params, _view: View, seen: Seen, of: tuple[str, ...] = EVERY) -> Shown:
+def show(params: Params, _view: View, seen: Seen) -> Shown:
     """A service's ways and trees, a chain's tree, or what a node holds."""
     used = sorted({place[1] for place, _ in seen.answers})
     what = f"{seen.service}" if seen.service else ", ".join(seen.nodes)
     where = f" on {_counted(seen)}" if seen.service else ""
     missing = absent(params, seen)
-    nothing = f": no {missing}" if missing and seen.looked == seen.nodes and len(lacking(seen)) == len(FAMILIES) else ""
-    headline = f"{'Rules' if len(of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
+    nothing = (
+        f": no {missing}{within(params, seen)}"
+        if missing and searched(seen) == seen.nodes and len(lacking(seen)) == len(FAMILIES)
+        else ""
+    )
+    headline = f"{'Rules' if len(seen.of) > 1 or not used else ' and '.join(used)} of {what}{where}{nothing}"
     ways, trees = walked(seen), drawn(params, seen)
     tables = [*_ways(ways), *_trees(trees), *_summaries(seen)]
-    files, notes = tuple(_files(params, seen, trees)), tuple(_notes(params, seen, of, trees))
+    files, notes = tuple(_files(params, seen, trees)), tuple(_notes(params, seen, trees))
     return Shown(headline, facts(seen, ways, trees), tuple(tables), files, notes)
 
 
@@ -130,8 +134,8 @@ def _file_name(backend: str, family: str) -> str:
     return {"iptables-nft": f"{prefix}save-c", "iptables-legacy": f"{prefix}legacy-save-c"}.get(backend, f"nft-{family}")
 
 
-def _notes(params: Params, seen: Seen, of: tuple[str, ...], trees: Trees) -> Iterator[str]:
-    yield from _unused(seen, of)
+def _notes(params: Params, seen: Seen, trees: Trees) -> Iterator[str]:
+    yield from _unused(seen)
     yield from _shortened(trees)
     for node in seen.nodes:
         known = seen.backends[node]
@@ -143,23 +147,29 @@ def _notes(params: Params, seen: Seen, of: tuple[str, ...], trees: Trees) -> Ite
         if isinstance(chain, CannotLook) and chain.kind == "gone":
             in_table = f" in table {params.table}" if params.table else ""
             yield f"{backend} {_FAMILIES[family]} on {node} has no chain {params.chain}{in_table}."
-    for (node, backend, _), answer in (*seen.found.items(), *seen.texts.items()):
-        if isinstance(answer, CannotLook) and answer.kind == "gone" and not absent(params, seen).startswith("table "):
+    for (node, backend, family), answer in (*seen.found.items(), *seen.texts.items()):
+        untold = params.table is None and seen.unlisted((node, backend, family))
+        gone = isinstance(answer, CannotLook) and answer.kind == "gone" and not absent(params, seen).startswith("table ")
+        if isinstance(answer, CannotLook) and (untold or gone):
             yield f"{backend} on {node}: {answer.reason.removeprefix(f'{node}: ')}."
         elif isinstance(answer, Text) and answer.cut:
             yield f"The file of {backend} on {node} ends at {len(answer.text) / 2**20:.0f} MiB: what follows was cut."
 
 
-def _unused(seen: Seen, of: tuple[str, ...]) -> Iterator[str]:
+def _unused(seen: Seen) -> Iterator[str]:
     """One sentence for each backend, however many nodes do not use it."""
     known = {node: held for node, held in seen.backends.items() if isinstance(held, Backends)}
-    for backend in of:
+    for backend in seen.of:
         without = [node for node, held in known.items() if not any(t.backend == backend for t in held.tables)]
         if without:
             more = f" and {len(without) - _NODES_NAMED} more nodes" if len(without) > _NODES_NAMED else ""
             there = "there" if len(without) == 1 else "on any of them"
             which = "no table of ip or ip6" if backend == "nftables" else "no table"  # those of inet were not asked for
-            yield f"{backend} is not in use on {', '.join(without[:_NODES_NAMED])}{more}: it has {which} {there}."
+            nodes = f"{', '.join(without[:_NODES_NAMED])}{more}"
+            if seen.saved:
+                yield f"What was saved of {nodes} shows {which} in {backend}."
+            else:
+                yield f"{backend} is not in use on {nodes}: it has {which} {there}."
 
 
 def _shortened(trees: Trees) -> Iterator[str]:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from workers.check import Access, Check, Plan, View
-from workers.checks import _rules_show
 from workers.checks._rules_judge import judge
 from workers.checks._rules_looking import looking
-from workers.checks._rules_seen import Params, Seen
-from workers.model import Shown
-
-_OF = ("iptables-nft", "iptables-legacy")
+from workers.checks._rules_seen import IPTABLES, Params, Seen
+from workers.checks._rules_show import show
 
 
 def plan(params: Params, view: View) -> Plan[Seen]:
-    """Only this backend is asked for rules."""
-    return (yield from looking(params, view, _OF))
-
-
-def show(params: Params, view: View, seen: Seen) -> Shown:
-    """Only this backend is shown."""
-    return _rules_show.show(params, view, seen, _OF)
+    """Only this backend is asked for rules, and shown."""
+    return (yield from looking(params, view, IPTABLES))
 
 
 CHECK = Check(

@@ -30,7 +30,7 @@ async def look(
     if not folder.nodes(OF_NODES) and not any(folder.has(name) for name in wanted):
         raise UsageError(f"{path} holds no saved evidence: {', '.join(wanted)} are what `kubectl get … -A -o json` prints")
     cluster = saved_cluster.read(folder, settings.cluster)
-    view = View(cluster, namespace or settings.namespace, cluster.as_of)
+    view = View(cluster, namespace or settings.namespace, cluster.as_of, saved=True)
     report, recording = await record(check, params, view, FromFolder(folder), time.monotonic)
     notes = (*report.shown.notes, f"From the files in {path}: nothing was asked.", *_passed_over(folder, cluster, report))
     return replace(report, shown=replace(report.shown, notes=notes)), recording

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain, islice
+from heapq import nlargest
+from itertools import takewhile
+from operator import eq
 
 from workers.nearest import nearest
 
@@ -27,8 +29,19 @@ def near(typed: str, names: Iterable[str]) -> tuple[str, ...]:
             plain[name.lower()] = name
         elif begin and name.lower().startswith(begin):
             hashed[name.lower()] = name
-    known = dict(islice(chain(plain.items(), hashed.items()), _MOST))
+    kept = _likeliest(word, plain, _MOST)
+    kept += _likeliest(word, hashed, _MOST - len(kept))
+    known = {name: plain.get(name) or hashed[name] for name in kept}
     return tuple(known[name] for name in nearest(word, known, _SHOWN))
+
+
+def _likeliest(word: str, names: Iterable[str], most: int) -> list[str]:
+    """Those that share most with it at both ends: of a name with one letter wrong that is all but this letter."""
+    return nlargest(most, names, key=lambda name: _shared(word, name) + _shared(word[::-1], name[::-1]))
+
+
+def _shared(one: str, other: str) -> int:
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def _hashed(name: str) -> bool:

@@ -88,32 +88,44 @@ def wanted(files: OfNode, backend: str, family: str) -> Saved:
     found = one(files, backend, family)
     if found is None:
         name = files.file(NAMES[backend, family])
-        viewed = any((table.backend, table.family) == (backend, family) for table in shown_by_nft(files))
+        viewed = nft_view(files, backend, family)
         reason = f"{name} was not saved{', only what nft shows of it' if viewed else ''}"
         raise CannotLook(reason, kind="missing", fix=f"Save {name} and run this again.")
     return found
 
 
 def not_in(files: OfNode, found: Saved, reason: str) -> CannotLook:
-    """What a file does not hold is ``gone``; of one that is of a single table ``missing``."""
-    if any(found.file in names for names, _, _ in _BY_FAMILY):
+    """What a file does not hold is ``gone``; ``missing`` of one that is of a single table, or says that it leaves some out."""
+    if _of_one_table(found):
         whole = files.file(NAMES[found.ruleset.backend, found.family])
         only = f"only table {NFT_TABLE} was saved, in {files.file(found.file)}"
         return CannotLook(only, kind="missing", fix=f"Save {whole} and run this again.")
-    return CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
+    hidden = _hidden(files, found.file, found.family, OF_IPTABLES) if found.ruleset.backend == "iptables-nft" else None
+    return hidden or CannotLook(reason, kind="gone", fix="`rules NODE` names the tables there are.")
+
+
+def _of_one_table(found: Saved) -> bool:
+    return any(found.file in names for names, _, _ in _BY_FAMILY)
 
 
 def refuse_hidden(files: OfNode) -> None:
     """Raises `CannotLook` ``missing`` where the files say that what they do not hold may be about services."""
     for names, families, _ in _FILES[:2]:
         for name in filter(files.has, names):
-            if "nat" in files.parsed(name, saved_iptables.incompatible):
-                reason = f"{files.file(name)} says that iptables could not print table nat"
-                raise CannotLook(reason, kind="missing", fix="Ask the node itself: run the same command without --from.")
-            if files.parsed(name, saved_iptables.beside_legacy) and one(files, "iptables-legacy", families[0]) is None:
-                reason = f"{files.file(name)} says that there are legacy tables, which were not saved"
-                legacy = files.file(NAMES["iptables-legacy", families[0]])
-                raise CannotLook(reason, kind="missing", fix=f"Save {legacy} too and run this again.")
+            if hidden := _hidden(files, name, families[0], frozenset({"nat"})):
+                raise hidden
+
+
+def _hidden(files: OfNode, name: str, family: str, tables: frozenset[str]) -> CannotLook | None:
+    """That iptables-save says of some tables that it left them out, and they were not saved otherwise."""
+    if unprinted := sorted(tables & files.parsed(name, saved_iptables.incompatible)):
+        reason = f"{files.file(name)} says that iptables could not print table {', '.join(unprinted)}"
+        return CannotLook(reason, kind="missing", fix="Ask the node itself: run the same command without --from.")
+    if files.parsed(name, saved_iptables.beside_legacy) and one(files, "iptables-legacy", family) is None:
+        reason = f"{files.file(name)} says that there are legacy tables, which were not saved"
+        legacy = files.file(NAMES["iptables-legacy", family])
+        return CannotLook(reason, kind="missing", fix=f"Save {legacy} too and run this again.")
+    return None
 
 
 def filter_tables(saved: Saved) -> Iterator[FilterTable]:
@@ -122,17 +134,29 @@ def filter_tables(saved: Saved) -> Iterator[FilterTable]:
     for table in saved.ruleset.tables:
         if table.family != saved.family or (native and table.name in OF_IPTABLES):
             continue
-        services = table.name == NFT_TABLE if native else any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains)
+        services = table.name == NFT_TABLE if native else _serves(table)
         yield FilterTable(saved.ruleset.backend, saved.family, table.name, _hooked(table), services)
 
 
 def shown_by_nft(files: OfNode) -> Iterator[FilterTable]:
-    """The tables of iptables-nft with service rules of which only nft's view was saved: that they are there is all it tells."""
+    """The tables of iptables-nft of which only nft's view was saved: it tells which chains they have, not all of their rules."""
     for each in of_node(files):
-        if each.ruleset.backend == "nftables" and one(files, "iptables-nft", each.family) is None:
-            for table in each.ruleset.tables:
-                if table.family == each.family and any(c.name == "KUBE-SERVICES" and c.rules for c in table.chains):
-                    yield FilterTable("iptables-nft", each.family, table.name, _hooked(table), services=True)
+        if each.ruleset.backend == "nftables" and (viewed := nft_view(files, "iptables-nft", each.family)):
+            for table in viewed.tables:
+                yield FilterTable("iptables-nft", each.family, table.name, _hooked(table), _serves(table))
+
+
+def nft_view(files: OfNode, backend: str, family: str) -> Ruleset | None:
+    """The tables of iptables-nft as nft shows them, where that is all that was saved; None where it shows none."""
+    native = one(files, "nftables", family)
+    if backend != "iptables-nft" or native is None or one(files, backend, family) is not None:
+        return None
+    tables = tuple(table for table in native.ruleset.tables if table.family == family and table.name in OF_IPTABLES)
+    return Ruleset(backend, tables) if tables else None
+
+
+def _serves(table: Table) -> bool:
+    return any(chain.name == "KUBE-SERVICES" and chain.rules for chain in table.chains)
 
 
 def _hooked(table: Table) -> bool:
