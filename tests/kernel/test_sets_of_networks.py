@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from deploy.lab import packages
 from node_helper.facts import all_rules, service_rules
 from node_helper.netfilter.records import Destination
 from tests.rule_samples import small
-from tests.rules_loaded import Loaded, namespace
+from tests.rules_loaded import Loaded
 from workers.rules import saved_nft
 from workers.rules.resolve import Frontend, Rules
 from workers.rules.steps import Source
@@ -30,16 +26,11 @@ SETS = (
 )
 
 
-@pytest.fixture(scope="module")
-def tools() -> packages.Tools:
-    return packages.prepare(print)
-
-
 @pytest.fixture
-def loaded(tools: packages.Tools, tmp_path: Path) -> Iterator[Loaded]:
-    with namespace(tools, tmp_path) as made:
-        made.load("nft", small("kube-proxy-1.36/node2.nft.txt")[2])
-        yield made
+def proxied(loaded: Loaded) -> Loaded:
+    """With the rules of a kube-proxy."""
+    loaded.load("nft", small("kube-proxy-1.36/node2.nft.txt")[2])
+    return loaded
 
 
 def _outcomes(loaded: Loaded) -> list[str]:
@@ -54,18 +45,18 @@ def _outcomes(loaded: Loaded) -> list[str]:
 
 
 @pytest.mark.parametrize(("flags", "elements", "outcome"), SETS)
-def test_a_set_holds_what_the_kernel_finds_in_it(loaded: Loaded, flags: str, elements: str, outcome: str) -> None:
-    loaded.load("nft", f"table ip kube-proxy {{ set blocked {{ type ipv4_addr; {flags} elements = {{ {elements} }}; }}; }}")
-    loaded.run("nft", "insert", "rule", "ip", "kube-proxy", "services", "ip", "daddr", "@blocked", "drop")
-    assert _outcomes(loaded) == [outcome] * 3
+def test_a_set_holds_what_the_kernel_finds_in_it(proxied: Loaded, flags: str, elements: str, outcome: str) -> None:
+    proxied.load("nft", f"table ip kube-proxy {{ set blocked {{ type ipv4_addr; {flags} elements = {{ {elements} }}; }}; }}")
+    proxied.run("nft", "insert", "rule", "ip", "kube-proxy", "services", "ip", "daddr", "@blocked", "drop")
+    assert _outcomes(proxied) == [outcome] * 3
 
 
-def test_a_map_of_networks_that_a_node_cannot_decode_leaves_doubt(loaded: Loaded) -> None:
+def test_a_map_of_networks_that_a_node_cannot_decode_leaves_doubt(proxied: Loaded) -> None:
     blocked = "map blocked { type ipv4_addr : verdict; flags interval; elements = { 10.96.0.0/16 : drop }; }"
-    loaded.load("nft", f"table ip kube-proxy {{ {blocked}; }}")
-    loaded.run("nft", "insert", "rule", "ip", "kube-proxy", "services", "ip", "daddr", "vmap", "@blocked")
-    found = service_rules.collect(loaded.kernel, service_rules.Query("nftables", "ip", (DNS,)))
-    listed = saved_nft.parse(loaded.run("nft", "list", "ruleset"))
+    proxied.load("nft", f"table ip kube-proxy {{ {blocked}; }}")
+    proxied.run("nft", "insert", "rule", "ip", "kube-proxy", "services", "ip", "daddr", "vmap", "@blocked")
+    found = service_rules.collect(proxied.kernel, service_rules.Query("nftables", "ip", (DNS,)))
+    listed = saved_nft.parse(proxied.run("nft", "list", "ruleset"))
     frontend = Frontend("ip", DNS.address, DNS.port, DNS.protocol)
     paths = [Rules(each).route(frontend).paths[Source.POD] for each in (found, listed)]
     assert [(path.outcome, path.unread) for path in paths] == [("unknown", ("set blocked",)), ("drop", ())]
