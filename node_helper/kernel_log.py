@@ -109,7 +109,8 @@ def of_syslog(text: str, clock: Clock) -> list[LogLine]:
 def written(at: float) -> str:
     """A time as RFC 3339 writes it, in UTC; a time that no calendar has is the last one that it has."""
     try:
-        return datetime.fromtimestamp(at, _UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        in_utc = datetime.fromtimestamp(at, _UTC).replace(tzinfo=None)
+        return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes year 1 with one digit
     except (ValueError, OverflowError, OSError):
         return "9999-12-31T23:59:59Z"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node_helper import kernel_log
@@ -163,6 +163,7 @@ SAID = st.sampled_from([OLD, NEW, NEIGHBOUR, "link up"]) | st.from_regex(
 @given(
     st.lists(st.one_of(st.tuples(TIMES, SAID).map("".join), st.text(max_size=80)), max_size=6).map("\n".join), st.floats(0, 2e11)
 )
+@example(f"0001-01-10T00:00:00 n kernel: {OLD}", 0.0)
 def test_any_text_is_read_without_a_crash(text: str, now: float) -> None:
     clock = kernel_log.Clock(booted=now, now=now)
     for line in (*kernel_log.of_device(text, clock), *kernel_log.of_journal(text), *kernel_log.of_syslog(text, clock)):
