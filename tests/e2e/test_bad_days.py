@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,11 +23,7 @@ CLIENT_FILES = ["client.addr.txt", "client.route.txt"]
 @pytest.mark.parametrize(
     ("fault", "reason", "fix"),
     [
-        (
-            "sshd-gone",
-            "node-one: (the connection was lost|it cannot be reached)",  # before the question, or at the next connection
-            "Look whether the node is up and reachable",
-        ),
+        ("sshd-gone", "node-one: the connection was lost", "Look whether the node is up and reachable"),
         (
             "host-key-changed",
             "node-one: its host key CHANGED",
@@ -44,8 +39,7 @@ def test_a_node_that_cannot_be_asked_is_named_with_the_fix_and_others_answer(
     with faults.find()[fault].injected(lab):
         said = read(office.asks("pod client"))
         assert said.startswith("❔ cannot tell · pod client")
-        assert re.search(reason, said), said
-        for part in ("Could not look at the pod's sandbox on node-one", "unknown-node", f"Fix: {fix}"):
+        for part in ("Could not look at the pod's sandbox on node-one", "unknown-node", reason, f"Fix: {fix}"):
             assert part in said
         assert "IP: 10.244.1.3" in said  # what Kubernetes knows is shown all the same
         assert "unknown-node" in read(office.asks("dns kubernetes.default from client"))

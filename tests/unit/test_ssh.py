@@ -150,3 +150,18 @@ def test_every_exception_of_asyncssh_is_translated(shape: type[Exception]) -> No
     assert said.reason.startswith("n1: ")
     assert said.kind
     assert said.fix
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (asyncssh.ConnectionLost("gone"), "the connection was lost"),
+        (ConnectionResetError(104, "reset"), "the connection was lost"),
+        (BrokenPipeError(32, "broken"), "the connection was lost"),
+        (ConnectionRefusedError(111, "refused"), "nothing answers on its SSH port"),
+        (OSError(113, "no route"), "it cannot be reached"),
+    ],
+)
+def test_a_connection_that_ends_is_lost_whoever_tells_it(failure: Exception, words: str) -> None:
+    said = cannot("n1", failure)
+    assert (said.kind, said.reason.startswith(f"n1: {words}")) == ("unreachable", True)

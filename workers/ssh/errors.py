@@ -51,6 +51,7 @@ _KNOWN: tuple[tuple[type[BaseException], str, str, str], ...] = (
     (asyncssh.Error, "unreachable", "SSH failed", _UP),
     (socket.gaierror, "unreachable", "its name does not resolve", "Give the node a HostName in NETCHECK_SSH_CONFIG."),
     (ConnectionRefusedError, "unreachable", "nothing answers on its SSH port", _UP),
+    (ConnectionError, "unreachable", "the connection was lost", _UP),
     (TimeoutError, "unreachable", "it does not answer", _UP),
     (FileNotFoundError, "unreachable", "a file of the worker's SSH configuration is not there", _CONFIG),
     (PermissionError, "unreachable", "a file of the worker's SSH configuration cannot be read", _CONFIG),
